@@ -1,0 +1,61 @@
+# Everything that can be done with this tree. `make` alone lists it.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STATE := .shengdun
+export SHENGDUN_MODELS_DIR := $(CURDIR)/$(STATE)/models
+ROOMS := fingerprint index enrollment service
+SOURCES := $(ROOMS) benchmarks tests
+
+.PHONY: help demo test lint types proto lock check wheel clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+$(VENV)/.runtime: requirements/runtime.lock pyproject.toml
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/build.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/runtime.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.dev: requirements/dev.lock $(VENV)/.runtime
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.lock
+	@touch $@
+
+demo: $(VENV)/.runtime ## Enrol real voices, screen calls over a telephone codec, print every decision
+	$(BIN)/shengdun demo --data-dir $(STATE)/demo
+
+test: $(VENV)/.dev ## Run the tests
+	$(BIN)/shengdun models install --quiet
+	$(BIN)/python -m pytest -q
+
+lint: $(VENV)/.dev ## Check style, the wire contract and that its stubs are current
+	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/ruff format --check $(SOURCES)
+	cd proto && ../$(BIN)/buf lint
+
+types: $(VENV)/.dev ## Check types
+	$(BIN)/mypy $(SOURCES)
+
+proto: $(VENV)/.dev ## Regenerate the stubs of the wire contract
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m grpc_tools.protoc -I proto --python_out=proto --mypy_out=quiet:proto \
+	  $(wildcard proto/shengdun/v1/*.proto)
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m grpc_tools.protoc -I proto --grpc_python_out=proto --mypy_grpc_out=quiet:proto \
+	  proto/shengdun/v1/screening.proto proto/shengdun/v1/watchlist.proto
+
+lock: ## Renew the lock files
+	uv pip compile -q pyproject.toml --universal --generate-hashes --no-annotate --no-header --python-version 3.11 -o requirements/runtime.lock
+	uv pip compile -q pyproject.toml --group dev --universal --generate-hashes --no-annotate --no-header --python-version 3.11 -o requirements/dev.lock
+	echo hatchling | uv pip compile -q - --universal --generate-hashes --no-annotate --no-header --python-version 3.11 -c requirements/dev.lock -o requirements/build.lock
+
+wheel: $(VENV)/.dev ## Build the wheel into dist/
+	rm -rf dist
+	$(BIN)/python -m hatchling build -t wheel
+
+check: lint types test ## Everything but the demo
+
+clean: ## Remove the environment and everything that was fetched or stored
+	rm -rf $(VENV) $(STATE) dist
