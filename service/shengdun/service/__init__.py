@@ -1,0 +1,1 @@
+"""What telephony meets: the gRPC server, the call session, budget, risk, policy, access and the command line."""

@@ -1,0 +1,121 @@
+"""The errors of the service room.
+
+::
+
+    ShengdunError
+    ├── SettingsInvalid          the settings have mistakes; all of them are listed
+    ├── PortInUse                the address to listen on is taken
+    ├── InvalidRequest           a field or a message is wrong
+    │   └── ProtocolViolation    the messages of a stream are in the wrong order
+    ├── LineUnknown              no such line of business
+    ├── CallUnknown              no live or recent call of that id
+    ├── MessageTooLarge          a message is over its limit
+    ├── AudioTooFast             more audio is waiting than a call may queue
+    ├── CallIdle                 a call sent nothing for too long
+    ├── CallTooLong              a call went on for longer than any call does
+    ├── Overloaded               the server holds as many calls as it can
+    ├── ServerStopping           the server takes no new work
+    ├── Unauthenticated          no token, an unknown one or one that has expired
+    └── PermissionDenied         the token's roles do not allow this
+"""
+
+from typing import ClassVar
+
+from shengdun.fingerprint.errors import ShengdunError, Status
+
+
+class SettingsInvalid(ShengdunError):
+    """The settings have mistakes; the message lists every one with its key."""
+
+    status: ClassVar[Status] = Status.INVALID_ARGUMENT
+    reason: ClassVar[str] = "SETTINGS_INVALID"
+
+
+class PortInUse(ShengdunError):
+    """The address to listen on is taken."""
+
+    status: ClassVar[Status] = Status.FAILED_PRECONDITION
+    reason: ClassVar[str] = "PORT_IN_USE"
+
+
+class InvalidRequest(ShengdunError):
+    """A field or a message is wrong; the message names it."""
+
+    status: ClassVar[Status] = Status.INVALID_ARGUMENT
+    reason: ClassVar[str] = "INVALID_REQUEST"
+
+
+class ProtocolViolation(InvalidRequest):
+    """The messages of a stream are in the wrong order."""
+
+    reason: ClassVar[str] = "PROTOCOL_VIOLATION"
+
+
+class LineUnknown(ShengdunError):
+    """No line of business has this name."""
+
+    status: ClassVar[Status] = Status.NOT_FOUND
+    reason: ClassVar[str] = "LINE_UNKNOWN"
+
+
+class CallUnknown(ShengdunError):
+    """No live or recent call has this id."""
+
+    status: ClassVar[Status] = Status.NOT_FOUND
+    reason: ClassVar[str] = "CALL_UNKNOWN"
+
+
+class MessageTooLarge(ShengdunError):
+    """A message or an upload is over its limit."""
+
+    status: ClassVar[Status] = Status.INVALID_ARGUMENT
+    reason: ClassVar[str] = "MESSAGE_TOO_LARGE"
+
+
+class AudioTooFast(ShengdunError):
+    """More audio of one call is waiting than a call may queue."""
+
+    status: ClassVar[Status] = Status.RESOURCE_EXHAUSTED
+    reason: ClassVar[str] = "AUDIO_TOO_FAST"
+
+
+class CallIdle(ShengdunError):
+    """A call sent nothing for longer than the server waits."""
+
+    status: ClassVar[Status] = Status.DEADLINE_EXCEEDED
+    reason: ClassVar[str] = "CALL_IDLE"
+
+
+class CallTooLong(ShengdunError):
+    """A call went on for longer than the server lets any call go on."""
+
+    status: ClassVar[Status] = Status.RESOURCE_EXHAUSTED
+    reason: ClassVar[str] = "CALL_TOO_LONG"
+
+
+class Overloaded(ShengdunError):
+    """The server holds as many calls as it can."""
+
+    status: ClassVar[Status] = Status.RESOURCE_EXHAUSTED
+    reason: ClassVar[str] = "OVERLOADED"
+
+
+class ServerStopping(ShengdunError):
+    """The server takes no new work because it is stopping."""
+
+    status: ClassVar[Status] = Status.UNAVAILABLE
+    reason: ClassVar[str] = "SERVER_STOPPING"
+
+
+class Unauthenticated(ShengdunError):
+    """There is no token, or it is unknown or has expired."""
+
+    status: ClassVar[Status] = Status.UNAUTHENTICATED
+    reason: ClassVar[str] = "UNAUTHENTICATED"
+
+
+class PermissionDenied(ShengdunError):
+    """The roles of the token do not allow this."""
+
+    status: ClassVar[Status] = Status.PERMISSION_DENIED
+    reason: ClassVar[str] = "PERMISSION_DENIED"

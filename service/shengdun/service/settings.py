@@ -1,0 +1,280 @@
+"""The settings: one typed tree, loaded in one place.
+
+Later sources win: defaults, the TOML file, the environment, the command line. In the environment a key
+is written ``SHENGDUN_SERVER__PORT`` for ``server.port``. Unknown keys are refused and all mistakes are reported at once.
+"""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
+
+from shengdun.service.errors import SettingsInvalid
+
+FILE_NAME = "shengdun.toml"
+ENVIRONMENT_PREFIX = "SHENGDUN_"
+_FILE_PLACES = (Path(FILE_NAME), Path("/etc/shengdun") / FILE_NAME)
+
+Probability = Annotated[float, Field(gt=0, lt=1)]
+Slug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
+
+
+class _Settings(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class TlsSettings(_Settings):
+    """Certificates of the server, PEM files."""
+
+    certificate: Path
+    """The server's certificate chain."""
+    key: Path
+    """Its private key."""
+    client_ca: Path | None = None
+    """When set, clients must show a certificate signed by this authority (mTLS)."""
+
+
+class ServerSettings(_Settings):
+    """Where the server listens and what it lets one caller do."""
+
+    host: str = "127.0.0.1"
+    """Address to listen on. Anything but loopback needs `server.tls` and at least one access token."""
+    port: Annotated[int, Field(ge=0, le=65535)] = 50051
+    """Port to listen on; 0 takes a free one."""
+    tls: TlsSettings | None = None
+    """Certificates; none means no TLS, which only loopback may do without."""
+    max_calls: Annotated[int, Field(ge=1)] = 500
+    """Live calls at once; more are answered RESOURCE_EXHAUSTED."""
+    call_idle_s: Annotated[float, Field(gt=0)] = 60.0
+    """Seconds without a message after which a call is ended."""
+    call_max_s: Annotated[float, Field(gt=0)] = 4 * 3600.0
+    """Seconds of audio after which a call is ended."""
+    call_queue_s: Annotated[float, Field(gt=0)] = 120.0
+    """Seconds of audio of one call that may wait before the server stops reading it."""
+    recording_max_s: Annotated[float, Field(gt=0)] = 1800.0
+    """Longest recording taken, in seconds."""
+    drain_s: Annotated[float, Field(ge=0)] = 10.0
+    """Longest time that a graceful stop may take, in seconds."""
+
+
+class StoreSettings(_Settings):
+    """The Redis or Valkey that keeps watchlists; without a URL one is run in the data directory."""
+
+    url: SecretStr | None = None
+    """redis://, rediss://, unix://, redis+sentinel://host,host/name or redis+cluster://host; may carry credentials."""
+    ca_certificate: Path | None = None
+    """Authority that signed the store's certificate; none means the system's."""
+    client_certificate: Path | None = None
+    """Certificate that this server shows to the store."""
+    client_key: Path | None = None
+    """Its private key."""
+    prefix: Slug = "shengdun"
+    """Begins every key, so that several installations can share a store."""
+
+
+class VoiceSettings(_Settings):
+    """The voice model and its calibration."""
+
+    model: str = "campplus-zh-en"
+    """Name of an installed voice model."""
+    calibration_profile: Path | None = None
+    """A calibration profile of this model; none means the one that ships with it."""
+    workers: Annotated[int, Field(ge=1)] | None = None
+    """Voiceprints computed at once; none means one for each core."""
+
+
+class AccessSettings(_Settings):
+    """Who may call."""
+
+    required: bool = False
+    """Ask for a token on loopback too. Elsewhere a token is always asked for."""
+    tokens_file: Path | None = None
+    """File of hashed tokens; none means `tokens.json` in the data directory."""
+
+
+class LogSettings(_Settings):
+    """What is logged. Never audio, voiceprints, words, or customer references."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    """Least severe level that is written."""
+    format: Literal["json", "console"] = "json"
+    """`json` for machines, `console` for people."""
+
+
+class LevelSettings(_Settings):
+    """Probabilities at which a level begins."""
+
+    medium: Probability = 0.5
+    """Least probability of MEDIUM."""
+    high: Probability = 0.95
+    """Least probability of HIGH."""
+
+    @model_validator(mode="after")
+    def _ordered(self) -> "LevelSettings":
+        if self.medium >= self.high:
+            raise ValueError("medium must be below high")
+        return self
+
+
+class ActionSettings(_Settings):
+    """What is recommended at each level, in the words of the telephony system."""
+
+    undecided: str = "continue"
+    """While there is not enough speech."""
+    low: str = "continue"
+    """At LOW."""
+    medium: str = "review_after_call"
+    """At MEDIUM."""
+    high: str = "route_to_specialist"
+    """At HIGH."""
+
+
+class LineSettings(_Settings):
+    """The policy of a line of business."""
+
+    watchlists: tuple[Slug, ...] = ()
+    """Watchlists to screen; none means every watchlist there is."""
+    prior: Probability = 0.01
+    """Share of this line's calls that come from someone on its watchlists, before anything is heard."""
+    levels: LevelSettings = LevelSettings()
+    """Probabilities at which a level begins."""
+    actions: ActionSettings = ActionSettings()
+    """What is recommended at each level."""
+    budget_ms: Annotated[int, Field(ge=10, le=60_000)] = 300
+    """Time from the chunk that completes a window to its decision."""
+    final_after_s: Annotated[float, Field(ge=3)] = 21.0
+    """Net speech after which the decision is final, in seconds."""
+    final_high: Probability = 0.995
+    """A probability at or above this makes the decision final early, from the second window on."""
+    final_low: Probability = 0.0005
+    """A probability at or below this makes the decision final early, from the third window on."""
+
+    @property
+    def budget(self) -> timedelta:
+        """The budget as a duration."""
+        return timedelta(milliseconds=self.budget_ms)
+
+
+class Settings(_Settings):
+    """All settings of a server."""
+
+    data_dir: Path = Path("~/.local/share/shengdun")
+    """Directory of the embedded store, the keys and the access tokens."""
+    models_dir: Path | None = None
+    """Directory of the models; none means `models` in the data directory."""
+    server: ServerSettings = ServerSettings()
+    """Where the server listens."""
+    store: StoreSettings = StoreSettings()
+    """Where watchlists are kept."""
+    voice: VoiceSettings = VoiceSettings()
+    """The voice model."""
+    access: AccessSettings = AccessSettings()
+    """Who may call."""
+    log: LogSettings = LogSettings()
+    """What is logged."""
+    lines: dict[Slug, LineSettings] = Field(default_factory=dict)
+    """Lines of business by name; `default` is always there."""
+
+    @model_validator(mode="after")
+    def _complete(self) -> "Settings":
+        data_dir = self.data_dir.expanduser()
+        resolved = {
+            "data_dir": data_dir,
+            "models_dir": (self.models_dir or data_dir / "models").expanduser(),
+            "lines": {"default": LineSettings()} | self.lines,
+        }
+        for name, value in resolved.items():
+            # The tree is frozen for everyone else; this is part of its construction.
+            object.__setattr__(self, name, value)
+        return self
+
+    @property
+    def models_directory(self) -> Path:
+        """Directory of the models, resolved."""
+        assert self.models_dir is not None
+        return self.models_dir
+
+    @property
+    def tokens_file(self) -> Path:
+        """File of hashed access tokens, resolved."""
+        return (self.access.tokens_file or self.data_dir / "tokens.json").expanduser()
+
+
+def load_settings(
+    *,
+    file: Path | None = None,
+    environment: Mapping[str, str] = os.environ,
+    overrides: Mapping[str, Any] | None = None,
+) -> Settings:
+    """Load the settings from every source.
+
+    Args:
+        file: TOML file; none means ``SHENGDUN_CONFIG``, else ``shengdun.toml`` here or in ``/etc/shengdun`` if there.
+        environment: variables; those that begin with ``SHENGDUN_`` are read.
+        overrides: values from the command line by dotted key, for instance ``{"server.port": 0}``.
+
+    Raises:
+        SettingsInvalid: the file cannot be read or any value is wrong; every mistake is listed.
+    """
+    tree = _read(_find(file, environment))
+    for key, value in (_from_environment(environment) | dict(overrides or {})).items():
+        _put(tree, key.split("."), value)
+    try:
+        return Settings.model_validate(tree)
+    except ValidationError as error:
+        raise SettingsInvalid(_describe(error)) from None
+
+
+def _find(file: Path | None, environment: Mapping[str, str]) -> Path | None:
+    named = file or (Path(p) if (p := environment.get(ENVIRONMENT_PREFIX + "CONFIG")) else None)
+    if named is not None:
+        return named
+    return next((place for place in _FILE_PLACES if place.is_file()), None)
+
+
+def _read(file: Path | None) -> dict[str, Any]:
+    if file is None:
+        return {}
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingsInvalid(f"cannot read the settings file {file}: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsInvalid(f"the settings file {file} is not valid TOML: {error}") from None
+
+
+def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
+    names = (n for n in environment if n.startswith(ENVIRONMENT_PREFIX))
+    keys = {n: n.removeprefix(ENVIRONMENT_PREFIX).lower().replace("__", ".") for n in names}
+    known = {key: environment[name] for name, key in keys.items() if key != "config"}
+    # Deployments set variables of their own (SHENGDUN_TOKEN, images' tags); only the tree's keys are taken.
+    return {
+        key: value for key, value in known.items() if key.split(".")[0] in Settings.model_fields
+    }
+
+
+def _put(tree: dict[str, Any], path: list[str], value: Any) -> None:  # noqa: ANN401 - any TOML value
+    *parents, leaf = path
+    for name in parents:
+        tree = tree.setdefault(name, {})
+    tree[leaf] = value
+
+
+def _describe(error: ValidationError) -> str:
+    lines = [
+        f"  {'.'.join(str(part) for part in item['loc']) or 'settings'}: "
+        + ("unknown key" if item["type"] == "extra_forbidden" else item["msg"])
+        for item in error.errors(include_url=False)
+    ]
+    return "the settings have mistakes; correct these keys:\n" + "\n".join(lines)
