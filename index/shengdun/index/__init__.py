@@ -1,0 +1,1 @@
+"""What is known and searchable: watchlists, their store and journal, snapshots, scoring."""
