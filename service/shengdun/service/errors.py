@@ -4,6 +4,10 @@
 
     ShengdunError
     ├── SettingsInvalid          the settings have mistakes; all of them are listed
+    │   └── CertificateInvalid   a certificate or its key cannot be used
+    ├── TokenFileInvalid         the file of access tokens cannot be read or written
+    ├── TokenUnknown             no access token of that id
+    ├── AccessUnavailable        tokens cannot be checked at the moment
     ├── PortInUse                the address to listen on is taken
     ├── InvalidRequest           a field or a message is wrong
     │   └── ProtocolViolation    the messages of a stream are in the wrong order
@@ -29,6 +33,33 @@ class SettingsInvalid(ShengdunError):
 
     status: ClassVar[Status] = Status.INVALID_ARGUMENT
     reason: ClassVar[str] = "SETTINGS_INVALID"
+
+
+class CertificateInvalid(SettingsInvalid):
+    """A certificate or its private key is missing, unreadable, expired, or does not fit; the message names the file."""
+
+    reason: ClassVar[str] = "CERTIFICATE_INVALID"
+
+
+class TokenFileInvalid(ShengdunError):
+    """The file of access tokens is damaged, or cannot be read or written."""
+
+    status: ClassVar[Status] = Status.FAILED_PRECONDITION
+    reason: ClassVar[str] = "TOKEN_FILE_INVALID"
+
+
+class TokenUnknown(ShengdunError):
+    """No access token has this id."""
+
+    status: ClassVar[Status] = Status.NOT_FOUND
+    reason: ClassVar[str] = "TOKEN_UNKNOWN"
+
+
+class AccessUnavailable(ShengdunError):
+    """Tokens cannot be checked at the moment, so nobody is let in."""
+
+    status: ClassVar[Status] = Status.UNAVAILABLE
+    reason: ClassVar[str] = "ACCESS_UNAVAILABLE"
 
 
 class PortInUse(ShengdunError):
