@@ -1,0 +1,3 @@
+"""Lists the shared fixtures, one module a topic."""
+
+pytest_plugins = ["fixtures.certificates", "fixtures.speech"]
