@@ -204,15 +204,18 @@ def load(path: Path) -> CalibrationProfile:
     Raises:
         ProfileDamaged: the file is missing, isn't a profile, or doesn't match its own hash.
     """
+    remedy = "Restore the file from the package or a backup."
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as archive:
             metadata = json.loads(archive["metadata"].tobytes())
             arrays = {name: archive[name] for name in _ARRAYS if name in archive.files}
         return _unsealed(metadata, arrays)
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+    except OSError as error:
         raise ProfileDamaged(
-            f"Calibration profile {path.name} can't be used: {error}. Restore the file from the package or a backup."
+            f"Calibration profile {path.name} can't be read: {error.strerror}. {remedy}"
         ) from error
+    except (ValueError, KeyError, TypeError, AttributeError, EOFError, zipfile.BadZipFile) as error:
+        raise ProfileDamaged(f"{path.name} is no calibration profile: {error}. {remedy}") from error
 
 
 def default_profile(model_id: str) -> CalibrationProfile:
