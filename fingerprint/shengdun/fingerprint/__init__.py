@@ -1,0 +1,1 @@
+"""Evidence made comparable: fingerprints of voice and text. Pure: no network, no store."""

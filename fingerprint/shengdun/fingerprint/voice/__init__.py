@@ -1,0 +1,1 @@
+"""From telephone audio to voiceprints: codecs, voice activity, windows, quality, voice models."""

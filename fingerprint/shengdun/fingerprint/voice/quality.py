@@ -1,0 +1,300 @@
+"""What the audio of a call or a recording is like, gathered frame by frame.
+
+Levels are relative to a full-scale square wave (dBFS). DTMF frequencies are those of ITU-T Q.23.
+"""
+
+from dataclasses import dataclass
+from enum import Enum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shengdun.fingerprint.voice.activity import FRAME_SAMPLES, Probabilities
+from shengdun.fingerprint.voice.samples import MODEL_RATE_HZ, Samples, Seconds
+from shengdun.fingerprint.voice.source import SourceStatistics
+
+FRAME_S: Seconds = FRAME_SAMPLES / MODEL_RATE_HZ
+
+_FLOOR_DBFS = -120.0
+_SPEECH = 0.5
+_PAUSE = 0.15
+_LARGEST_SNR_DB = 60.0
+_LEAST_FRAMES_FOR_SNR = 8
+_CLIPPED_FROM = 0.999
+
+
+class Finding(Enum):
+    """Something that makes audio unfit, or evidence weaker."""
+
+    SILENCE = "SILENCE"
+    """Nothing but silence."""
+    TONE = "TONE"
+    """Steady tones and no speech: ringback, busy, fax."""
+    DTMF_ONLY = "DTMF_ONLY"
+    """Keys pressed and no speech."""
+    NO_SPEECH = "NO_SPEECH"
+    """Sound, but no speech: music or noise."""
+    CLIPPED = "CLIPPED"
+    """Recorded too loud: samples at the codec's peak."""
+    NOISY = "NOISY"
+    """Noise near the level of the speech."""
+    QUIET = "QUIET"
+    """Speech at a level where the codec's steps are coarse."""
+    WRONG_ENCODING = "WRONG_ENCODING"
+    """Probably sent in the other G.711 law or byte order than was announced."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QualityPolicy:
+    """Where findings begin. Figures about the audio; none of them is about voices.
+
+    Attributes:
+        silent_dbfs: a frame below this level is silent.
+        least_speech_share: with less speech than this in the audio there is none.
+        least_tone_share: share of the sounding frames that must be steady tones, or keys.
+        clipped_share: share of clipped samples from which the waveform is distorted.
+        noisy_db: signal-to-noise ratio below which speech is noisy.
+        quiet_dbfs: level of speech below which it is quiet.
+    """
+
+    silent_dbfs: float = -60.0
+    least_speech_share: float = 0.02
+    least_tone_share: float = 0.5
+    clipped_share: float = 0.005
+    noisy_db: float = 8.0
+    quiet_dbfs: float = -45.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AudioQuality:
+    """What audio is like.
+
+    Attributes:
+        duration_s: audio seen, in whole frames.
+        level_dbfs: mean level of the speech; of everything, where there is no speech.
+        snr_db: level of speech over that of pauses, at most 60; None with too little of either.
+        clipped_share: share of samples at the codec's peak, 0 to 1.
+        speech_share: share of frames with speech, 0 to 1.
+        silent_share: share of silent frames, 0 to 1.
+        tonal_share: share of frames that are steady tones, keys among them, 0 to 1.
+        dtmf_share: share of frames in which a key is pressed, 0 to 1.
+        findings: what is wrong, the most telling first.
+    """
+
+    duration_s: Seconds
+    level_dbfs: float
+    snr_db: float | None
+    clipped_share: float
+    speech_share: float
+    silent_share: float
+    tonal_share: float
+    dtmf_share: float
+    findings: tuple[Finding, ...]
+
+
+class QualityMeter:
+    """Gathers the quality of one call or recording. Not safe to share between threads.
+
+    Args:
+        policy: where findings begin.
+    """
+
+    def __init__(self, policy: QualityPolicy | None = None) -> None:
+        self._policy = policy or QualityPolicy()
+        self._frames = 0
+        self._speech = _Power()
+        self._pauses = _Power()
+        self._all = _Power()
+        self._silent = 0
+        self._dtmf = 0
+        self._tonal = 0
+        self._clipped = 0
+        self._last_peak = -1
+
+    def update(self, samples: Samples, probabilities: Probabilities) -> None:
+        """Takes the next frames in.
+
+        Args:
+            samples: whole frames at 16 kHz.
+            probabilities: of speech, one per frame.
+
+        Raises:
+            ValueError: there isn't one probability per frame.
+        """
+        if len(samples) != len(probabilities) * FRAME_SAMPLES:
+            raise ValueError("Needs one probability per frame.")
+        if not len(samples):
+            return
+        frames = samples.reshape(-1, FRAME_SAMPLES)
+        power = np.square(frames, dtype=np.float64).mean(axis=1)
+        silent = power < _power_of(self._policy.silent_dbfs)
+        self._frames += len(frames)
+        self._silent += int(silent.sum())
+        self._all.add(power)
+        self._speech.add(power[probabilities >= _SPEECH])
+        self._pauses.add(power[probabilities < _PAUSE])
+        self._clipped += int(np.count_nonzero(np.abs(samples) >= _CLIPPED_FROM))
+        self._count_tones(frames, sounding=~silent)
+
+    def report(self, source: SourceStatistics | None = None) -> AudioQuality:
+        """Says what the audio was like so far.
+
+        Args:
+            source: the decoder's statistics. Clipping is then judged where it happened, and a
+                wrong encoding can be found.
+        """
+        shares = _Shares(
+            clipped=source.clipped_share if source else self._share(self._clipped) / FRAME_SAMPLES,
+            speech=self._share(self._speech.frames),
+            silent=self._share(self._silent),
+            tonal=self._share(self._tonal),
+            dtmf=self._share(self._dtmf),
+        )
+        level_dbfs = (self._speech if self._speech.frames else self._all).dbfs
+        snr_db = self._snr_db()
+        findings = self._findings(shares, level_dbfs, snr_db)
+        if source is not None and source.misread:
+            findings = (Finding.WRONG_ENCODING, *findings)
+        return AudioQuality(
+            duration_s=self._frames * FRAME_S,
+            level_dbfs=level_dbfs,
+            snr_db=snr_db,
+            clipped_share=shares.clipped,
+            speech_share=shares.speech,
+            silent_share=shares.silent,
+            tonal_share=shares.tonal,
+            dtmf_share=shares.dtmf,
+            findings=findings,
+        )
+
+    def _count_tones(self, frames: NDArray[np.float32], *, sounding: NDArray[np.bool_]) -> None:
+        spectrum = np.square(np.abs(np.fft.rfft(frames * _HANN)))
+        key = _is_dtmf(frames, spectrum) & sounding
+        peaks = spectrum.argmax(axis=1)
+        steady = peaks == np.concatenate([[self._last_peak], peaks[:-1]])
+        self._last_peak = int(peaks[-1])
+        self._dtmf += int(key.sum())
+        self._tonal += int((((_is_tone(spectrum) & steady) | key) & sounding).sum())
+
+    def _snr_db(self) -> float | None:
+        if min(self._speech.frames, self._pauses.frames) < _LEAST_FRAMES_FOR_SNR:
+            return None
+        noise = max(self._pauses.mean, _power_of(_FLOOR_DBFS))
+        ratio = max(self._speech.mean - noise, 0.0) / noise
+        return min(_decibels(ratio), _LARGEST_SNR_DB)
+
+    def _findings(
+        self, shares: "_Shares", level_dbfs: float, snr_db: float | None
+    ) -> tuple[Finding, ...]:
+        policy = self._policy
+        found = []
+        without_speech = self._kind_without_speech(shares)
+        if without_speech is not None:
+            found.append(without_speech)
+        if shares.clipped >= policy.clipped_share:
+            found.append(Finding.CLIPPED)
+        if snr_db is not None and snr_db < policy.noisy_db:
+            found.append(Finding.NOISY)
+        if without_speech is None and self._frames and level_dbfs < policy.quiet_dbfs:
+            found.append(Finding.QUIET)
+        return tuple(found)
+
+    def _kind_without_speech(self, shares: "_Shares") -> Finding | None:
+        sounding = 1.0 - shares.silent
+        if not self._frames or sounding < self._policy.least_speech_share:
+            return Finding.SILENCE
+        if shares.dtmf >= self._policy.least_tone_share * sounding:
+            return Finding.DTMF_ONLY
+        if shares.tonal >= self._policy.least_tone_share * sounding:
+            return Finding.TONE
+        return Finding.NO_SPEECH if shares.speech < self._policy.least_speech_share else None
+
+    def _share(self, count: int) -> float:
+        return count / self._frames if self._frames else 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Shares:
+    clipped: float
+    speech: float
+    silent: float
+    tonal: float
+    dtmf: float
+
+
+class _Power:
+    """Running mean power of frames."""
+
+    def __init__(self) -> None:
+        self.frames = 0
+        self._sum = 0.0
+
+    def add(self, power: NDArray[np.float64]) -> None:
+        self.frames += len(power)
+        self._sum += float(power.sum())
+
+    @property
+    def mean(self) -> float:
+        return self._sum / self.frames if self.frames else 0.0
+
+    @property
+    def dbfs(self) -> float:
+        return max(_decibels(self.mean), _FLOOR_DBFS)
+
+
+def _decibels(power: float) -> float:
+    return 10.0 * float(np.log10(max(power, 1e-30)))
+
+
+def _power_of(dbfs: float) -> float:
+    return float(10.0 ** (dbfs / 10.0))
+
+
+_HANN = np.hanning(FRAME_SAMPLES + 1)[:-1].astype(np.float32)
+_LOW_HZ = np.array([697.0, 770.0, 852.0, 941.0])
+_HIGH_HZ = np.array([1209.0, 1336.0, 1477.0, 1633.0])
+# Hann spreads a tone over four bins at most, with 99.9 % of its power.
+_TONE_HALF_WIDTH = 2
+_TONE_SHARE = 0.97
+_KEY_SHARE = 0.8
+_KEY_LEAST_SHARE_OF_EACH = 0.1
+
+
+def _is_tone(spectrum: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Frames whose power is in one or two narrow peaks."""
+    rest = spectrum.copy()
+    total = spectrum.sum(axis=1)
+    rows = np.arange(len(rest))[:, None]
+    reach = np.arange(-_TONE_HALF_WIDTH, _TONE_HALF_WIDTH + 1)[None, :]
+    for _ in range(2):
+        around = np.clip(rest.argmax(axis=1)[:, None] + reach, 0, rest.shape[1] - 1)
+        rest[rows, around] = 0.0
+    tone: NDArray[np.bool_] = rest.sum(axis=1) < (1.0 - _TONE_SHARE) * total
+    return tone
+
+
+def _is_dtmf(frames: NDArray[np.float32], spectrum: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Frames whose power is in one frequency of the low and one of the high group (ITU-T Q.23)."""
+    total = spectrum.sum(axis=1) + np.float32(1e-20)
+    low = (_powers_at(_LOW_PROBE, frames) / total[:, None]).max(axis=1)
+    high = (_powers_at(_HIGH_PROBE, frames) / total[:, None]).max(axis=1)
+    both = low + high >= _KEY_SHARE
+    key: NDArray[np.bool_] = both & (np.minimum(low, high) >= _KEY_LEAST_SHARE_OF_EACH)
+    return key
+
+
+def _probe(frequencies_hz: NDArray[np.float64]) -> NDArray[np.complex64]:
+    time_s = np.arange(FRAME_SAMPLES) / MODEL_RATE_HZ
+    waves = np.exp(-2j * np.pi * time_s[:, None] * frequencies_hz[None, :])
+    probe: NDArray[np.complex64] = (waves * _HANN[:, None]).astype(np.complex64)
+    return probe
+
+
+_LOW_PROBE, _HIGH_PROBE = _probe(_LOW_HZ), _probe(_HIGH_HZ)
+# A tone's power summed over the one-sided spectrum, over its power at its own frequency.
+_TONE_GAIN = np.float32(np.square(_HANN).sum() * FRAME_SAMPLES / np.square(_HANN.sum()))
+
+
+def _powers_at(probe: NDArray[np.complex64], frames: NDArray[np.float32]) -> NDArray[np.float32]:
+    powers: NDArray[np.float32] = np.square(np.abs(frames @ probe)) * _TONE_GAIN
+    return powers

@@ -1,0 +1,28 @@
+"""How models are run: one ONNX Runtime session each, on the CPU, with a fixed number of threads."""
+
+from pathlib import Path
+from typing import Any
+
+import onnxruntime
+
+_ERRORS_ONLY = 3
+
+
+def open_session(model: Path | bytes, *, threads: int) -> Any:  # noqa: ANN401 (no types published)
+    """Opens a session whose runs may come from several threads at once.
+
+    Args:
+        model: an ONNX file, or its bytes.
+        threads: threads that one run may use.
+
+    Returns:
+        An ``onnxruntime.InferenceSession``.
+    """
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = _ERRORS_ONLY
+    # Idle worker threads that spin take the cores from the other sessions.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    source = str(model) if isinstance(model, Path) else model
+    return onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
