@@ -51,7 +51,8 @@ def check_exposure(settings: Settings, tokens: TokenFile) -> None:
     if exposed and settings.server.tls is None:
         steps.append(
             "set server.tls.certificate and server.tls.key to PEM files; a self-signed pair for a trial: "
-            "`openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 90 -keyout server.key -out server.pem "
+            "`openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes "
+            "-days 90 -keyout server.key -out server.pem "
             f'-subj "/CN={settings.server.host}"`'
         )
     if asks_for_tokens(settings) and not _has_valid(tokens):
