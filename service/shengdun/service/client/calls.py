@@ -1,0 +1,103 @@
+"""A live call as a client holds it: audio goes in, decisions come out."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from types import TracebackType
+from typing import Any, Final, Self
+
+import grpc
+import grpc.aio
+
+from shengdun.service.client.connection import Connection
+from shengdun.service.contract.decisions import CallConfig, Decision
+from shengdun.service.convert.client_decisions import (
+    audio_to_wire,
+    config_to_wire,
+    decision_from_wire,
+)
+
+HANG_UP_WAIT: Final = timedelta(seconds=30)
+"""How long leaving a call waits for its last decision."""
+
+
+class CallStream:
+    """One call that is being screened.
+
+    Send audio and iterate over the decisions, from one task or from two. Leaving the block hangs up and waits
+    for the last decision; leaving it by an exception abandons the call.
+
+    Attributes:
+        config: what the call is.
+        decision: the latest decision that was read; None before the first.
+    """
+
+    def __init__(self, connection: Connection, stub_method: Any, config: CallConfig) -> None:  # noqa: ANN401
+        self.config = config
+        self.decision: Decision | None = None
+        self._connection = connection
+        self._start = stub_method
+        self._rpc: Any = None
+        self._finished = False
+
+    async def __aenter__(self) -> Self:
+        self._rpc = self._start(metadata=self._connection.metadata)
+        await self._write(config_to_wire(self.config))
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        try:
+            if kind is None:
+                await self.finish()
+                async with asyncio.timeout(HANG_UP_WAIT.total_seconds()):
+                    async for _ in self:
+                        pass
+        finally:
+            self._rpc.cancel()
+
+    async def send(self, audio: bytes) -> None:
+        """Send a chunk of the caller's audio, at most 1 MiB.
+
+        Raises:
+            ClientError: the server ended the call; the error says why.
+        """
+        await self._write(audio_to_wire(audio))
+
+    async def finish(self) -> None:
+        """Say that the call is over; decisions may still follow. Doing it again does nothing."""
+        if not self._finished:
+            self._finished = True
+            await self._rpc.done_writing()
+
+    def __aiter__(self) -> AsyncIterator[Decision]:
+        return self
+
+    async def __anext__(self) -> Decision:
+        try:
+            answer = await self._rpc.read()
+        except grpc.aio.AioRpcError as error:
+            raise self._connection.translate(error) from None
+        if answer is grpc.aio.EOF:
+            await self._raise_refusal()
+            raise StopAsyncIteration
+        self.decision = decision_from_wire(answer.decision)
+        return self.decision
+
+    async def _write(self, message: object) -> None:
+        try:
+            await self._rpc.write(message)
+        except (grpc.aio.AioRpcError, asyncio.InvalidStateError):
+            # Either says only that the call is over; its status says why.
+            await self._raise_refusal()
+
+    async def _raise_refusal(self) -> None:
+        status = await self._rpc.code()
+        if status is not grpc.StatusCode.OK:
+            raise self._connection.refusal(
+                status, await self._rpc.details() or "", await self._rpc.trailing_metadata()
+            )

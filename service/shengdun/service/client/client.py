@@ -1,0 +1,58 @@
+"""The client of a Shengdun server."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Self
+
+from shengdun.service.client.connection import Connection, Credentials, open_channel
+from shengdun.service.client.keeping import KeepingMethods
+from shengdun.service.client.screening import ScreeningMethods
+
+
+class ShengdunClient(ScreeningMethods, KeepingMethods):
+    """Talks to one server. Made by ``connect``; safe to use from many tasks of one event loop.
+
+    Every method raises ``ClientError`` when the request is refused or no server answers. What can be repeated
+    harmlessly is repeated a few times when the server can't be reached.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        ScreeningMethods.__init__(self, connection)
+        KeepingMethods.__init__(self, connection)
+
+    @classmethod
+    @asynccontextmanager
+    async def connect(
+        cls,
+        address: str,
+        *,
+        token: str | None = None,
+        ca_certificate: Path | None = None,
+        client_certificate: Path | None = None,
+        client_key: Path | None = None,
+    ) -> AsyncIterator[Self]:
+        """Connect to a server, for instance ``async with ShengdunClient.connect("127.0.0.1:50051") as client``.
+
+        Args:
+            address: host and port.
+            token: the bearer token.
+            ca_certificate: PEM file of the authority that signed the server's certificate; none means no TLS.
+            client_certificate: PEM file of this client's certificate, where the server asks for one.
+            client_key: PEM file of its private key.
+
+        Raises:
+            OSError: a PEM file can't be read.
+            ValueError: the files given don't go together.
+        """
+        credentials = Credentials(
+            token=token,
+            ca_certificate=ca_certificate,
+            client_certificate=client_certificate,
+            client_key=client_key,
+        )
+        channel = open_channel(address, credentials)
+        try:
+            yield cls(Connection(channel=channel, address=address, metadata=credentials.metadata))
+        finally:
+            await channel.close()

@@ -1,0 +1,149 @@
+"""The connection of a client: its channel, deadlines, bounded repeats and the translation of refusals."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Final, TypeVar
+
+import grpc
+import grpc.aio
+from google.protobuf.message import Message
+
+from shengdun.service.contract.errors import ClientError
+from shengdun.service.convert.client_errors import error_from_wire
+
+Answer = TypeVar("Answer")
+
+ATTEMPTS: Final = 3
+"""How often a request that may be repeated is made."""
+REQUEST_DEADLINE: Final = timedelta(seconds=15)
+"""How long a request without recordings may take."""
+UPLOAD_DEADLINE: Final = timedelta(minutes=10)
+"""How long a request with recordings may take: half an hour of audio over a slow line."""
+_FIRST_PAUSE_S: Final = 0.2
+_OPTIONS: Final = (
+    # A call can be silent for long; without these a dead path is noticed only by TCP, after minutes.
+    ("grpc.keepalive_time_ms", 30_000),
+    ("grpc.keepalive_timeout_ms", 10_000),
+    ("grpc.max_receive_message_length", 16 * 1024 * 1024),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Credentials:
+    """What a client shows to a server; PEM files.
+
+    Attributes:
+        token: the bearer token.
+        ca_certificate: authority that signed the server's certificate; with none the connection has no TLS.
+        client_certificate: the client's own certificate chain, for servers that ask for one.
+        client_key: its private key.
+    """
+
+    token: str | None = None
+    ca_certificate: Path | None = None
+    client_certificate: Path | None = None
+    client_key: Path | None = None
+
+    def __post_init__(self) -> None:
+        if (self.client_certificate is None) != (self.client_key is None):
+            raise ValueError("a client certificate and its key are given together")
+        if self.client_certificate is not None and self.ca_certificate is None:
+            raise ValueError("a client certificate needs the authority of the server as well")
+
+    @property
+    def metadata(self) -> tuple[tuple[str, str], ...]:
+        """The headers that carry the token."""
+        return () if self.token is None else (("authorization", f"Bearer {self.token}"),)
+
+
+def open_channel(address: str, credentials: Credentials) -> grpc.aio.Channel:
+    """Open a channel; nothing is sent before the first request.
+
+    Raises:
+        OSError: a certificate file can't be read.
+    """
+    if credentials.ca_certificate is None:
+        return grpc.aio.insecure_channel(address, options=_OPTIONS)
+    pem = [
+        None if file is None else file.read_bytes()
+        for file in (
+            credentials.ca_certificate,
+            credentials.client_key,
+            credentials.client_certificate,
+        )
+    ]
+    return grpc.aio.secure_channel(address, grpc.ssl_channel_credentials(*pem), options=_OPTIONS)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Connection:
+    """A channel with what every request needs.
+
+    Attributes:
+        channel: the channel.
+        address: where it leads, for messages.
+        metadata: the headers of every request.
+    """
+
+    channel: grpc.aio.Channel
+    address: str
+    metadata: tuple[tuple[str, str], ...]
+
+    async def request(
+        self,
+        make: Callable[..., Awaitable[Answer]],
+        message: Message,
+        *,
+        deadline: timedelta,
+        repeat: bool,
+    ) -> Answer:
+        """Make a request with one message; see ``attempt``."""
+        return await self.attempt(
+            lambda: make(message, timeout=deadline.total_seconds(), metadata=self.metadata),
+            repeat=repeat,
+        )
+
+    async def attempt(self, start: Callable[[], Awaitable[Answer]], *, repeat: bool) -> Answer:
+        """Make a request, and repeat it when the server can't be reached and a repeat is harmless.
+
+        Args:
+            start: starts the request anew.
+            repeat: whether doing it twice is the same as doing it once.
+
+        Raises:
+            ClientError: it was refused, or no server answered.
+        """
+        pause_s = _FIRST_PAUSE_S
+        for left in reversed(range(ATTEMPTS if repeat else 1)):
+            try:
+                return await start()
+            except grpc.aio.AioRpcError as error:
+                if not left or error.code() is not grpc.StatusCode.UNAVAILABLE:
+                    raise self.translate(error) from None
+            await asyncio.sleep(pause_s)
+            pause_s *= 3
+        raise AssertionError("unreachable: the last attempt answers or raises")
+
+    def translate(self, error: grpc.aio.AioRpcError) -> ClientError:
+        """The client's error for a refusal."""
+        return self.refusal(error.code(), error.details() or "", error.trailing_metadata())
+
+    def refusal(
+        self, status: grpc.StatusCode, message: str, trailers: grpc.aio.Metadata | None
+    ) -> ClientError:
+        """The client's error for a status, in words that say what to do where the server gave none."""
+        error = error_from_wire(status, message, trailers)
+        if error.reason:
+            return error
+        if status is grpc.StatusCode.UNAVAILABLE:
+            message = (
+                f"no server answers at {self.address} ({message}); start it with `shengdun serve`"
+            )
+        elif status is grpc.StatusCode.DEADLINE_EXCEEDED:
+            message = f"the server at {self.address} did not answer in time"
+        return ClientError(
+            status=status, message=message, detail=error.detail, retry_after=error.retry_after
+        )

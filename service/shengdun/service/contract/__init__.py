@@ -1,0 +1,1 @@
+"""The wire contract as plain Python values: what a client says and what it learns."""

@@ -1,0 +1,285 @@
+"""What a client says about a call, and what it learns: the values of screening.
+
+Enumerations that the server may extend have a member ``UNKNOWN``: a value newer than this client.
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import Enum
+
+
+class AudioEncoding(Enum):
+    """How the samples of a stream are encoded; one channel, the caller's leg alone."""
+
+    PCMU = "pcmu"
+    """G.711 mu-law, 8,000 Hz."""
+    PCMA = "pcma"
+    """G.711 A-law, 8,000 Hz."""
+    L16 = "l16"
+    """Signed 16-bit linear, little-endian; 8,000 or 16,000 Hz."""
+    L16_BE = "l16_be"
+    """Signed 16-bit linear in network byte order (RFC 3551); 8,000 or 16,000 Hz."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AudioFormat:
+    """The format of a stream of audio; plain telephony unless stated otherwise."""
+
+    encoding: AudioEncoding = AudioEncoding.PCMU
+    sample_rate_hz: int = 8_000
+
+    @property
+    def bytes_per_s(self) -> int:
+        """Bytes that one second of this audio takes."""
+        wide = self.encoding in {AudioEncoding.L16, AudioEncoding.L16_BE}
+        return self.sample_rate_hz * (2 if wide else 1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallConfig:
+    """What a call is.
+
+    Attributes:
+        call_id: the telephony system's id; 1 to 128 visible ASCII characters, unique among live calls.
+        line: the line of business; empty means "default".
+        customer_reference: the identity that the caller claims; the server stores a keyed pseudonym only.
+        calling_number: the calling number; the server stores a keyed pseudonym only.
+        audio_format: the format of the audio that follows.
+        watchlist_ids: watchlists to screen; none means those of the line.
+        budget: time from the chunk that completes a window to its decision; None means the line's own.
+    """
+
+    call_id: str
+    line: str = ""
+    customer_reference: str = field(default="", repr=False)
+    calling_number: str = field(default="", repr=False)
+    audio_format: AudioFormat = AudioFormat()
+    watchlist_ids: tuple[str, ...] = ()
+    budget: timedelta | None = None
+
+
+class AudioFinding(Enum):
+    """Something about the audio that limits what can be decided from it."""
+
+    SILENCE = "silence"
+    TONE = "tone"
+    DTMF = "dtmf"
+    NO_SPEECH = "no_speech"
+    TOO_LITTLE_SPEECH = "too_little_speech"
+    CLIPPED = "clipped"
+    NOISY = "noisy"
+    SEVERAL_VOICES = "several_voices"
+    WRONG_ENCODING = "wrong_encoding"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AudioQuality:
+    """What was measured about a stretch of audio.
+
+    Attributes:
+        audio: audio handled so far.
+        speech_level_dbfs: level of the speech against full scale; None before any speech.
+        snr_db: speech over noise; None while either has not been heard.
+        clipped_share: share of samples at full scale, 0 to 1.
+        speech_share: share of the audio that is speech, 0 to 1.
+        findings: what limits a decision from this audio.
+    """
+
+    audio: timedelta
+    speech_level_dbfs: float | None
+    snr_db: float | None
+    clipped_share: float
+    speech_share: float
+    findings: tuple[AudioFinding, ...]
+
+
+class DecisionState(Enum):
+    """How far a decision has come."""
+
+    NOT_ENOUGH_SPEECH = "not_enough_speech"
+    """Too little net speech to say anything; no statement about risk."""
+    PROVISIONAL = "provisional"
+    """Evidence so far; further speech may change it."""
+    FINAL = "final"
+    """Nothing that follows in this call will change it."""
+    UNKNOWN = "unknown"
+
+
+class RiskLevel(Enum):
+    """The level of risk, by the thresholds of the line."""
+
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+    UNKNOWN = "unknown"
+
+
+class FlagType(Enum):
+    """The kinds of reasons that a decision can carry."""
+
+    KNOWN_ACTOR_VOICE = "known_actor_voice"
+    UNKNOWN = "unknown"
+
+
+class PartialReason(Enum):
+    """Why a decision rests on less than it could."""
+
+    SERVER_STOPPING = "server_stopping"
+    WATCHLISTS_STALE = "watchlists_stale"
+    BUDGET_EXCEEDED = "budget_exceeded"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownActorVoice:
+    """The evidence of a voice that is on a watchlist; ``probability`` is 0 to 1."""
+
+    watchlist_id: str
+    actor_id: str
+    voiceprint_id: str
+    probability: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flag:
+    """One typed reason.
+
+    Attributes:
+        type: the kind of reason.
+        llr: the evidence as a natural-log likelihood ratio; 0 says nothing.
+        known_actor_voice: what it rests on, for ``KNOWN_ACTOR_VOICE``.
+    """
+
+    type: FlagType
+    llr: float
+    known_actor_voice: KnownActorVoice | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """One actor as a candidate for the caller's identity.
+
+    Attributes:
+        actor_id: the actor.
+        llr: natural-log likelihood ratio of "the caller is this actor" against "a stranger".
+        probability: among all of the watchlist and nobody on it, 0 to 1.
+    """
+
+    actor_id: str
+    llr: float
+    probability: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WatchlistResult:
+    """The outcome of one watchlist; without candidates when it is empty or there was too little speech."""
+
+    watchlist_id: str
+    watchlist_version: str
+    actor_count: int
+    best: Candidate | None
+    runner_up: Candidate | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """What is known about a call, and what to do. A flag is advice to a person, never a verdict.
+
+    Attributes:
+        decision_id: changes exactly when the evidence or the outcome changes.
+        call_id: the telephony system's id.
+        sequence: counts the decisions of the call from 1.
+        state: how far the decision has come.
+        level: the level of risk; None while there is not enough speech.
+        probability: that the caller is on one of the watchlists; None while there is not enough speech.
+        flags: the reasons, strongest first.
+        watchlists: the outcome for each watchlist.
+        net_speech: speech that the decision rests on.
+        audio_quality: the quality of the call's audio so far.
+        recommended_action: what the line's policy recommends.
+        latency: from the arrival of the chunk that completed the evidence to the writing of this decision.
+        partial: whether it rests on less than it could.
+        partial_reasons: why.
+        line: the line whose policy was applied.
+        policy_id: that policy, by name and content.
+        model_id: the voice model, by name and content.
+        calibration_profile_id: the calibration profile, by name and content.
+        decided_at: when.
+        audio_position: position in the call's audio up to which it was heard.
+    """
+
+    decision_id: str
+    call_id: str
+    sequence: int
+    state: DecisionState
+    level: RiskLevel | None
+    probability: float | None
+    flags: tuple[Flag, ...]
+    watchlists: tuple[WatchlistResult, ...]
+    net_speech: timedelta
+    audio_quality: AudioQuality
+    recommended_action: str
+    latency: timedelta
+    partial: bool
+    partial_reasons: tuple[PartialReason, ...]
+    line: str
+    policy_id: str
+    model_id: str
+    calibration_profile_id: str
+    decided_at: datetime
+    audio_position: timedelta
+
+    @property
+    def best(self) -> Candidate | None:
+        """The likeliest actor over all watchlists, by LLR."""
+        found = [result.best for result in self.watchlists if result.best is not None]
+        return max(found, key=lambda candidate: candidate.llr, default=None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallDecision:
+    """The decision of a call as it stands, and whether the call is still running."""
+
+    decision: Decision
+    live: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScreenedRecording:
+    """The decision on a whole recording, and what was found in the file."""
+
+    decision: Decision
+    codec: str
+    sample_rate_hz: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LineInfo:
+    """A line of business as the server has it; no watchlists means all there are."""
+
+    line: str
+    watchlist_ids: tuple[str, ...]
+    policy_id: str
+    budget: timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerInfo:
+    """What a server is.
+
+    Attributes:
+        version: of the server.
+        model_id: the voice model in force.
+        calibration_profile_id: the calibration profile in force.
+        lines: what can be named in a call.
+        live_calls: calls running on this server now.
+        watchlists_stale: whether the store can't be reached, so that the last snapshot is screened.
+    """
+
+    version: str
+    model_id: str
+    calibration_profile_id: str
+    lines: tuple[LineInfo, ...]
+    live_calls: int
+    watchlists_stale: bool

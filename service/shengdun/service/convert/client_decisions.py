@@ -1,0 +1,182 @@
+"""Screening between the wire and the client's values."""
+
+from collections.abc import AsyncIterator, Iterable
+from datetime import UTC
+
+from google.protobuf.duration_pb2 import Duration
+
+from shengdun.service.contract import decisions as values
+from shengdun.service.convert.client_enums import from_wire, from_wire_optional
+from shengdun.v1 import audio_pb2, decision_pb2, screening_pb2
+
+
+def config_to_wire(config: values.CallConfig) -> screening_pb2.ScreenCallRequest:
+    """The first message of a call."""
+    wire = screening_pb2.CallConfig(
+        call_id=config.call_id,
+        line=config.line,
+        customer_reference=config.customer_reference,
+        calling_number=config.calling_number,
+        audio_format=audio_pb2.AudioFormat(
+            encoding=audio_pb2.AudioEncoding.Value(
+                f"AUDIO_ENCODING_{config.audio_format.encoding.name}"
+            ),
+            sample_rate_hz=config.audio_format.sample_rate_hz,
+        ),
+        watchlist_ids=config.watchlist_ids,
+    )
+    if config.budget is not None:
+        budget = Duration()
+        budget.FromTimedelta(config.budget)
+        wire.budget.CopyFrom(budget)
+    return screening_pb2.ScreenCallRequest(config=wire)
+
+
+def audio_to_wire(audio: bytes) -> screening_pb2.ScreenCallRequest:
+    """One chunk of a call."""
+    return screening_pb2.ScreenCallRequest(audio=audio)
+
+
+def decision_request(call_id: str) -> screening_pb2.GetDecisionRequest:
+    """Asks for the decision of a call."""
+    return screening_pb2.GetDecisionRequest(call_id=call_id)
+
+
+def server_info_request() -> screening_pb2.GetServerInfoRequest:
+    """Asks what the server is."""
+    return screening_pb2.GetServerInfoRequest()
+
+
+async def recording_to_wire(
+    chunks: AsyncIterator[bytes],
+    *,
+    call_id: str,
+    line: str,
+    customer_reference: str,
+    calling_number: str,
+    watchlist_ids: Iterable[str],
+) -> AsyncIterator[screening_pb2.ScreenRecordingRequest]:
+    """The messages of a recording: what it is, then its bytes."""
+    config = screening_pb2.RecordingConfig(
+        call_id=call_id,
+        line=line,
+        customer_reference=customer_reference,
+        calling_number=calling_number,
+        watchlist_ids=watchlist_ids,
+    )
+    yield screening_pb2.ScreenRecordingRequest(config=config)
+    async for chunk in chunks:
+        yield screening_pb2.ScreenRecordingRequest(data=chunk)
+
+
+def call_decision_from_wire(wire: screening_pb2.GetDecisionResponse) -> values.CallDecision:
+    """The decision of a call and whether it runs."""
+    return values.CallDecision(decision=decision_from_wire(wire.decision), live=wire.live)
+
+
+def recording_from_wire(wire: screening_pb2.ScreenRecordingResponse) -> values.ScreenedRecording:
+    """The decision on a recording."""
+    return values.ScreenedRecording(
+        decision=decision_from_wire(wire.decision),
+        codec=wire.codec,
+        sample_rate_hz=wire.sample_rate_hz,
+    )
+
+
+def server_info_from_wire(wire: screening_pb2.GetServerInfoResponse) -> values.ServerInfo:
+    """What the server is."""
+    return values.ServerInfo(
+        version=wire.version,
+        model_id=wire.model_id,
+        calibration_profile_id=wire.calibration_profile_id,
+        lines=tuple(
+            values.LineInfo(
+                line=line.line,
+                watchlist_ids=tuple(line.watchlist_ids),
+                policy_id=line.policy_id,
+                budget=line.budget.ToTimedelta(),
+            )
+            for line in wire.lines
+        ),
+        live_calls=wire.live_calls,
+        watchlists_stale=wire.watchlists_stale,
+    )
+
+
+def decision_from_wire(wire: decision_pb2.Decision) -> values.Decision:
+    """A decision."""
+    return values.Decision(
+        decision_id=wire.decision_id,
+        call_id=wire.call_id,
+        sequence=wire.sequence,
+        state=from_wire(
+            values.DecisionState, decision_pb2.DecisionState.Name, "DECISION_STATE_", wire.state
+        ),
+        level=from_wire_optional(
+            values.RiskLevel, decision_pb2.RiskLevel.Name, "RISK_LEVEL_", wire.level
+        ),
+        probability=wire.probability if wire.HasField("probability") else None,
+        flags=tuple(_flag(flag) for flag in wire.flags),
+        watchlists=tuple(_watchlist_result(result) for result in wire.watchlists),
+        net_speech=wire.net_speech.ToTimedelta(),
+        audio_quality=audio_quality_from_wire(wire.audio_quality),
+        recommended_action=wire.recommended_action,
+        latency=wire.latency.ToTimedelta(),
+        partial=wire.partial,
+        partial_reasons=tuple(
+            from_wire(
+                values.PartialReason, decision_pb2.PartialReason.Name, "PARTIAL_REASON_", reason
+            )
+            for reason in wire.partial_reasons
+        ),
+        line=wire.line,
+        policy_id=wire.policy_id,
+        model_id=wire.model_id,
+        calibration_profile_id=wire.calibration_profile_id,
+        decided_at=wire.decide_time.ToDatetime(UTC),
+        audio_position=wire.audio_position.ToTimedelta(),
+    )
+
+
+def audio_quality_from_wire(wire: audio_pb2.AudioQuality) -> values.AudioQuality:
+    """What was measured about a stretch of audio."""
+    return values.AudioQuality(
+        audio=wire.audio.ToTimedelta(),
+        speech_level_dbfs=wire.speech_level_dbfs if wire.HasField("speech_level_dbfs") else None,
+        snr_db=wire.snr_db if wire.HasField("snr_db") else None,
+        clipped_share=wire.clipped_share,
+        speech_share=wire.speech_share,
+        findings=tuple(
+            from_wire(values.AudioFinding, audio_pb2.AudioFinding.Name, "AUDIO_FINDING_", finding)
+            for finding in wire.findings
+        ),
+    )
+
+
+def _flag(wire: decision_pb2.Flag) -> values.Flag:
+    voice = wire.known_actor_voice if wire.HasField("known_actor_voice") else None
+    return values.Flag(
+        type=from_wire(values.FlagType, decision_pb2.FlagType.Name, "FLAG_TYPE_", wire.type),
+        llr=wire.llr,
+        known_actor_voice=voice
+        and values.KnownActorVoice(
+            watchlist_id=voice.watchlist_id,
+            actor_id=voice.actor_id,
+            voiceprint_id=voice.voiceprint_id,
+            probability=voice.probability,
+        ),
+    )
+
+
+def _watchlist_result(wire: decision_pb2.WatchlistResult) -> values.WatchlistResult:
+    return values.WatchlistResult(
+        watchlist_id=wire.watchlist_id,
+        watchlist_version=wire.watchlist_version,
+        actor_count=wire.actor_count,
+        best=_candidate(wire.best) if wire.HasField("best") else None,
+        runner_up=_candidate(wire.runner_up) if wire.HasField("runner_up") else None,
+    )
+
+
+def _candidate(wire: decision_pb2.Candidate) -> values.Candidate:
+    return values.Candidate(actor_id=wire.actor_id, llr=wire.llr, probability=wire.probability)
