@@ -78,6 +78,8 @@ class _AudioFindingEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_AudioFin
     """More than one voice was heard on the leg."""
     AUDIO_FINDING_WRONG_ENCODING: _AudioFinding.ValueType  # 9
     """The bytes look like another encoding or byte order than the one stated."""
+    AUDIO_FINDING_QUIET: _AudioFinding.ValueType  # 10
+    """The speech is so quiet that the codec's steps are coarse."""
 
 class AudioFinding(_AudioFinding, metaclass=_AudioFindingEnumTypeWrapper):
     """Something about the audio that limits what can be decided from it."""
@@ -102,6 +104,8 @@ AUDIO_FINDING_SEVERAL_VOICES: AudioFinding.ValueType  # 8
 """More than one voice was heard on the leg."""
 AUDIO_FINDING_WRONG_ENCODING: AudioFinding.ValueType  # 9
 """The bytes look like another encoding or byte order than the one stated."""
+AUDIO_FINDING_QUIET: AudioFinding.ValueType  # 10
+"""The speech is so quiet that the codec's steps are coarse."""
 Global___AudioFinding: _TypeAlias = AudioFinding  # noqa: Y015
 
 @_typing.final

@@ -1,0 +1,210 @@
+"""The front end of a call: from chunks of telephone audio to windows of net speech.
+
+Whatever the chunks were, the same audio gives the same windows, quality and positions, bit for bit: audio is handled
+frame by frame, and what is measured is cut at positions of the audio, never at the edges of chunks.
+"""
+
+from bisect import bisect_left
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from shengdun.fingerprint.voice.activity import (
+    FRAME_SAMPLES,
+    Framer,
+    Probabilities,
+    VoiceActivity,
+)
+from shengdun.fingerprint.voice.codecs import AudioFormat, StreamDecoder
+from shengdun.fingerprint.voice.errors import VoiceError
+from shengdun.fingerprint.voice.quality import AudioQuality, QualityMeter
+from shengdun.fingerprint.voice.samples import MODEL_RATE_HZ, Samples, Seconds
+from shengdun.fingerprint.voice.source import SourceStatistics
+from shengdun.fingerprint.voice.windows import NetSpeech, Window
+
+_DECODE_S: Seconds = 0.02
+_METER_FRAMES = 32
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeardWindow:
+    """A window with what was known at the frame that completed it.
+
+    Attributes:
+        window: net speech for one voiceprint.
+        chunk: index of the chunk that completed it, among those that were handed in together.
+        position_s: end of that frame on the call's audio clock.
+        quality: of the call up to that frame.
+    """
+
+    window: Window
+    chunk: int
+    position_s: Seconds
+    quality: AudioQuality
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heard:
+    """What was heard in some chunks of a call.
+
+    Attributes:
+        windows: windows that they completed, oldest first.
+        position_s: audio of the call heard so far.
+        net_speech_s: net speech of the call found so far, in windows or not.
+    """
+
+    windows: tuple[HeardWindow, ...]
+    position_s: Seconds
+    net_speech_s: Seconds
+
+
+class FrontEnd:
+    """One call's decoder, voice activity state, windows and quality. Not safe to share between threads.
+
+    Args:
+        audio_format: the format of the call's audio.
+        window_s: net speech of one window, in seconds; the voice model's.
+        activity: the voice activity detector that ``hear`` will be given.
+    """
+
+    def __init__(self, audio_format: AudioFormat, *, window_s: Seconds, activity: VoiceActivity) -> None:
+        self.activity_state = activity.new_state()
+        self._decoder = StreamDecoder(audio_format)
+        self._decode_bytes = round(_DECODE_S * audio_format.bytes_per_s)
+        self._framer = Framer()
+        self._net_speech = NetSpeech(window_s=window_s)
+        self._meter = QualityMeter()
+        self._unmetered: list[tuple[Samples, Probabilities]] = []
+        self._sources: list[tuple[int, SourceStatistics]] = []
+        self._decoded = 0
+        self._frames = 0
+
+    @property
+    def position_s(self) -> Seconds:
+        """Audio heard so far, in whole frames."""
+        return self._frames * FRAME_SAMPLES / MODEL_RATE_HZ
+
+    def quality(self) -> AudioQuality:
+        """The quality of the audio heard so far.
+
+        Where it is asked for is where the audio is measured: ask only at positions that don't depend on chunks.
+        """
+        self._measure()
+        return self._meter.report(self._source())
+
+    def decode(self, chunk: bytes) -> Samples:
+        """Decode a chunk; gives the frames that it completes.
+
+        Raises:
+            OddByteCount: the chunk ends inside a sample.
+        """
+        starts = range(0, len(chunk), self._decode_bytes)
+        return self._frame([self._decoder.decode(chunk[s : s + self._decode_bytes]) for s in starts])
+
+    def decode_rest(self) -> Samples:
+        """Give the frames still held back when the call has ended."""
+        whole = self._frame([self._decoder.finish()])
+        return np.concatenate([whole, self._framer.finish()])
+
+    def listen(self, frames: Samples, probabilities: Probabilities, *, chunk: int) -> list[HeardWindow]:
+        """Take in frames with their speech probabilities; gives the windows that they complete."""
+        heard = []
+        for index in range(len(probabilities)):
+            frame = frames[index * FRAME_SAMPLES : (index + 1) * FRAME_SAMPLES]
+            probability = probabilities[index : index + 1]
+            self._unmetered.append((frame, probability))
+            self._frames += 1
+            windows = self._net_speech.push(frame, probability)
+            if windows or len(self._unmetered) >= _METER_FRAMES:
+                self._measure()
+            heard += [self._complete(window, chunk) for window in windows]
+        return heard
+
+    def conclude(self) -> list[HeardWindow]:
+        """Give the last window of the call, if enough net speech is left for one."""
+        window = self._net_speech.finish()
+        return [self._complete(window, chunk=-1)] if window else []
+
+    def heard(self, windows: Sequence[HeardWindow]) -> Heard:
+        """Sum up: these windows and what is known by now."""
+        return Heard(
+            windows=tuple(windows),
+            position_s=self.position_s,
+            net_speech_s=self._net_speech.net_speech_s,
+        )
+
+    def _complete(self, window: Window, chunk: int) -> HeardWindow:
+        return HeardWindow(window=window, chunk=chunk, position_s=self.position_s, quality=self.quality())
+
+    def _frame(self, decoded: Sequence[Samples]) -> Samples:
+        frames = []
+        for samples in decoded:
+            self._decoded += len(samples)
+            self._sources.append((self._decoded, self._decoder.source()))
+            frames.append(self._framer.push(samples))
+        return np.concatenate(frames) if frames else np.zeros(0, np.float32)
+
+    def _source(self) -> SourceStatistics:
+        # The decoder runs ahead of the frames; its statistics are taken where the frames are.
+        if not self._sources:
+            return self._decoder.source()
+        here = bisect_left(self._sources, self._frames * FRAME_SAMPLES, key=lambda entry: entry[0])
+        here = min(here, len(self._sources) - 1)
+        del self._sources[:here]
+        return self._sources[0][1]
+
+    def _measure(self) -> None:
+        if self._unmetered:
+            samples, probabilities = zip(*self._unmetered, strict=True)
+            self._meter.update(np.concatenate(samples), np.concatenate(probabilities))
+            self._unmetered.clear()
+
+
+def hear(
+    batch: Sequence[tuple[FrontEnd, Sequence[bytes], bool]], activity: VoiceActivity
+) -> list[Heard | VoiceError]:
+    """Hear the next chunks of several calls at once.
+
+    Args:
+        batch: for each call its front end, its next chunks in order, and whether the call has ended after them. A call
+            may be in a batch once.
+        activity: the voice activity detector, run once for all of them.
+
+    Returns:
+        For each call what was heard, or what is wrong with its audio; the others aren't disturbed.
+    """
+    decoded = [_decode(front_end, chunks, ended=ended) for front_end, chunks, ended in batch]
+    judged = iter(
+        activity.speech_probabilities(
+            [
+                (front_end.activity_state, np.concatenate(frames))
+                for (front_end, _, _), frames in zip(batch, decoded, strict=True)
+                if not isinstance(frames, VoiceError)
+            ]
+        )
+    )
+    return [
+        frames if isinstance(frames, VoiceError) else _listen(front_end, frames, next(judged), ended=ended)
+        for (front_end, _, ended), frames in zip(batch, decoded, strict=True)
+    ]
+
+
+def _decode(front_end: FrontEnd, chunks: Sequence[bytes], *, ended: bool) -> list[Samples] | VoiceError:
+    try:
+        frames = [front_end.decode(chunk) for chunk in chunks]
+    except VoiceError as error:
+        return error
+    return [*frames, front_end.decode_rest() if ended else np.zeros(0, np.float32)]
+
+
+def _listen(
+    front_end: FrontEnd, frames: Sequence[Samples], probabilities: Probabilities, *, ended: bool
+) -> Heard:
+    windows = []
+    start = 0
+    for chunk, of_chunk in enumerate(frames):
+        end = start + len(of_chunk) // FRAME_SAMPLES
+        windows += front_end.listen(of_chunk, probabilities[start:end], chunk=chunk)
+        start = end
+    return front_end.heard(windows + (front_end.conclude() if ended else []))

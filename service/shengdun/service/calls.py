@@ -1,0 +1,190 @@
+"""The live calls of this process, and the decisions of all calls for whoever asks.
+
+A call is claimed in the store, so that two streams never screen the same call id, and its latest decision is shared
+there, so that any process of any machine can answer for it. Both are done beside the call, never in its way: when the
+store is gone, calls go on and are answered for by the process that holds them.
+"""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Self
+from uuid import uuid4
+
+import structlog
+
+from shengdun.index.calls import CallDirectory
+from shengdun.index.errors import (
+    CallAlreadyLive,
+    StoreBusy,
+    StoreFull,
+    StoreRefused,
+    StoreUnavailable,
+)
+from shengdun.service.errors import CallUnknown, Overloaded, ServerStopping
+
+KEEP_DECISION = timedelta(hours=1)
+_LEASE = timedelta(seconds=30)
+_RENEW_EVERY_S = 10.0
+_KEPT_HERE = 10_000
+_STORE_TROUBLE = (StoreUnavailable, StoreBusy, StoreFull, StoreRefused)
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class LiveCall:
+    """A call that this process holds; made by ``LiveCalls.open`` alone, so holding one is the permit to screen.
+
+    Attributes:
+        call_id: the telephony system's id.
+        stopping: set when the server wants the call to end with what it has.
+    """
+
+    call_id: str
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+class LiveCalls:
+    """Admission of calls, and the latest decision of each.
+
+    Args:
+        directory: the calls of all processes.
+        max_calls: live calls of this process at once.
+    """
+
+    def __init__(self, directory: CallDirectory, *, max_calls: int) -> None:
+        self._directory = directory
+        self._max_calls = max_calls
+        self._owner = uuid4().hex
+        self._live: dict[str, LiveCall] = {}
+        self._latest: OrderedDict[str, bytes] = OrderedDict()
+        self._unshared: dict[str, bytes] = {}
+        self._wake = asyncio.Event()
+        self._ended = asyncio.Event()
+        self._stopping = False
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def __aenter__(self) -> Self:
+        self._tasks = [
+            asyncio.create_task(self._share(), name="share-decisions"),
+            asyncio.create_task(self._renew(), name="renew-calls"),
+        ]
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        with suppress(*_STORE_TROUBLE):
+            await self._share_all()
+
+    def __len__(self) -> int:
+        return len(self._live)
+
+    @asynccontextmanager
+    async def open(self, call_id: str) -> AsyncIterator[LiveCall]:
+        """Hold a call while it is screened.
+
+        Raises:
+            CallAlreadyLive: a stream of this id is being screened, here or elsewhere.
+            Overloaded: this process holds as many calls as it may.
+            ServerStopping: no new calls are taken.
+        """
+        if self._stopping:
+            raise ServerStopping("this server is stopping; open the call on another one")
+        if call_id in self._live:
+            raise CallAlreadyLive(
+                f"call {call_id!r} is being screened already; end that stream or use another call id"
+            )
+        if len(self._live) >= self._max_calls:
+            raise Overloaded(
+                f"this server screens {self._max_calls} calls already (server.max_calls); "
+                "open the call on another server or try again when calls have ended"
+            )
+        call = self._live[call_id] = LiveCall(call_id)
+        try:
+            await self._claim(call_id)
+            yield call
+        finally:
+            del self._live[call_id]
+            self._ended.set()
+            with suppress(*_STORE_TROUBLE):
+                await self._directory.release(call_id, self._owner)
+
+    def publish(self, call: LiveCall, payload: bytes) -> None:
+        """Make this the latest decision of the call, here at once and elsewhere within moments."""
+        self._latest[call.call_id] = payload
+        self._latest.move_to_end(call.call_id)
+        while len(self._latest) > _KEPT_HERE:
+            self._latest.popitem(last=False)
+        self._unshared[call.call_id] = payload
+        self._wake.set()
+
+    async def latest(self, call_id: str) -> tuple[bytes, bool]:
+        """The latest decision of a call of any process, and whether the call is live.
+
+        Raises:
+            CallUnknown: no call of this id is live or ended within the last hour.
+            StoreUnavailable: it is not held here and the store cannot be asked.
+        """
+        if call_id in self._live and call_id in self._latest:
+            return self._latest[call_id], True
+        try:
+            payload = await self._directory.decision(call_id)
+            live = await self._directory.is_live(call_id)
+        except _STORE_TROUBLE:
+            if call_id not in self._latest:
+                raise
+            return self._latest[call_id], False
+        if call_id in self._unshared and not live:
+            payload = self._unshared[call_id]
+        if payload is None:
+            raise CallUnknown(
+                f"no call {call_id!r} is live or ended within the last hour; check the id, and that the call "
+                "was opened on a server that shares this one's store"
+            )
+        return payload, live
+
+    async def drain(self) -> None:
+        """Take no new calls and ask those that are live to end with what they have."""
+        self._stopping = True
+        for call in self._live.values():
+            call.stopping.set()
+        while self._live:
+            self._ended.clear()
+            await self._ended.wait()
+
+    async def _claim(self, call_id: str) -> None:
+        try:
+            await self._directory.claim(call_id, self._owner, lease=_LEASE)
+        except CallAlreadyLive:
+            raise
+        except _STORE_TROUBLE as error:
+            _log.warning("call not claimed", reason=error.reason)
+
+    async def _renew(self) -> None:
+        while True:
+            await asyncio.sleep(_RENEW_EVERY_S)
+            for call_id in list(self._live):
+                with suppress(*_STORE_TROUBLE):
+                    await self._directory.renew(call_id, self._owner, lease=_LEASE)
+
+    async def _share(self) -> None:
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            try:
+                await self._share_all()
+            except _STORE_TROUBLE as error:
+                _log.warning("decisions not shared yet", calls=len(self._unshared), reason=error.reason)
+                await asyncio.sleep(1.0)
+                self._wake.set()
+
+    async def _share_all(self) -> None:
+        for call_id, payload in list(self._unshared.items()):
+            await self._directory.publish_decision(call_id, payload, keep_for=KEEP_DECISION)
+            if self._unshared.get(call_id) is payload:
+                del self._unshared[call_id]

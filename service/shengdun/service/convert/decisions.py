@@ -1,0 +1,120 @@
+"""Decisions and audio: from domain values to messages."""
+
+from shengdun.fingerprint.voice.quality import AudioQuality, Finding
+from shengdun.service.decision import (
+    CandidateOutcome,
+    Decision,
+    KnownActorVoice,
+    Level,
+    PartialReason,
+    State,
+    WatchlistOutcome,
+)
+from shengdun.v1 import audio_pb2, decision_pb2
+
+_FINDINGS = {
+    Finding.SILENCE: audio_pb2.AUDIO_FINDING_SILENCE,
+    Finding.TONE: audio_pb2.AUDIO_FINDING_TONE,
+    Finding.DTMF_ONLY: audio_pb2.AUDIO_FINDING_DTMF,
+    Finding.NO_SPEECH: audio_pb2.AUDIO_FINDING_NO_SPEECH,
+    Finding.CLIPPED: audio_pb2.AUDIO_FINDING_CLIPPED,
+    Finding.NOISY: audio_pb2.AUDIO_FINDING_NOISY,
+    Finding.QUIET: audio_pb2.AUDIO_FINDING_QUIET,
+    Finding.WRONG_ENCODING: audio_pb2.AUDIO_FINDING_WRONG_ENCODING,
+}
+_STATES = {
+    State.NOT_ENOUGH_SPEECH: decision_pb2.DECISION_STATE_NOT_ENOUGH_SPEECH,
+    State.PROVISIONAL: decision_pb2.DECISION_STATE_PROVISIONAL,
+    State.FINAL: decision_pb2.DECISION_STATE_FINAL,
+}
+_LEVELS = {
+    None: decision_pb2.RISK_LEVEL_UNSPECIFIED,
+    Level.LOW: decision_pb2.RISK_LEVEL_LOW,
+    Level.MEDIUM: decision_pb2.RISK_LEVEL_MEDIUM,
+    Level.HIGH: decision_pb2.RISK_LEVEL_HIGH,
+}
+_PARTIAL_REASONS = {
+    PartialReason.SERVER_STOPPING: decision_pb2.PARTIAL_REASON_SERVER_STOPPING,
+    PartialReason.WATCHLISTS_STALE: decision_pb2.PARTIAL_REASON_WATCHLISTS_STALE,
+    PartialReason.BUDGET_EXCEEDED: decision_pb2.PARTIAL_REASON_BUDGET_EXCEEDED,
+}
+
+
+def decision_message(decision: Decision) -> decision_pb2.Decision:
+    """A decision as a message."""
+    message = decision_pb2.Decision(
+        decision_id=decision.decision_id,
+        call_id=decision.call_id,
+        sequence=decision.sequence,
+        state=_STATES[decision.state],
+        level=_LEVELS[decision.risk.level],
+        probability=decision.risk.probability,
+        flags=[_flag(flag) for flag in decision.risk.flags],
+        watchlists=[_watchlist(outcome) for outcome in decision.risk.watchlists],
+        audio_quality=_quality_of_call(decision),
+        recommended_action=decision.recommended_action,
+        partial=bool(decision.partial_reasons),
+        partial_reasons=[_PARTIAL_REASONS[reason] for reason in decision.partial_reasons],
+        line=decision.line,
+        policy_id=decision.policy_id,
+        model_id=decision.model_id,
+        calibration_profile_id=decision.calibration_profile_id,
+    )
+    message.net_speech.FromTimedelta(decision.net_speech)
+    message.latency.FromTimedelta(decision.latency)
+    message.audio_position.FromTimedelta(decision.audio_position)
+    message.decide_time.FromDatetime(decision.decided_at)
+    return message
+
+
+def quality_message(quality: AudioQuality) -> audio_pb2.AudioQuality:
+    """The quality of some audio as a message."""
+    message = audio_pb2.AudioQuality(
+        speech_level_dbfs=quality.level_dbfs if quality.speech_share else None,
+        snr_db=quality.snr_db,
+        clipped_share=quality.clipped_share,
+        speech_share=quality.speech_share,
+        findings=[_FINDINGS[finding] for finding in quality.findings],
+    )
+    message.audio.FromNanoseconds(round(quality.duration_s * 1e9))
+    return message
+
+
+def _quality_of_call(decision: Decision) -> audio_pb2.AudioQuality:
+    message = quality_message(decision.audio_quality)
+    if decision.several_voices:
+        message.findings.append(audio_pb2.AUDIO_FINDING_SEVERAL_VOICES)
+    if decision.state is State.NOT_ENOUGH_SPEECH and not message.findings:
+        message.findings.append(audio_pb2.AUDIO_FINDING_TOO_LITTLE_SPEECH)
+    return message
+
+
+def _flag(flag: KnownActorVoice) -> decision_pb2.Flag:
+    return decision_pb2.Flag(
+        type=decision_pb2.FLAG_TYPE_KNOWN_ACTOR_VOICE,
+        llr=flag.candidate.llr,
+        known_actor_voice=decision_pb2.KnownActorVoice(
+            watchlist_id=flag.watchlist_id,
+            actor_id=flag.candidate.actor_id,
+            voiceprint_id=flag.candidate.voiceprint_id,
+            probability=flag.candidate.probability,
+        ),
+    )
+
+
+def _watchlist(outcome: WatchlistOutcome) -> decision_pb2.WatchlistResult:
+    return decision_pb2.WatchlistResult(
+        watchlist_id=outcome.watchlist_id,
+        watchlist_version=outcome.version,
+        actor_count=outcome.actors,
+        best=_candidate(outcome.best),
+        runner_up=_candidate(outcome.runner_up),
+    )
+
+
+def _candidate(candidate: CandidateOutcome | None) -> decision_pb2.Candidate | None:
+    if candidate is None:
+        return None
+    return decision_pb2.Candidate(
+        actor_id=candidate.actor_id, llr=candidate.llr, probability=candidate.probability
+    )

@@ -1,0 +1,148 @@
+"""What is decided about a call: the values that cross from evidence to telephony."""
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import Enum
+
+from shengdun.fingerprint.voice.quality import AudioQuality
+
+
+class State(Enum):
+    """How far a decision has come."""
+
+    NOT_ENOUGH_SPEECH = "not_enough_speech"
+    PROVISIONAL = "provisional"
+    FINAL = "final"
+
+
+class Level(Enum):
+    """The level of risk, by the thresholds of the line."""
+
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+
+
+class PartialReason(Enum):
+    """Why a decision rests on less than it could."""
+
+    SERVER_STOPPING = "server_stopping"
+    WATCHLISTS_STALE = "watchlists_stale"
+    BUDGET_EXCEEDED = "budget_exceeded"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CandidateOutcome:
+    """One actor as a candidate for the caller's identity.
+
+    Attributes:
+        actor_id: the actor.
+        voiceprint_id: its stored voiceprint that was closest.
+        llr: natural-log likelihood ratio of "the caller is this actor" against "a stranger".
+        probability: that the caller is this actor, 0 to 1.
+    """
+
+    actor_id: str
+    voiceprint_id: str
+    llr: float
+    probability: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WatchlistOutcome:
+    """What one watchlist says.
+
+    Attributes:
+        watchlist_id: the watchlist.
+        version: the version that was searched.
+        actors: actors in force.
+        best: the best candidate, if any.
+        runner_up: the next one, if any.
+    """
+
+    watchlist_id: str
+    version: str
+    actors: int
+    best: CandidateOutcome | None = None
+    runner_up: CandidateOutcome | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownActorVoice:
+    """The flag that the voice is that of an actor on a watchlist.
+
+    Attributes:
+        watchlist_id: the watchlist.
+        candidate: the actor with its evidence.
+    """
+
+    watchlist_id: str
+    candidate: CandidateOutcome
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Risk:
+    """What the evidence of a call amounts to under the policy of its line.
+
+    Attributes:
+        level: None while there is not enough speech.
+        probability: that the caller is on any of the watchlists; None while there is not enough speech.
+        flags: strongest first.
+        watchlists: one outcome for each watchlist that was screened.
+    """
+
+    level: Level | None = None
+    probability: float | None = None
+    flags: tuple[KnownActorVoice, ...] = ()
+    watchlists: tuple[WatchlistOutcome, ...] = ()
+
+    def __post_init__(self) -> None:
+        if (self.level is None) != (self.probability is None):
+            raise ValueError("a level and a probability come together")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """What is known about a call, and what to do.
+
+    Attributes:
+        decision_id: changes exactly when the evidence or the outcome changes.
+        call_id: the telephony system's id of the call.
+        sequence: counts the decisions of the call from 1.
+        state: how far it has come.
+        risk: level, probability, flags and outcomes.
+        net_speech: net speech that it rests on.
+        audio_quality: of the call so far.
+        several_voices: whether some of the speech is more likely another person's.
+        recommended_action: what the line recommends at this level.
+        latency: from the arrival of the chunk that completed the evidence to the writing of this decision.
+        partial_reasons: why it rests on less than it could; empty when it does not.
+        line: the line whose policy was applied.
+        policy_id: that policy, by name and content.
+        model_id: the voice model.
+        calibration_profile_id: the calibration profile.
+        decided_at: when.
+        audio_position: position in the call's audio up to which it was heard.
+    """
+
+    decision_id: str
+    call_id: str
+    sequence: int
+    state: State
+    risk: Risk
+    net_speech: timedelta
+    audio_quality: AudioQuality
+    several_voices: bool
+    recommended_action: str
+    latency: timedelta
+    partial_reasons: tuple[PartialReason, ...] = field(default=())
+    line: str
+    policy_id: str
+    model_id: str
+    calibration_profile_id: str
+    decided_at: datetime
+    audio_position: timedelta
+
+    def __post_init__(self) -> None:
+        if (self.state is State.NOT_ENOUGH_SPEECH) != (self.risk.level is None):
+            raise ValueError("there is a level exactly when there was enough speech")

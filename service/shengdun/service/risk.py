@@ -1,0 +1,84 @@
+"""Risk: from the evidence of every watchlist to one probability, a level and flags."""
+
+from collections.abc import Mapping, Sequence
+
+from shengdun.index.posterior import ListEvidence, combined_posterior
+from shengdun.index.snapshot import WatchlistResult
+from shengdun.service.decision import (
+    CandidateOutcome,
+    KnownActorVoice,
+    Risk,
+    WatchlistOutcome,
+)
+from shengdun.service.lines import Line
+
+
+def assess(results: Sequence[WatchlistResult], line: Line) -> Risk:
+    """Weigh what the watchlists say under the policy of a line.
+
+    The line's prior, "the caller is on any of its watchlists", is shared by the lists in proportion to their actors,
+    so that screening a second list doesn't by itself make a caller more suspect.
+
+    Args:
+        results: one for each watchlist that was searched.
+        line: the line of the call.
+    """
+    filled = [result for result in results if result.size_actors]
+    if not filled:
+        empty = tuple(_outcome(result, {}) for result in results)
+        return Risk(level=line.level_of(0.0), probability=0.0, watchlists=empty)
+    prior = line.policy.prior / sum(result.size_actors for result in filled)
+    posterior = combined_posterior(
+        [_evidence(result, prior * result.size_actors) for result in filled]
+    )
+    probabilities = dict(
+        zip(posterior.actor_ids, posterior.actor_probabilities.tolist(), strict=True)
+    )
+    listed = dict(zip((result.watchlist_id for result in filled), posterior.on_list, strict=True))
+    outcomes = tuple(_outcome(result, probabilities) for result in results)
+    return Risk(
+        level=line.level_of(posterior.on_any_list),
+        probability=posterior.on_any_list,
+        flags=_flags(outcomes, listed, at_least=line.policy.levels.medium),
+        watchlists=outcomes,
+    )
+
+
+def _evidence(result: WatchlistResult, prior: float) -> ListEvidence:
+    return ListEvidence(
+        actor_ids=result.actor_ids,
+        llrs=result.actor_llrs,
+        prior_on_list=prior,
+        actors=result.size_actors,
+    )
+
+
+def _outcome(result: WatchlistResult, probabilities: Mapping[str, float]) -> WatchlistOutcome:
+    candidates = [
+        CandidateOutcome(
+            actor_id=candidate.actor_id,
+            voiceprint_id=candidate.voiceprint_id,
+            llr=candidate.llr,
+            probability=probabilities[candidate.actor_id],
+        )
+        for candidate in result.candidates[:2]
+    ]
+    best, runner_up = (*candidates, None, None)[:2]
+    return WatchlistOutcome(
+        watchlist_id=result.watchlist_id,
+        version=result.version,
+        actors=result.size_actors,
+        best=best,
+        runner_up=runner_up,
+    )
+
+
+def _flags(
+    outcomes: Sequence[WatchlistOutcome], listed: Mapping[str, float], *, at_least: float
+) -> tuple[KnownActorVoice, ...]:
+    flags = [
+        KnownActorVoice(watchlist_id=outcome.watchlist_id, candidate=outcome.best)
+        for outcome in outcomes
+        if outcome.best and listed[outcome.watchlist_id] >= at_least
+    ]
+    return tuple(sorted(flags, key=lambda flag: -flag.candidate.llr))

@@ -1,0 +1,193 @@
+"""A call session: chunks of audio in, decisions out, in order, while the call runs."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
+
+from shengdun.fingerprint.voice.front_end import FrontEnd, Heard, HeardWindow
+from shengdun.fingerprint.voice.quality import AudioQuality
+from shengdun.service.decision import Decision, PartialReason, Risk, State
+from shengdun.service.evidence import VoiceEvidence
+from shengdun.service.lanes import FrontLane, VoiceprintLane
+from shengdun.service.lines import Line
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chunk:
+    """A chunk of audio as it arrived.
+
+    Attributes:
+        data: bytes in the call's audio format.
+        received_at: on the event loop's clock, in seconds.
+    """
+
+    data: bytes
+    received_at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Versions:
+    """What decisions are made with.
+
+    Attributes:
+        model_id: the voice model.
+        calibration_profile_id: the calibration profile.
+        watchlists_stale: asks whether the watchlists are those of a last snapshot, because the store can't be reached.
+    """
+
+    model_id: str
+    calibration_profile_id: str
+    watchlists_stale: Callable[[], bool]
+
+
+class CallSession:
+    """Screens one call. Evidence only ever accumulates: every chunk is handled once, in order.
+
+    Args:
+        call_id: the telephony system's id of the call.
+        line: the line whose policy applies.
+        budget: time from the chunk that completes a window to its decision.
+        front_end: the call's own front end.
+        evidence: the call's own evidence.
+        front_lane: where audio is heard.
+        voiceprint_lane: where voiceprints are computed and searched.
+        versions: model and calibration profile, echoed in every decision.
+    """
+
+    def __init__(
+        self,
+        *,
+        call_id: str,
+        line: Line,
+        budget: timedelta,
+        front_end: FrontEnd,
+        evidence: VoiceEvidence,
+        front_lane: FrontLane,
+        voiceprint_lane: VoiceprintLane,
+        versions: Versions,
+    ) -> None:
+        self._call_id = call_id
+        self._line = line
+        self._budget_s = budget.total_seconds()
+        self._front_end = front_end
+        self._evidence = evidence
+        self._front_lane = front_lane
+        self._voiceprint_lane = voiceprint_lane
+        self._versions = versions
+        self._started_at = asyncio.get_running_loop().time()
+        self._run_id = uuid4().hex
+        self._revision = 0
+        self._sequence = 0
+        self._state = State.NOT_ENOUGH_SPEECH
+        self._risk = Risk()
+        self._quality: AudioQuality = front_end.quality()
+        self._position_s = 0.0
+        self._net_speech_s = 0.0
+
+    @property
+    def is_final(self) -> bool:
+        """Whether nothing that follows will change the decision, so that audio need not be heard any more."""
+        return self._state is State.FINAL
+
+    def begin(self) -> Decision:
+        """The decision before anything was heard."""
+        return self._decide(since=self._now())
+
+    async def hear(self, chunks: Sequence[Chunk]) -> AsyncIterator[Decision]:
+        """Hear the next chunks; yields a decision for every window that they complete.
+
+        Raises:
+            VoiceError: a chunk is not audio of the call's format.
+        """
+        heard = await self._front_lane.hear(self._front_end, [chunk.data for chunk in chunks])
+        for window in heard.windows:
+            async for decision in self._weigh(window, chunks[window.chunk].received_at):
+                yield decision
+            if self.is_final:
+                return
+
+    async def finish(self) -> AsyncIterator[Decision]:
+        """Hear what was held back at the end of the call; yields the final decision."""
+        if self.is_final:
+            return
+        since = self._now()
+        heard = await self._front_lane.hear(self._front_end, [], finish=True)
+        for window in heard.windows:
+            await self._take(window, since)
+        yield self._conclude(heard, since)
+
+    def abandon(self, reason: PartialReason | None = None) -> Decision:
+        """The final decision on what has been weighed so far, because no more can be."""
+        self._revision += 1
+        if self._evidence.windows:
+            self._state = State.FINAL
+        return self._decide(since=self._now(), partial=(reason,) if reason else ())
+
+    async def _weigh(self, window: HeardWindow, received_at: float) -> AsyncIterator[Decision]:
+        work = asyncio.ensure_future(self._take(window, received_at))
+        try:
+            late = not (await asyncio.wait({work}, timeout=self._deadline(window, received_at) - self._now()))[0]
+            if late:
+                yield self._decide(since=received_at, partial=(PartialReason.BUDGET_EXCEEDED,))
+            await work
+        finally:
+            work.cancel()
+        yield self._decide(since=received_at)
+
+    async def _take(self, window: HeardWindow, received_at: float) -> None:
+        at = datetime.now(UTC)
+        risk = await self._voiceprint_lane.run(
+            lambda: self._evidence.add(window.window, at=at), deadline=self._deadline(window, received_at)
+        )
+        self._revision += 1
+        self._risk = risk
+        self._quality = window.quality
+        self._position_s = window.position_s
+        self._net_speech_s = self._evidence.net_speech_s
+        assert risk.probability is not None
+        settled = self._line.is_settled(
+            probability=risk.probability, windows=self._evidence.windows, net_speech_s=self._net_speech_s
+        )
+        self._state = State.FINAL if settled else State.PROVISIONAL
+
+    def _conclude(self, heard: Heard, since: float) -> Decision:
+        self._revision += 1
+        self._quality = self._front_end.quality()
+        self._position_s = heard.position_s
+        self._net_speech_s = heard.net_speech_s
+        if self._evidence.windows:
+            self._state = State.FINAL
+        return self._decide(since=since)
+
+    def _deadline(self, window: HeardWindow, received_at: float) -> float:
+        # Audio that is sent faster than it was spoken is due when it would have been spoken, so that a replay never
+        # pushes a live call aside.
+        return max(received_at, self._started_at + window.position_s) + self._budget_s
+
+    def _decide(self, *, since: float, partial: tuple[PartialReason, ...] = ()) -> Decision:
+        self._sequence += 1
+        stale = (PartialReason.WATCHLISTS_STALE,) if self._versions.watchlists_stale() else ()
+        return Decision(
+            decision_id=f"{self._run_id}-{self._revision}",
+            call_id=self._call_id,
+            sequence=self._sequence,
+            state=self._state,
+            risk=self._risk,
+            net_speech=timedelta(seconds=self._net_speech_s),
+            audio_quality=self._quality,
+            several_voices=self._evidence.has_several_voices,
+            recommended_action=self._line.action_at(self._risk.level),
+            latency=timedelta(seconds=max(0.0, self._now() - since)),
+            partial_reasons=partial + stale,
+            line=self._line.name,
+            policy_id=self._line.policy_id,
+            model_id=self._versions.model_id,
+            calibration_profile_id=self._versions.calibration_profile_id,
+            decided_at=datetime.now(UTC),
+            audio_position=timedelta(seconds=self._position_s),
+        )
+
+    def _now(self) -> float:
+        return asyncio.get_running_loop().time()
