@@ -47,14 +47,18 @@ class FrontLane:
             waiting.heard.cancel()
         self._thread.shutdown(wait=True, cancel_futures=True)
 
-    async def hear(self, front_end: FrontEnd, chunks: Sequence[bytes], *, finish: bool = False) -> Heard:
+    async def hear(
+        self, front_end: FrontEnd, chunks: Sequence[bytes], *, finish: bool = False
+    ) -> Heard:
         """Hear the next chunks of a call; ``finish`` also hears what is still held back.
 
         Raises:
             VoiceError: a chunk is not audio of the call's format; other calls of the batch are not disturbed.
         """
-        heard = asyncio.get_running_loop().create_future()
-        self._waiting.append(_Waiting(front_end=front_end, chunks=chunks, finish=finish, heard=heard))
+        heard: asyncio.Future[Heard] = asyncio.get_running_loop().create_future()
+        self._waiting.append(
+            _Waiting(front_end=front_end, chunks=chunks, finish=finish, heard=heard)
+        )
         self._wake.set()
         return await heard
 
@@ -102,12 +106,15 @@ class VoiceprintLane:
         self._jobs: list[_Job[Any]] = []
         self._order = itertools.count()
         self._available = asyncio.Semaphore(0)
-        self._threads = ThreadPoolExecutor(max_workers=workers, thread_name_prefix="voiceprint-lane")
+        self._threads = ThreadPoolExecutor(
+            max_workers=workers, thread_name_prefix="voiceprint-lane"
+        )
         self._runners: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> Self:
         self._runners = [
-            asyncio.create_task(self._run(), name=f"voiceprint-lane-{n}") for n in range(self._workers)
+            asyncio.create_task(self._run(), name=f"voiceprint-lane-{n}")
+            for n in range(self._workers)
         ]
         return self
 

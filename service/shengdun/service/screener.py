@@ -1,7 +1,6 @@
 """What every call session shares: the voice path, the index, the lines and the lanes."""
 
 from dataclasses import dataclass
-from datetime import timedelta
 
 import structlog
 
@@ -43,7 +42,9 @@ class Screener:
     front_lane: FrontLane
     voiceprint_lane: VoiceprintLane
 
-    def session(self, request: CallRequest, *, call_id: str, audio_format: AudioFormat) -> CallSession:
+    def session(
+        self, request: CallRequest, *, call_id: str, audio_format: AudioFormat
+    ) -> CallSession:
         """Open the session of a call.
 
         Raises:
@@ -84,14 +85,17 @@ class Screener:
             try:
                 self._require(watchlist_id)
             except (WatchlistNotFound, ModelMismatch) as error:
-                _log.warning("watchlist of line not screened", line=line.name, watchlist=watchlist_id, why=error.message)
+                _log.warning(
+                    "watchlist of line not screened",
+                    line=line.name,
+                    watchlist=watchlist_id,
+                    why=error.message,
+                )
         return line.policy.watchlists
 
     def _require(self, watchlist_id: str) -> None:
         watchlist = self.registry.snapshot.watchlist(watchlist_id)
         if watchlist.model_id != self.model.model_id:
-            raise ModelMismatch(
-                f"watchlist {watchlist_id!r} holds voiceprints of {watchlist.model_id}, this server hears with "
-                f"{self.model.model_id}; enrol its actors again into a list of this model ('shengdun models list' "
-                "names them), or serve with the other model"
+            raise ModelMismatch.of(
+                watchlist_id, watchlist_model=watchlist.model_id, given_model=self.model.model_id
             )

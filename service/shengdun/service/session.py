@@ -1,7 +1,7 @@
 """A call session: chunks of audio in, decisions out, in order, while the call runs."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
@@ -79,6 +79,7 @@ class CallSession:
         self._started_at = asyncio.get_running_loop().time()
         self._run_id = uuid4().hex
         self._revision = 0
+        self._concluded = False
         self._sequence = 0
         self._state = State.NOT_ENOUGH_SPEECH
         self._risk = Risk()
@@ -91,11 +92,16 @@ class CallSession:
         """Whether nothing that follows will change the decision, so that audio need not be heard any more."""
         return self._state is State.FINAL
 
+    @property
+    def is_concluded(self) -> bool:
+        """Whether the last decision of the call has been given."""
+        return self._concluded or self.is_final
+
     def begin(self) -> Decision:
         """The decision before anything was heard."""
         return self._decide(since=self._now())
 
-    async def hear(self, chunks: Sequence[Chunk]) -> AsyncIterator[Decision]:
+    async def hear(self, chunks: Sequence[Chunk]) -> AsyncGenerator[Decision]:
         """Hear the next chunks; yields a decision for every window that they complete.
 
         Raises:
@@ -108,9 +114,9 @@ class CallSession:
             if self.is_final:
                 return
 
-    async def finish(self) -> AsyncIterator[Decision]:
-        """Hear what was held back at the end of the call; yields the final decision."""
-        if self.is_final:
+    async def finish(self) -> AsyncGenerator[Decision]:
+        """Hear what was held back at the end of the call; yields the final decision, unless it was given."""
+        if self.is_concluded:
             return
         since = self._now()
         heard = await self._front_lane.hear(self._front_end, [], finish=True)
@@ -121,14 +127,19 @@ class CallSession:
     def abandon(self, reason: PartialReason | None = None) -> Decision:
         """The final decision on what has been weighed so far, because no more can be."""
         self._revision += 1
+        self._concluded = True
         if self._evidence.windows:
             self._state = State.FINAL
         return self._decide(since=self._now(), partial=(reason,) if reason else ())
 
-    async def _weigh(self, window: HeardWindow, received_at: float) -> AsyncIterator[Decision]:
+    async def _weigh(self, window: HeardWindow, received_at: float) -> AsyncGenerator[Decision]:
         work = asyncio.ensure_future(self._take(window, received_at))
         try:
-            late = not (await asyncio.wait({work}, timeout=self._deadline(window, received_at) - self._now()))[0]
+            late = not (
+                await asyncio.wait(
+                    {work}, timeout=self._deadline(window, received_at) - self._now()
+                )
+            )[0]
             if late:
                 yield self._decide(since=received_at, partial=(PartialReason.BUDGET_EXCEEDED,))
             await work
@@ -139,7 +150,8 @@ class CallSession:
     async def _take(self, window: HeardWindow, received_at: float) -> None:
         at = datetime.now(UTC)
         risk = await self._voiceprint_lane.run(
-            lambda: self._evidence.add(window.window, at=at), deadline=self._deadline(window, received_at)
+            lambda: self._evidence.add(window.window, at=at),
+            deadline=self._deadline(window, received_at),
         )
         self._revision += 1
         self._risk = risk
@@ -148,12 +160,15 @@ class CallSession:
         self._net_speech_s = self._evidence.net_speech_s
         assert risk.probability is not None
         settled = self._line.is_settled(
-            probability=risk.probability, windows=self._evidence.windows, net_speech_s=self._net_speech_s
+            probability=risk.probability,
+            windows=self._evidence.windows,
+            net_speech_s=self._net_speech_s,
         )
         self._state = State.FINAL if settled else State.PROVISIONAL
 
     def _conclude(self, heard: Heard, since: float) -> Decision:
         self._revision += 1
+        self._concluded = True
         self._quality = self._front_end.quality()
         self._position_s = heard.position_s
         self._net_speech_s = heard.net_speech_s

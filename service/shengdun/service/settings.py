@@ -60,7 +60,7 @@ class ServerSettings(_Settings):
     """Seconds without a message after which a call is ended."""
     call_max_s: Annotated[float, Field(gt=0)] = 4 * 3600.0
     """Seconds of audio after which a call is ended."""
-    call_queue_s: Annotated[float, Field(gt=0)] = 120.0
+    call_queue_s: Annotated[float, Field(gt=0)] = 10.0
     """Seconds of audio of one call that may wait before the server stops reading it."""
     recording_max_s: Annotated[float, Field(gt=0)] = 1800.0
     """Longest recording taken, in seconds."""

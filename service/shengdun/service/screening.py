@@ -1,0 +1,282 @@
+"""ScreeningService: screens calls and recordings, and answers for decisions."""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing
+from importlib.metadata import version
+from typing import Any, TypeVar
+from uuid import uuid4
+
+import grpc
+from shengdun.fingerprint.voice.recordings import Recording, decode_recording
+
+from shengdun.fingerprint.voice.codecs import AudioFormat, Encoding, encode
+from shengdun.fingerprint.voice.samples import MODEL_RATE_HZ
+from shengdun.service.calls import LiveCall, LiveCalls
+from shengdun.service.convert.calls import (
+    MAX_CHUNK_BYTES,
+    call_request,
+    check_call_id,
+    recording_request,
+)
+from shengdun.service.convert.decisions import decision_message
+from shengdun.service.decision import Decision, PartialReason
+from shengdun.service.errors import CallIdle, CallTooLong, MessageTooLarge, ProtocolViolation
+from shengdun.service.inbox import Inbox
+from shengdun.service.screener import Screener
+from shengdun.service.session import CallSession, Chunk
+from shengdun.service.settings import ServerSettings
+from shengdun.v1 import decision_pb2, screening_pb2, screening_pb2_grpc
+
+MAX_RECORDING_BYTES = 64 << 20
+_RECORDING_FORMAT = AudioFormat(encoding=Encoding.L16, sample_rate_hz=MODEL_RATE_HZ)
+
+_Message = TypeVar(
+    "_Message", screening_pb2.ScreenCallRequest, screening_pb2.ScreenRecordingRequest
+)
+CallContext = grpc.aio.ServicerContext[
+    screening_pb2.ScreenCallRequest, screening_pb2.ScreenCallResponse
+]
+RecordingContext = grpc.aio.ServicerContext[
+    screening_pb2.ScreenRecordingRequest, screening_pb2.ScreenRecordingResponse
+]
+
+
+class ScreeningServicer(screening_pb2_grpc.ScreeningServiceServicer):
+    """The service that telephony meets.
+
+    Args:
+        screener: opens call sessions.
+        calls: the live calls.
+        settings: limits on calls and recordings.
+    """
+
+    def __init__(self, screener: Screener, calls: LiveCalls, settings: ServerSettings) -> None:
+        self._screener = screener
+        self._calls = calls
+        self._settings = settings
+
+    async def drain(self) -> None:
+        """Take no new calls, and give every live one a partial final decision; returns when all have ended."""
+        await self._calls.drain()
+
+    async def ScreenCall(  # noqa: N802 - the contract's name
+        self,
+        request_iterator: AsyncIterator[screening_pb2.ScreenCallRequest],
+        context: CallContext,  # noqa: ARG002 - gRPC hands it over
+    ) -> AsyncIterator[screening_pb2.ScreenCallResponse]:
+        """Screen one call while it runs."""
+        request = call_request((await self._first(request_iterator)).config)
+        assert request.audio_format is not None
+        session = self._screener.session(
+            request, call_id=request.call_id, audio_format=request.audio_format
+        )
+        async with self._calls.open(request.call_id) as call:
+            inbox = Inbox(round(self._settings.call_queue_s * request.audio_format.bytes_per_s))
+            reader = asyncio.create_task(self._read(request_iterator, inbox, request.audio_format))
+            try:
+                async with aclosing(self._screen(session, call, inbox)) as decisions:
+                    async for decision in decisions:
+                        yield screening_pb2.ScreenCallResponse(
+                            decision=self._publish(call, decision, live=True)
+                        )
+            finally:
+                await _cancel(reader)
+                if not session.is_concluded:
+                    self._publish(call, session.abandon(), live=False)
+
+    async def GetDecision(  # noqa: N802
+        self,
+        request: screening_pb2.GetDecisionRequest,
+        context: object,  # noqa: ARG002
+    ) -> screening_pb2.GetDecisionResponse:
+        """The current decision of a call, whichever process holds it."""
+        payload, live = await self._calls.latest(check_call_id(request.call_id))
+        response = screening_pb2.GetDecisionResponse.FromString(payload)
+        response.live = live
+        return response
+
+    async def ScreenRecording(  # noqa: N802
+        self,
+        request_iterator: AsyncIterator[screening_pb2.ScreenRecordingRequest],
+        context: RecordingContext,  # noqa: ARG002
+    ) -> screening_pb2.ScreenRecordingResponse:
+        """Screen a whole recording."""
+        request = recording_request((await self._first(request_iterator)).config)
+        call_id = request.call_id or f"recording-{uuid4().hex}"
+        session = self._screener.session(request, call_id=call_id, audio_format=_RECORDING_FORMAT)
+        async with self._calls.open(call_id) as call:
+            data = await self._recording_bytes(request_iterator)
+            recording = await self._screener.voiceprint_lane.run(
+                lambda: decode_recording(data, limit_s=self._settings.recording_max_s),
+                deadline=_now(),
+            )
+            decision = await self._screen_recording(session, call, recording)
+            return screening_pb2.ScreenRecordingResponse(
+                decision=self._publish(call, decision, live=False),
+                codec=recording.codec,
+                sample_rate_hz=recording.sample_rate_hz,
+            )
+
+    async def GetServerInfo(  # noqa: N802
+        self,
+        request: screening_pb2.GetServerInfoRequest,  # noqa: ARG002
+        context: object,  # noqa: ARG002
+    ) -> screening_pb2.GetServerInfoResponse:
+        """What this server is and which lines it serves."""
+        lines = []
+        for line in self._screener.lines:
+            info = screening_pb2.LineInfo(
+                line=line.name, watchlist_ids=line.policy.watchlists, policy_id=line.policy_id
+            )
+            info.budget.FromTimedelta(line.budget)
+            lines.append(info)
+        return screening_pb2.GetServerInfoResponse(
+            version=version("shengdun"),
+            model_id=self._screener.model.model_id,
+            calibration_profile_id=self._screener.scorer.profile_id,
+            lines=lines,
+            live_calls=len(self._calls),
+            watchlists_stale=self._screener.registry.health.stale,
+        )
+
+    async def _screen(
+        self, session: CallSession, call: LiveCall, inbox: Inbox
+    ) -> AsyncGenerator[Decision]:
+        yield session.begin()
+        while chunks := await self._next(inbox, call):
+            if session.is_final:
+                continue
+            async with aclosing(session.hear(chunks)) as decisions:
+                async for decision in decisions:
+                    yield decision
+                    if call.stopping.is_set():
+                        break
+        if call.stopping.is_set() and not session.is_concluded:
+            yield session.abandon(PartialReason.SERVER_STOPPING)
+        async with aclosing(session.finish()) as decisions:
+            async for decision in decisions:
+                yield decision
+
+    async def _next(self, inbox: Inbox, call: LiveCall) -> Sequence[Chunk]:
+        """The chunks that have arrived; none when the call has ended or the server is stopping."""
+        take = asyncio.ensure_future(inbox.take())
+        stopping = asyncio.ensure_future(call.stopping.wait())
+        try:
+            await asyncio.wait({take, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            return () if stopping.done() else await take
+        finally:
+            await _cancel(stopping)
+            await _cancel(take)
+
+    async def _read(
+        self,
+        requests: AsyncIterator[screening_pb2.ScreenCallRequest],
+        inbox: Inbox,
+        audio_format: AudioFormat,
+    ) -> None:
+        audio_bytes = 0
+        try:
+            while (message := await self._receive(requests)) is not None:
+                data = _audio(message)
+                audio_bytes += len(data)
+                self._check_length(audio_bytes / audio_format.bytes_per_s)
+                await inbox.put(Chunk(data=data, received_at=_now()))
+        except Exception as error:  # noqa: BLE001 - handed to the session, which answers the call with it
+            await inbox.close(error)
+        else:
+            await inbox.close()
+
+    def _check_length(self, audio_s: float) -> None:
+        if audio_s > self._settings.call_max_s:
+            raise CallTooLong(
+                f"the call has more than {self._settings.call_max_s:g} s of audio (server.call_max_s); "
+                "end the stream when the caller hangs up"
+            )
+
+    async def _first(self, requests: AsyncIterator[_Message]) -> _Message:
+        message = await self._receive(requests)
+        if message is None:
+            raise ProtocolViolation(
+                "the stream ended before its configuration; send the configuration first"
+            )
+        if message.WhichOneof("message") != "config":
+            raise ProtocolViolation(
+                "the first message must be the configuration; send it before any audio or data"
+            )
+        return message
+
+    async def _receive(self, requests: AsyncIterator[_Message]) -> _Message | None:
+        try:
+            async with asyncio.timeout(self._settings.call_idle_s):
+                return await anext(requests, None)
+        except TimeoutError:
+            raise CallIdle(
+                f"nothing came for {self._settings.call_idle_s:g} s (server.call_idle_s); send audio at the pace of "
+                "the call, silence included, and end the stream when the caller hangs up"
+            ) from None
+
+    async def _recording_bytes(
+        self, requests: AsyncIterator[screening_pb2.ScreenRecordingRequest]
+    ) -> bytes:
+        data = bytearray()
+        while (message := await self._receive(requests)) is not None:
+            if message.WhichOneof("message") != "data":
+                raise ProtocolViolation(
+                    "after the configuration every message must carry data of the file"
+                )
+            data += message.data
+            if len(data) > MAX_RECORDING_BYTES:
+                raise MessageTooLarge(
+                    f"the recording is larger than {MAX_RECORDING_BYTES >> 20} MiB; send it compressed or in parts"
+                )
+        return bytes(data)
+
+    async def _screen_recording(
+        self, session: CallSession, call: LiveCall, recording: Recording
+    ) -> Decision:
+        decision = session.begin()
+        step = MODEL_RATE_HZ
+        for start in range(0, len(recording.samples), step):
+            if session.is_final or call.stopping.is_set():
+                break
+            data = encode(recording.samples[start : start + step], _RECORDING_FORMAT)
+            async for latest in session.hear([Chunk(data=data, received_at=_now())]):
+                decision = latest
+        if call.stopping.is_set() and not session.is_concluded:
+            return session.abandon(PartialReason.SERVER_STOPPING)
+        async for latest in session.finish():
+            decision = latest
+        return decision
+
+    def _publish(self, call: LiveCall, decision: Decision, *, live: bool) -> decision_pb2.Decision:
+        message = decision_message(decision)
+        payload = screening_pb2.GetDecisionResponse(decision=message, live=live)
+        self._calls.publish(call, payload.SerializeToString())
+        return message
+
+
+def _audio(message: screening_pb2.ScreenCallRequest) -> bytes:
+    kind = message.WhichOneof("message")
+    if kind == "config":
+        raise ProtocolViolation(
+            "a second configuration came; a stream carries one call, open another for the next"
+        )
+    if kind != "audio":
+        raise ProtocolViolation(
+            "a message without audio came; after the configuration every message carries audio"
+        )
+    if len(message.audio) > MAX_CHUNK_BYTES:
+        raise MessageTooLarge(
+            f"a chunk may have at most {MAX_CHUNK_BYTES >> 10} KiB; send smaller ones"
+        )
+    return message.audio
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
+
+
+async def _cancel(task: asyncio.Future[Any]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
