@@ -1,0 +1,239 @@
+"""Around every RPC: who calls and whether it may, what became of it, and the one place that answers errors."""
+
+import secrets
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
+from typing import Any, TypeAlias
+
+import grpc
+import structlog
+from structlog.contextvars import bind_contextvars
+
+from shengdun.fingerprint.errors import ShengdunError, Status
+from shengdun.service.access import (
+    LOCAL,
+    Principal,
+    TokenFile,
+    acting_as,
+    is_open_to_all,
+)
+from shengdun.service.errors import (
+    AccessUnavailable,
+    PermissionDenied,
+    TokenFileInvalid,
+    Unauthenticated,
+)
+from shengdun.service.statuses import code_of, trailers_of
+
+# Quoted: these are generic for type checkers alone.
+Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
+MaybeHandler: TypeAlias = "grpc.RpcMethodHandler[Any, Any] | None"
+Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
+Continuation: TypeAlias = "Callable[[grpc.HandlerCallDetails], Awaitable[MaybeHandler]]"
+Around: TypeAlias = "Callable[[Context], AbstractAsyncContextManager[None]]"
+
+_SCHEME = "bearer "
+_NOBODY = Principal(name="anyone", roles=frozenset())
+_HEALTH_CHECKS = "/grpc.health.v1.Health/"
+_OPERATOR_PROBLEMS = frozenset({Status.INTERNAL, Status.DATA_LOSS})
+_NOTABLE = frozenset(
+    {
+        Status.UNAVAILABLE,
+        Status.RESOURCE_EXHAUSTED,
+        Status.UNAUTHENTICATED,
+        Status.PERMISSION_DENIED,
+    }
+)
+_log = structlog.get_logger(__name__)
+
+
+class InternalFailure(ShengdunError):
+    """A defect: the caller learns its incident id and the log has the rest."""
+
+
+class AnsweringInterceptor(grpc.aio.ServerInterceptor):
+    """Logs every RPC with its outcome, and turns every exception into a status. Stands before all others."""
+
+    async def intercept_service(
+        self, continuation: Continuation, handler_call_details: grpc.HandlerCallDetails
+    ) -> MaybeHandler:
+        """Wrap the handler of an RPC."""
+        handler = await continuation(handler_call_details)
+        method = handler_call_details.method
+        return handler and _surround(handler, lambda context: _answered(method, context))
+
+
+class AccessInterceptor(grpc.aio.ServerInterceptor):
+    """Finds out who calls, and refuses what its roles do not allow before a message is read.
+
+    Args:
+        tokens: the access tokens.
+        required: whether a caller without a token is refused. Otherwise it is ``LOCAL``; a token that is shown is
+            checked all the same.
+    """
+
+    def __init__(self, tokens: TokenFile, *, required: bool) -> None:
+        self._tokens = tokens
+        self._required = required
+
+    async def intercept_service(
+        self, continuation: Continuation, handler_call_details: grpc.HandlerCallDetails
+    ) -> MaybeHandler:
+        """Wrap the handler of an RPC, or replace it by a refusal."""
+        handler = await continuation(handler_call_details)
+        if handler is None:
+            return None
+        try:
+            principal = self._admit(handler_call_details)
+        except ShengdunError as error:
+            return _refusal(error)
+        return _surround(handler, lambda _context: _as_principal(principal))
+
+    def _admit(self, details: grpc.HandlerCallDetails) -> Principal:
+        if is_open_to_all(details.method):
+            return _NOBODY
+        principal = self._authenticate(_bearer_token(details))
+        if not principal.may_call(details.method):
+            bind_contextvars(principal=principal.name)
+            raise PermissionDenied(
+                f"the roles of this access token ({_roles(principal)}) do not allow {details.method}; "
+                "ask for a token with the role that the RPC needs"
+            )
+        return principal
+
+    def _authenticate(self, token: str | None) -> Principal:
+        if token is not None:
+            try:
+                return self._tokens.authenticate(token)
+            except TokenFileInvalid as error:
+                # The message names a file of this machine: it is for the operator.
+                _log.error("tokens cannot be checked", problem=error.message)
+                raise AccessUnavailable(
+                    "access tokens cannot be checked at the moment; the operator finds the cause in the server's log"
+                ) from None
+        if self._required:
+            raise Unauthenticated(
+                "an access token is needed: send the metadata `authorization: Bearer sd_<id>_<secret>`"
+            )
+        return LOCAL
+
+
+def _bearer_token(details: grpc.HandlerCallDetails) -> str | None:
+    for key, value in details.invocation_metadata:
+        if key == "authorization":
+            text = value if isinstance(value, str) else value.decode(errors="replace")
+            if not text.lower().startswith(_SCHEME):
+                raise Unauthenticated(
+                    "the authorization metadata must be `Bearer ` and an access token"
+                )
+            return text[len(_SCHEME) :].strip()
+    return None
+
+
+def _roles(principal: Principal) -> str:
+    return ", ".join(sorted(role.value for role in principal.roles))
+
+
+@asynccontextmanager
+async def _as_principal(principal: Principal) -> AsyncIterator[None]:
+    # Every RPC runs in a task of its own, so what is bound here ends with it.
+    bind_contextvars(principal=principal.name)
+    with acting_as(principal):
+        yield
+
+
+@asynccontextmanager
+async def _answered(method: str, context: Context) -> AsyncIterator[None]:
+    """Log the outcome of an RPC, and answer what it raises."""
+    started_s = time.monotonic()
+    bind_contextvars(method=method, request_id=secrets.token_hex(8))
+    outcome: ShengdunError | None = None
+    code = grpc.StatusCode.CANCELLED
+    try:
+        yield
+        code = grpc.StatusCode.OK
+    except ShengdunError as error:
+        outcome = error
+    except grpc.aio.AbortError:
+        # The health and reflection services of gRPC answer for themselves.
+        code = _code_set_in(context)
+        raise
+    except Exception as error:  # noqa: BLE001 - the last resort is what this place is for
+        # Writing to a caller that has gone fails in many ways, and none of them is a defect.
+        outcome = None if context.cancelled() else _incident(error)
+    finally:
+        _log_outcome(method, outcome, code if outcome is None else code_of(outcome), started_s)
+    if outcome is not None:
+        await context.abort(code_of(outcome), outcome.message, trailers_of(outcome))
+
+
+def _code_set_in(context: Context) -> grpc.StatusCode:
+    code = context.code()
+    return code if isinstance(code, grpc.StatusCode) else grpc.StatusCode.UNKNOWN
+
+
+def _incident(error: Exception) -> InternalFailure:
+    incident = secrets.token_hex(8)
+    _log.error("incident", incident=incident, exc_info=error)
+    return InternalFailure(
+        f"the server failed in a way that was not foreseen; its log has the cause under incident {incident}"
+    )
+
+
+def _log_outcome(
+    method: str, outcome: ShengdunError | None, code: grpc.StatusCode, started_s: float
+) -> None:
+    level = "debug" if method.startswith(_HEALTH_CHECKS) else "info"
+    if outcome is not None and outcome.status in _OPERATOR_PROBLEMS:
+        level = "error"
+    elif outcome is not None and outcome.status in _NOTABLE:
+        level = "warning"
+    # The message of an error may repeat what the caller sent, so the log has its reason alone.
+    reason = {} if outcome is None else {"reason": outcome.reason}
+    duration_ms = round((time.monotonic() - started_s) * 1000, 1)
+    getattr(_log, level)("rpc", code=code.name, duration_ms=duration_ms, **reason)
+
+
+def _refusal(error: ShengdunError) -> Handler:
+    async def refuse(_requests: object, _context: Context) -> None:
+        raise error
+
+    # On the wire all RPCs are streams; answering as one leaves the request unread, whatever its kind.
+    return grpc.stream_stream_rpc_method_handler(refuse)
+
+
+def _surround(handler: Handler, around: Around) -> Handler:
+    """The same handler with a context manager around each of its runs, whichever of the four kinds it is."""
+    kind = (
+        f"{'stream' if handler.request_streaming else 'unary'}_"
+        f"{'stream' if handler.response_streaming else 'unary'}"
+    )
+    behavior = getattr(handler, kind)
+    surrounded = (_streaming if handler.response_streaming else _unary)(behavior, around)
+    make = getattr(grpc, f"{kind}_rpc_method_handler")
+    rebuilt: Handler = make(surrounded, handler.request_deserializer, handler.response_serializer)
+    return rebuilt
+
+
+def _unary(behavior: Callable[..., Any], around: Around) -> Callable[..., Any]:
+    async def respond(request: object, context: Context) -> object:
+        async with around(context):
+            return await behavior(request, context)
+
+    return respond
+
+
+def _streaming(behavior: Callable[..., Any], around: Around) -> Callable[..., Any]:
+    async def respond(request: object, context: Context) -> None:
+        async with around(context):
+            responses = behavior(request, context)
+            if not hasattr(responses, "__aiter__"):
+                await responses
+                return
+            # Closed at once when the call ends early, so that what the generator holds is not left to the collector.
+            async with aclosing(responses):
+                async for response in responses:
+                    await context.write(response)
+
+    return respond
