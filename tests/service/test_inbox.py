@@ -1,0 +1,62 @@
+"""What of a call has arrived and has not been heard yet."""
+
+import asyncio
+
+import pytest
+
+from shengdun.service.inbox import Inbox
+from shengdun.service.session import Chunk
+
+
+def _chunk(data: bytes, at: float = 0.0) -> Chunk:
+    return Chunk(data=data, received_at=at)
+
+
+async def test_everything_that_arrived_is_taken_in_order() -> None:
+    """One take gives all that waits."""
+    inbox = Inbox(100)
+    await inbox.put(_chunk(b"a"))
+    await inbox.put(_chunk(b"b"))
+    assert [chunk.data for chunk in await inbox.take()] == [b"a", b"b"]
+
+
+async def test_a_full_inbox_slows_the_sender_down_and_loses_nothing() -> None:
+    """Adding waits until the session has taken what is there."""
+    inbox = Inbox(4)
+    await inbox.put(_chunk(b"1234"))
+    sender = asyncio.create_task(inbox.put(_chunk(b"5678")))
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert not sender.done()
+    assert [chunk.data for chunk in await inbox.take()] == [b"1234"]
+    await sender
+    assert [chunk.data for chunk in await inbox.take()] == [b"5678"]
+
+
+async def test_the_end_comes_after_everything_before_it() -> None:
+    """Chunks that arrived before the end are heard, then take gives nothing."""
+    inbox = Inbox(100)
+    await inbox.put(_chunk(b"last"))
+    await inbox.close()
+    assert [chunk.data for chunk in await inbox.take()] == [b"last"]
+    assert await inbox.take() == ()
+
+
+async def test_an_error_comes_after_everything_before_it() -> None:
+    """What was wrong with the stream is raised once the good audio has been heard."""
+    inbox = Inbox(100)
+    await inbox.put(_chunk(b"good"))
+    await inbox.close(ValueError("bad"))
+    assert [chunk.data for chunk in await inbox.take()] == [b"good"]
+    with pytest.raises(ValueError, match="bad"):
+        await inbox.take()
+
+
+async def test_closing_releases_a_waiting_sender() -> None:
+    """A sender never waits for a session that has ended."""
+    inbox = Inbox(1)
+    await inbox.put(_chunk(b"x"))
+    sender = asyncio.create_task(inbox.put(_chunk(b"y")))
+    await asyncio.sleep(0)
+    await inbox.close()
+    await asyncio.wait_for(sender, 10)
