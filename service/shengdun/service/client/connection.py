@@ -139,9 +139,8 @@ class Connection:
         if error.reason:
             return error
         if status is grpc.StatusCode.UNAVAILABLE:
-            message = (
-                f"no server answers at {self.address} ({message}); start it with `shengdun serve`"
-            )
+            cause = "" if "Connection refused" in message else f" ({message})"
+            message = f"no server answers at {self.address}{cause}; start it with `shengdun serve`"
         elif status is grpc.StatusCode.DEADLINE_EXCEEDED:
             message = f"the server at {self.address} did not answer in time"
         return ClientError(

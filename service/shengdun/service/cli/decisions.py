@@ -1,0 +1,48 @@
+"""How a decision looks in one line of a terminal."""
+
+from shengdun.service.client import Decision
+
+_DASH = "-"
+
+
+def decision_line(decision: Decision) -> str:
+    """Time in the call, state, level, probability, net speech, latency, candidate, action."""
+    best = decision.best
+    parts = [
+        f"{decision.audio_position.total_seconds():6.1f} s",
+        f"{decision.state.name:<17}",
+        f"{level(decision):<6}",
+        f"p {probability(decision):>7}",
+        f"net {decision.net_speech.total_seconds():4.1f} s",
+        f"after {decision.latency.total_seconds() * 1000:4.0f} ms",
+        _DASH if best is None else f"{best.actor_id} LLR {best.llr:+.1f}",
+        decision.recommended_action,
+    ]
+    reasons = [finding.value for finding in decision.audio_quality.findings]
+    reasons += [reason.value for reason in decision.partial_reasons]
+    return "  ".join(parts) + (f"  [{', '.join(reasons)}]" if reasons else "")
+
+
+def summary_row(decision: Decision | None) -> tuple[str, ...]:
+    """State, level, probability, net speech, best actor and its LLR; for a failure only that."""
+    if decision is None:
+        return ("failed", *[_DASH] * 5)
+    best = decision.best
+    return (
+        decision.state.name,
+        level(decision),
+        probability(decision),
+        f"{decision.net_speech.total_seconds():.1f} s",
+        _DASH if best is None else best.actor_id,
+        _DASH if best is None else f"{best.llr:+.1f}",
+    )
+
+
+def level(decision: Decision) -> str:
+    """The level of risk, or a dash while there is none."""
+    return _DASH if decision.level is None else decision.level.name
+
+
+def probability(decision: Decision) -> str:
+    """The probability in per cent, or a dash while there is none."""
+    return _DASH if decision.probability is None else f"{decision.probability:.2%}"

@@ -1,0 +1,141 @@
+"""``shengdun screen``."""
+
+import asyncio
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from shengdun.fingerprint.errors import ShengdunError
+from shengdun.service.cli.decisions import decision_line, summary_row
+from shengdun.service.cli.output import complain, note, say, say_json, table
+from shengdun.service.cli.target import Target, with_server
+from shengdun.service.client import (
+    AudioEncoding,
+    AudioFormat,
+    CallConfig,
+    ClientError,
+    Decision,
+    ShengdunClient,
+)
+from shengdun.service.client.telephone import play, telephone_audio
+
+app = typer.Typer()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Plan:
+    """How recordings are screened."""
+
+    live: bool
+    paced: bool
+    line: str
+    watchlists: tuple[str, ...]
+    audio_format: AudioFormat
+    budget: timedelta | None
+    json: bool
+    several: bool
+
+
+@app.command()
+@with_server
+async def screen(
+    target: Target,
+    files: Annotated[list[Path], typer.Argument(metavar="FILES...", help="Recordings of callers.")],
+    *,
+    live: Annotated[
+        bool,
+        typer.Option("--live/--recording", help="As live calls over a telephone codec, or whole."),
+    ] = True,
+    paced: Annotated[
+        bool, typer.Option("--paced/--fast", help="Live: at the pace of speech, or at once.")
+    ] = True,
+    line: Annotated[str, typer.Option(help="Line of business.")] = "",
+    watchlist: Annotated[
+        list[str] | None,
+        typer.Option(help="Watchlist to screen; repeat it; without it the line's."),
+    ] = None,
+    codec: Annotated[AudioEncoding, typer.Option(help="Live: how the call is encoded.")] = (
+        AudioEncoding.PCMU
+    ),
+    rate: Annotated[int, typer.Option(help="Live: samples a second, for L16 also 16000.")] = 8_000,
+    budget_ms: Annotated[
+        int | None, typer.Option(min=1, help="Live: time to a decision; without it the line's.")
+    ] = None,
+    concurrency: Annotated[int, typer.Option(min=1, help="Calls at once.")] = 8,
+    json: Annotated[bool, typer.Option("--json", help="Write every decision as JSON.")] = False,
+) -> int:
+    """Screen recordings and show the decisions, state by state; several end in a table."""
+    plan = _Plan(
+        live=live,
+        paced=paced,
+        line=line,
+        watchlists=tuple(watchlist or ()),
+        audio_format=AudioFormat(encoding=codec, sample_rate_hz=rate),
+        budget=None if budget_ms is None else timedelta(milliseconds=budget_ms),
+        json=json,
+        several=len(files) > 1,
+    )
+    async with target.connect() as client:
+        screened = await _screen_all(client, files, plan, asyncio.Semaphore(concurrency))
+    if plan.several and not json:
+        say()
+        rows = [(file.name, *summary_row(one)) for file, one in zip(files, screened, strict=True)]
+        headers = ("FILE", "STATE", "LEVEL", "PROBABILITY", "NET SPEECH", "BEST ACTOR", "LLR")
+        say(table(headers, rows))
+    return int(None in screened)
+
+
+async def _screen_all(
+    client: ShengdunClient, files: Sequence[Path], plan: _Plan, places: asyncio.Semaphore
+) -> list[Decision | None]:
+    async def one(file: Path) -> Decision | None:
+        async with places:
+            try:
+                return await (_live if plan.live else _whole)(client, file, plan)
+            except (ClientError, ShengdunError) as error:
+                complain(f"{file}: {error.message}")
+            except OSError as error:
+                complain(f"{file}: {error.strerror or error}")
+            return None
+
+    return list(await asyncio.gather(*(one(file) for file in files)))
+
+
+async def _live(client: ShengdunClient, file: Path, plan: _Plan) -> Decision | None:
+    audio = await asyncio.to_thread(telephone_audio, file, plan.audio_format)
+    config = CallConfig(
+        call_id=f"cli-{uuid.uuid4().hex}",
+        line=plan.line,
+        audio_format=plan.audio_format,
+        watchlist_ids=plan.watchlists,
+        budget=plan.budget,
+    )
+    async with client.screen_call(config) as call:
+        if not (plan.json or plan.several):
+            note(f"call {config.call_id}")
+        playing = asyncio.create_task(play(call, audio, paced=plan.paced))
+        try:
+            async for decision in call:
+                _show(file, decision, plan)
+            await playing
+        finally:
+            playing.cancel()
+    return call.decision
+
+
+async def _whole(client: ShengdunClient, file: Path, plan: _Plan) -> Decision:
+    screened = await client.screen_recording(file, line=plan.line, watchlist_ids=plan.watchlists)
+    _show(file, screened.decision, plan)
+    return screened.decision
+
+
+def _show(file: Path, decision: Decision, plan: _Plan) -> None:
+    if plan.json:
+        say_json({"file": file, "decision": decision})
+    else:
+        say((f"{file.name}: " if plan.several else "") + decision_line(decision))

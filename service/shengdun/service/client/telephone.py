@@ -1,0 +1,74 @@
+"""Recordings as a telephone would send them: band-limited, encoded, in chunks, at the pace of speech."""
+
+import asyncio
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Final
+
+from shengdun.fingerprint.voice.codecs import AudioFormat as CodecFormat
+from shengdun.fingerprint.voice.codecs import Encoding, encode
+from shengdun.fingerprint.voice.recordings import decode_recording
+from shengdun.service.client.calls import CallStream
+from shengdun.service.contract.decisions import AudioFormat
+
+CHUNK: Final = timedelta(milliseconds=100)
+"""Audio in one message, as media servers usually send it."""
+LONGEST: Final = timedelta(hours=4)
+"""The longest recording that is played."""
+
+
+def telephone_audio(
+    recording: Path, audio_format: AudioFormat, *, longest: timedelta | None = None
+) -> bytes:
+    """The audio of a recording, encoded for a call.
+
+    Args:
+        recording: a file in any common container.
+        audio_format: the encoding and rate of the call.
+        longest: take only so much from its beginning; None takes all.
+
+    Raises:
+        OSError: the file can't be read.
+        RecordingError: it is no recording, or longer than ``LONGEST``.
+        UnsupportedFormat: the encoding isn't offered at this rate.
+    """
+    codec = CodecFormat(
+        encoding=Encoding[audio_format.encoding.name], sample_rate_hz=audio_format.sample_rate_hz
+    )
+    decoded = decode_recording(recording.read_bytes(), limit_s=LONGEST.total_seconds())
+    audio = encode(decoded.samples, codec)
+    if longest is not None:
+        audio = audio[
+            : round(longest.total_seconds() * audio_format.sample_rate_hz) * codec.sample_bytes
+        ]
+    return audio
+
+
+def chunks(audio: bytes, audio_format: AudioFormat, chunk: timedelta = CHUNK) -> Iterator[bytes]:
+    """The audio in chunks of a duration, the last one shorter."""
+    size = round(chunk.total_seconds() * audio_format.bytes_per_s)
+    for start in range(0, len(audio), size):
+        yield audio[start : start + size]
+
+
+async def play(call: CallStream, audio: bytes, *, paced: bool, chunk: timedelta = CHUNK) -> None:
+    """Send audio into a call and hang up.
+
+    Args:
+        call: the call.
+        audio: in the call's format.
+        paced: send every chunk when it would have been spoken, counted from the first, so that a chunk that is late
+            doesn't make those after it late; otherwise as fast as the server takes them.
+        chunk: audio in one message.
+
+    Raises:
+        ClientError: the server ended the call.
+    """
+    clock = asyncio.get_running_loop().time
+    started = clock()
+    for index, piece in enumerate(chunks(audio, call.config.audio_format, chunk), start=1):
+        if paced:
+            await asyncio.sleep(started + index * chunk.total_seconds() - clock())
+        await call.send(piece)
+    await call.finish()
