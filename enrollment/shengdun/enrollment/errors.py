@@ -28,6 +28,7 @@ class EnrollmentRefused(EnrollmentError):
 
     Attributes:
         report: what was found, for each recording.
+        detail: the report as whoever answers the caller writes it down; None until then.
     """
 
     reason = "ENROLLMENT_REFUSED"
@@ -35,6 +36,7 @@ class EnrollmentRefused(EnrollmentError):
     def __init__(self, message: str, report: EnrollmentReport) -> None:
         super().__init__(message)
         self.report = report
+        self.detail: object | None = None
 
 
 class RecordingsUnfit(EnrollmentRefused):

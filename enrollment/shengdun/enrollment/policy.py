@@ -1,0 +1,59 @@
+"""What an enrolment asks of recordings. Figures about evidence are likelihood ratios; cosines stay in the index."""
+
+import math
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnrollmentPolicy:
+    """When recordings are fit to register an actor from, and when two voices count as one.
+
+    A voiceprint on a watchlist is compared with every call for months, so an enrolment asks for more than a decision on
+    a call does, and rather refuses than registers a mixture.
+
+    Attributes:
+        least_net_speech_s: least net speech of one recording, in seconds: one window of the shipped models.
+        least_total_net_speech_s: least net speech of all recordings of one enrolment together, in seconds. Equal error
+            rates fall steeply up to about two windows of net speech and slowly after that.
+        longest_recording_s: length from which a recording is refused, in seconds.
+        most_windows: windows of one recording that are turned into voiceprints, evenly spread over its speech. More
+            than two minutes of one recording say nothing new about a voice.
+        most_clipped_share: share of clipped samples from which a recording is refused, 0 to 1.
+        least_snr_db: speech over noise below which a recording is refused, in dB.
+        most_other_voice_share: share of the speech from which another voice spoils a recording, 0 to 1. Less than that
+            is left out of the voiceprint.
+        other_voice_llr: LLR of "the same voice" below which a group of windows is somebody else's.
+        same_voice_llr: LLR from which two recordings count as one person's. ``-ln 9``: investigators who bring
+            several recordings of one person are taken to be right nine times out of ten, so recordings are torn apart
+            only where the evidence outweighs that.
+        likely_duplicate_llr: LLR from which an actor is reported as a likely duplicate. ``ln 19``: one registered
+            actor in twenty is taken to be brought again.
+        most_recordings: recordings that one enrolment takes.
+        assessments_at_once: recordings of all enrolments that are decoded and held in memory at the same time.
+    """
+
+    least_net_speech_s: float = 3.0
+    least_total_net_speech_s: float = 6.0
+    longest_recording_s: float = 1800.0
+    most_windows: int = 40
+    most_clipped_share: float = 0.05
+    least_snr_db: float = 5.0
+    most_other_voice_share: float = 0.2
+    other_voice_llr: float = -1.0
+    same_voice_llr: float = -math.log(9)
+    likely_duplicate_llr: float = math.log(19)
+    most_recordings: int = 50
+    assessments_at_once: int = 2
+
+    def __post_init__(self) -> None:
+        if (
+            not 0
+            < self.least_net_speech_s
+            <= self.least_total_net_speech_s
+            < self.longest_recording_s
+        ):
+            raise ValueError("the durations must be positive and ascending")
+        if not (0 < self.most_clipped_share <= 1 and 0 < self.most_other_voice_share <= 1):
+            raise ValueError("shares lie above 0 and up to 1")
+        if min(self.most_windows, self.most_recordings, self.assessments_at_once) < 1:
+            raise ValueError("counts begin at 1")
