@@ -55,7 +55,7 @@ def run(arguments: Sequence[str]) -> int:
         sys.stdout.flush()
     except BrokenPipeError:
         # The reader, for instance `head`, has what it wanted; there is nobody left to tell.
-        sys.stdout = None  # type: ignore[assignment]
+        sys.stdout = None
         return FAILED
     except (KeyboardInterrupt, typer.Abort):
         complain("interrupted")

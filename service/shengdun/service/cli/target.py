@@ -101,7 +101,9 @@ def target_of(
 
 
 def with_server(
-    command: Callable[Concatenate[Target, _Parameters], Coroutine[Any, Any, int | None]],
+    command: Callable[
+        Concatenate[Target, _Parameters], Coroutine[Any, Any, int | None] | int | None
+    ],
 ) -> Callable[..., int | None]:
     """Give a command, as its first argument, the target that its own added options describe."""
     options = inspect.signature(target_of).parameters
@@ -110,7 +112,8 @@ def with_server(
     @functools.wraps(command)
     def run(**given: Any) -> int | None:  # noqa: ANN401 - typer gives what the signature says
         target = target_of(**{name: given.pop(name) for name in options})
-        return asyncio.run(command(target, **given))  # type: ignore[call-arg]
+        result = command(target, **given)  # type: ignore[call-arg]
+        return asyncio.run(result) if isinstance(result, Coroutine) else result
 
     shown = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in own]
     run.__signature__ = inspect.Signature([*shown, *options.values()])  # type: ignore[attr-defined]

