@@ -13,6 +13,7 @@ KNOWS_OUR_CONTRACT = (
     "convert/",
     "screening.py",
     "watchlists.py",
+    "watchlist_uploads.py",
     "client.py",
     "client/",
     "server.py",

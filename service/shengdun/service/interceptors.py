@@ -1,9 +1,16 @@
 """Around every RPC: who calls and whether it may, what became of it, and the one place that answers errors."""
 
+import asyncio
 import secrets
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import (
+    AbstractAsyncContextManager,
+    aclosing,
+    asynccontextmanager,
+    contextmanager,
+    nullcontext,
+)
 from typing import Any, TypeAlias
 
 import grpc
@@ -36,6 +43,7 @@ Around: TypeAlias = "Callable[[Context], AbstractAsyncContextManager[None]]"
 _SCHEME = "bearer "
 _NOBODY = Principal(name="anyone", roles=frozenset())
 _HEALTH_CHECKS = "/grpc.health.v1.Health/"
+_STANDARD = "/grpc."
 _OPERATOR_PROBLEMS = frozenset({Status.INTERNAL, Status.DATA_LOSS})
 _NOTABLE = frozenset(
     {
@@ -52,8 +60,43 @@ class InternalFailure(ShengdunError):
     """A defect: the caller learns its incident id and the log has the rest."""
 
 
+class InFlight:
+    """Counts the RPCs of our services that are being answered, so that a stop can wait for them."""
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    def __len__(self) -> int:
+        return self._count
+
+    async def idle(self) -> None:
+        """Return when none is being answered."""
+        await self._idle.wait()
+
+    @contextmanager
+    def counted(self) -> Iterator[None]:
+        """Count an RPC for a block of code."""
+        self._count += 1
+        self._idle.clear()
+        try:
+            yield
+        finally:
+            self._count -= 1
+            if not self._count:
+                self._idle.set()
+
+
 class AnsweringInterceptor(grpc.aio.ServerInterceptor):
-    """Logs every RPC with its outcome, and turns every exception into a status. Stands before all others."""
+    """Logs every RPC with its outcome, and turns every exception into a status. Stands before all others.
+
+    Args:
+        in_flight: counts the RPCs; those of gRPC's own services, which may last as long as the server, are not counted.
+    """
+
+    def __init__(self, in_flight: InFlight) -> None:
+        self._in_flight = in_flight
 
     async def intercept_service(
         self, continuation: Continuation, handler_call_details: grpc.HandlerCallDetails
@@ -61,7 +104,14 @@ class AnsweringInterceptor(grpc.aio.ServerInterceptor):
         """Wrap the handler of an RPC."""
         handler = await continuation(handler_call_details)
         method = handler_call_details.method
-        return handler and _surround(handler, lambda context: _answered(method, context))
+        return handler and _surround(handler, lambda context: self._answered(method, context))
+
+    @asynccontextmanager
+    async def _answered(self, method: str, context: Context) -> AsyncIterator[None]:
+        counted = nullcontext() if method.startswith(_STANDARD) else self._in_flight.counted()
+        with counted:
+            async with _answered(method, context):
+                yield
 
 
 class AccessInterceptor(grpc.aio.ServerInterceptor):

@@ -1,0 +1,230 @@
+"""Everything that a server consists of, put together in one place and taken apart in the reverse order.
+
+The order of a start: voice models (their SHA-256 and golden voiceprint are checked), calibration profile, embedded
+store or connection, keys and registry (verified against its journal), lanes, warm-up. Models come before the store,
+because the registry needs the scorer of the model, and because what is quick to find missing is looked for first.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import structlog
+
+from shengdun.enrollment.assessment import VoiceTools
+from shengdun.enrollment.enroller import Enroller
+from shengdun.enrollment.policy import EnrollmentPolicy
+from shengdun.fingerprint.voice.activity import FRAME_SAMPLES, VoiceActivity
+from shengdun.fingerprint.voice.model_store import ModelStore
+from shengdun.fingerprint.voice.models import VoiceModel
+from shengdun.fingerprint.voice.samples import MODEL_RATE_HZ
+from shengdun.index import calibration
+from shengdun.index.calls import CallDirectory
+from shengdun.index.connections import StoreSettings
+from shengdun.index.embedded import EmbeddedStore
+from shengdun.index.registry import Registry
+from shengdun.index.scoring import Scorer
+from shengdun.index.store import Store
+from shengdun.service.access import TokenFile
+from shengdun.service.background import BackgroundLane, available_cores
+from shengdun.service.calls import LiveCalls
+from shengdun.service.lanes import FrontLane, VoiceprintLane
+from shengdun.service.lines import Lines
+from shengdun.service.screener import Screener
+from shengdun.service.screening import ScreeningServicer
+from shengdun.service.settings import Settings, VoiceSettings
+from shengdun.service.watchlist_uploads import UploadLimits
+from shengdun.service.watchlists import WatchlistServicer
+
+KEYS_FILE = "keys.json"
+STORE_DIRECTORY = "store"
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Voice:
+    """The voice path.
+
+    Attributes:
+        model: makes voiceprints.
+        activity: finds speech.
+        scorer: turns voiceprints of the model into likelihood ratios.
+    """
+
+    model: VoiceModel
+    activity: VoiceActivity
+    scorer: Scorer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Application:
+    """A server without its sockets.
+
+    Attributes:
+        settings: as given.
+        tokens: who may call.
+        voice: the voice path.
+        lines: the lines of business.
+        registry: the watchlists, with the key ring.
+        calls: the live calls of this process.
+        screening: answers telephony.
+        watchlists: answers investigators.
+    """
+
+    settings: Settings
+    tokens: TokenFile
+    voice: Voice
+    lines: Lines
+    registry: Registry
+    calls: LiveCalls
+    screening: ScreeningServicer
+    watchlists: WatchlistServicer
+
+
+@asynccontextmanager
+async def open_application(settings: Settings, tokens: TokenFile) -> AsyncIterator[Application]:
+    """Start everything but the sockets; at the end flush and close it in the reverse order.
+
+    Raises:
+        ShengdunError: something is missing, damaged or in use; the message says what to do.
+    """
+    async with AsyncExitStack() as stack:
+        with _logged("voice models"):
+            voice = await asyncio.to_thread(open_voice, settings)
+        with _logged("store"):
+            store = await _open_store(settings, stack)
+        with _logged("registry"):
+            registry = await _open_registry(settings, store, voice, stack)
+        calls = LiveCalls(CallDirectory(store, registry.keys), max_calls=settings.server.max_calls)
+        screener = Screener(
+            lines=Lines(settings.lines),
+            model=voice.model,
+            activity=voice.activity,
+            scorer=voice.scorer,
+            registry=registry,
+            front_lane=await stack.enter_async_context(FrontLane(voice.activity)),
+            voiceprint_lane=await stack.enter_async_context(
+                VoiceprintLane(voiceprint_workers(settings.voice))
+            ),
+        )
+        enroller = _enroller(
+            settings, registry, voice, await stack.enter_async_context(BackgroundLane())
+        )
+        await stack.enter_async_context(calls)
+        with _logged("warm-up"):
+            await asyncio.to_thread(_warm_up, voice)
+        yield Application(
+            settings=settings,
+            tokens=tokens,
+            voice=voice,
+            lines=screener.lines,
+            registry=registry,
+            calls=calls,
+            screening=ScreeningServicer(screener, calls, settings.server),
+            watchlists=WatchlistServicer(
+                registry=registry,
+                enroller=enroller,
+                model_id=voice.model.model_id,
+                limits=UploadLimits(idle_s=settings.server.call_idle_s),
+            ),
+        )
+
+
+def open_voice(settings: Settings) -> Voice:
+    """Load the voice path, checked and self-tested; blocks for seconds.
+
+    Raises:
+        ModelError: a model is missing, altered, or gives other voiceprints than it should.
+        ProfileMismatch: there is no calibration profile for the model, or the one named is another model's.
+        ProfileDamaged: the calibration profile was altered.
+    """
+    models = ModelStore(settings.models_directory)
+    model = models.voice_model(settings.voice.model)
+    named = settings.voice.calibration_profile
+    profile = (
+        calibration.default_profile(model.model_id)
+        if named is None
+        else calibration.load(named.expanduser())
+    )
+    profile.require_model(model.model_id)
+    return Voice(model=model, activity=models.voice_activity(), scorer=Scorer(profile))
+
+
+def store_settings(settings: Settings, url: str) -> StoreSettings:
+    """How the index reaches a store of this URL."""
+    store = settings.store
+    return StoreSettings(
+        url=url,
+        key_prefix=store.prefix,
+        tls_ca=store.ca_certificate,
+        tls_certificate=store.client_certificate,
+        tls_key=store.client_key,
+    )
+
+
+def voiceprint_workers(voice: VoiceSettings) -> int:
+    """How many voiceprints of live calls are computed at once."""
+    return voice.workers or available_cores()
+
+
+async def _open_store(settings: Settings, stack: AsyncExitStack) -> Store:
+    if settings.store.url is not None:
+        url = settings.store.url.get_secret_value()
+        store = await Store.connect(store_settings(settings, url))
+    else:
+        embedded = await stack.enter_async_context(
+            EmbeddedStore(settings.data_dir / STORE_DIRECTORY)
+        )
+        store = await Store.connect(store_settings(settings, embedded.url), guard=embedded)
+    stack.push_async_callback(store.close)
+    return store
+
+
+async def _open_registry(
+    settings: Settings, store: Store, voice: Voice, stack: AsyncExitStack
+) -> Registry:
+    registry = await Registry.open(
+        store,
+        data_directory=settings.data_dir,
+        key_path=keys_file(settings),
+        scorers=[voice.scorer],
+    )
+    stack.push_async_callback(registry.close)
+    return registry
+
+
+def keys_file(settings: Settings) -> Path:
+    """Where the master keys are kept."""
+    return settings.data_dir / KEYS_FILE
+
+
+def _enroller(
+    settings: Settings, registry: Registry, voice: Voice, lane: BackgroundLane
+) -> Enroller:
+    return Enroller(
+        registry=registry,
+        tools=VoiceTools(activity=voice.activity, model=voice.model, scorer=voice.scorer),
+        policy=EnrollmentPolicy(longest_recording_s=settings.server.recording_max_s),
+        run=lane.run,
+    )
+
+
+def _warm_up(voice: Voice) -> None:
+    # ONNX Runtime allocates and picks its kernels in the first runs, which no caller is to wait for.
+    rng = np.random.default_rng(0)
+    window = rng.normal(0, 0.1, round(voice.model.window_s * MODEL_RATE_HZ)).astype(np.float32)
+    voiceprint = voice.model.embed([window])
+    voice.scorer.project(voiceprint)
+    frames = window[: len(window) // FRAME_SAMPLES * FRAME_SAMPLES]
+    voice.activity.speech_probabilities([(voice.activity.new_state(), frames)])
+
+
+@contextmanager
+def _logged(step: str) -> Iterator[None]:
+    started_s = time.monotonic()
+    yield
+    _log.info("started", step=step, duration_ms=round((time.monotonic() - started_s) * 1000))

@@ -1,0 +1,47 @@
+"""CPU work that may wait: enrolments, which must never hold up a live call."""
+
+import asyncio
+import os
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final, Self, TypeVar
+
+T = TypeVar("T")
+_NICENESS: Final = 10
+
+
+def available_cores() -> int:
+    """The cores that this process may use, which in a container are fewer than the machine has."""
+    return len(os.sched_getaffinity(0))
+
+
+class BackgroundLane:
+    """Runs work on fewer threads than the machine has cores, at a lower priority than everything else here.
+
+    Args:
+        workers: threads; by default half of the cores, at least one.
+    """
+
+    def __init__(self, workers: int | None = None) -> None:
+        self._threads = ThreadPoolExecutor(
+            max_workers=workers or max(1, available_cores() // 2),
+            thread_name_prefix="background-lane",
+            initializer=_step_back,
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        # Work that has begun is a fraction of a second; what has not begun is never begun.
+        await asyncio.to_thread(self._threads.shutdown, wait=True, cancel_futures=True)
+
+    async def run(self, work: Callable[[], T], /) -> T:
+        """Run ``work`` in a thread; returns what it returns and raises what it raises."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+
+
+def _step_back() -> None:
+    # On Linux niceness belongs to the thread, so the threads that serve live calls keep theirs.
+    os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)
