@@ -1,37 +1,118 @@
-"""Skeleton: see the signatures; the body follows."""
+"""Which calls are live, and their latest decisions, over all processes and machines that share a store.
 
+An IVR process asks for the decision of a call whose audio another process receives. Call ids are kept as keyed hashes and
+decisions sealed: the telephony system's ids may hold a telephone number. Nothing here may hold up a call, so every method
+gives up after ``ANSWER_S`` with ``StoreUnavailable``.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import timedelta
+from typing import Final
 
+from shengdun.index.errors import CallAlreadyLive, StoreUnavailable
+from shengdun.index.identifiers import check_text
 from shengdun.index.keys import KeyRing
-from shengdun.index.store import Store
+from shengdun.index.store import Script, Store
+
+ANSWER_S: Final = 0.25
+LEASE: Final = timedelta(seconds=30)
+
+_CLAIM: Final = Script(
+    """
+local holder = redis.call('GET', KEYS[1])
+if holder and holder ~= ARGV[1] then return 0 end
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+return 1
+"""
+)
+_RELEASE: Final = Script(
+    """
+if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end
+return 0
+"""
+)
 
 
 class CallDirectory:
-    """Which calls are live, and their latest decisions, over all processes and machines."""
+    """Leases on call ids, and sealed decisions that expire by themselves."""
 
     def __init__(self, store: Store, keys: KeyRing) -> None:
-        raise NotImplementedError
+        self._store = store
+        self._keys = keys
 
-    async def claim(
-        self, call_id: str, owner: str, *, lease: timedelta = timedelta(seconds=30)
-    ) -> None:
-        """Take the call id. Raises CallAlreadyLive, StoreUnavailable (within 250 ms)."""
-        raise NotImplementedError
+    async def claim(self, call_id: str, owner: str, *, lease: timedelta = LEASE) -> None:
+        """Take a call id for one session; free again when it is released or not renewed in time.
 
-    async def renew(
-        self, call_id: str, owner: str, *, lease: timedelta = timedelta(seconds=30)
-    ) -> None:
-        """Keep the call id; takes it again if the lease ran out. Raises CallAlreadyLive, StoreUnavailable."""
-        raise NotImplementedError
+        Args:
+            call_id: the telephony system's.
+            owner: a name of the session that nobody else uses. The same owner may claim again.
+            lease: how long it holds without being renewed.
+
+        Raises:
+            CallAlreadyLive: another session has it.
+            StoreUnavailable: the store does not answer in time.
+        """
+        async with _in_time():
+            claimed = await self._store.evaluate(
+                _CLAIM, [self._key(call_id, "lease")], [owner, _milliseconds(lease)]
+            )
+        if not claimed:
+            raise CallAlreadyLive(
+                "A call of this id is being screened already: end that session, or give each call an id of its own."
+            )
+
+    async def renew(self, call_id: str, owner: str, *, lease: timedelta = LEASE) -> None:
+        """Keep a call id; takes it again if the lease has run out meanwhile. Raises as ``claim``."""
+        await self.claim(call_id, owner, lease=lease)
 
     async def release(self, call_id: str, owner: str) -> None:
-        """Give the call id back, if this owner has it."""
-        raise NotImplementedError
+        """Give a call id back, if this owner has it. Raises ``StoreUnavailable``; the lease then runs out."""
+        async with _in_time():
+            await self._store.evaluate(_RELEASE, [self._key(call_id, "lease")], [owner])
+
+    async def is_live(self, call_id: str) -> bool:
+        """Whether any session has the call id now. Raises ``StoreUnavailable``."""
+        async with _in_time():
+            return await self._store.get(self._key(call_id, "lease")) is not None
 
     async def publish_decision(self, call_id: str, payload: bytes, *, keep_for: timedelta) -> None:
-        """Share the latest decision; sealed here."""
-        raise NotImplementedError
+        """Put a call's latest decision where ``decision`` finds it. Raises ``StoreUnavailable``."""
+        key = self._key(call_id, "decision")
+        async with _in_time():
+            await self._store.put(
+                key, self._keys.seal(payload, key.encode()), ttl_ms=_milliseconds(keep_for)
+            )
 
     async def decision(self, call_id: str) -> bytes | None:
-        """The latest decision, or None."""
-        raise NotImplementedError
+        """A call's latest decision as it was published, or None.
+
+        Raises:
+            StoreUnavailable: the store does not answer in time.
+            SealBroken: what the store holds is not a decision of this installation.
+        """
+        key = self._key(call_id, "decision")
+        async with _in_time():
+            sealed = await self._store.get(key)
+        return None if sealed is None else self._keys.unseal(sealed, key.encode())
+
+    def _key(self, call_id: str, what: str) -> str:
+        check_text("call id", call_id, longest=256, empty=False)
+        prefix = self._store.settings.key_prefix
+        return f"{{{prefix}:call:{self._keys.pseudonym('call/' + call_id)}}}:{what}"
+
+
+@asynccontextmanager
+async def _in_time() -> AsyncIterator[None]:
+    try:
+        async with asyncio.timeout(ANSWER_S):
+            yield
+    except TimeoutError as error:
+        raise StoreUnavailable(
+            f"The store did not answer within {ANSWER_S * 1000:.0f} ms."
+        ) from error
+
+
+def _milliseconds(span: timedelta) -> int:
+    return max(1, int(span.total_seconds() * 1000))

@@ -1,0 +1,135 @@
+"""From chunks of telephone audio to windows of net speech."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from shengdun.fingerprint.voice.recordings import decode_recording
+
+from shengdun.fingerprint.voice.activity import VoiceActivity
+from shengdun.fingerprint.voice.codecs import AudioFormat, Encoding, encode
+from shengdun.fingerprint.voice.demo_recordings import DemoRecording
+from shengdun.fingerprint.voice.errors import OddByteCount
+from shengdun.fingerprint.voice.front_end import FrontEnd, Heard, HeardWindow, hear
+from shengdun.fingerprint.voice.quality import Finding
+
+PCMU = AudioFormat(encoding=Encoding.PCMU, sample_rate_hz=8000)
+L16 = AudioFormat(encoding=Encoding.L16, sample_rate_hz=16000)
+SLOW = settings(
+    max_examples=12,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+
+
+def _call(recordings: Sequence[DemoRecording], *, nth: int = 0) -> bytes:
+    """The first 12 s of a recording that has them, as a telephone sends them."""
+    long_enough = [recording for recording in recordings if recording.duration_s >= 12]
+    samples = decode_recording(long_enough[nth].read()).samples[: 12 * 16_000]
+    return encode(samples, PCMU)
+
+
+def _cut(data: bytes, sizes: Sequence[int]) -> list[bytes]:
+    chunks, start = [], 0
+    for size in sizes:
+        chunks.append(data[start : start + size])
+        start += size
+    return [*chunks, data[start:]]
+
+
+def _windows(activity: VoiceActivity, chunks: Sequence[bytes]) -> list[HeardWindow]:
+    front_end = FrontEnd(PCMU, window_s=3.0, activity=activity)
+    windows: list[HeardWindow] = []
+    for number, chunk in enumerate(chunks):
+        heard = hear([(front_end, [chunk], number == len(chunks) - 1)], activity)[0]
+        assert isinstance(heard, Heard)
+        windows += heard.windows
+    return windows
+
+
+def _bits(windows: Sequence[HeardWindow]) -> list[tuple[object, ...]]:
+    return [
+        (w.window.samples.tobytes(), w.window.start_s, w.window.end_s, w.position_s, w.quality)
+        for w in windows
+    ]
+
+
+@SLOW
+@given(st.lists(st.integers(0, 20_000), max_size=40))
+def test_any_chunking_gives_the_same_bits(
+    voice_activity: VoiceActivity, recordings: Sequence[DemoRecording], sizes: list[int]
+) -> None:
+    """Windows, positions and quality depend on the audio, never on how it was cut."""
+    data = _call(recordings)
+    whole = _windows(voice_activity, [data])
+    assert len(whole) >= 3
+    assert _bits(_windows(voice_activity, _cut(data, sizes))) == _bits(whole)
+
+
+def test_chunks_of_20_ms_give_the_same_bits(
+    voice_activity: VoiceActivity, recordings: Sequence[DemoRecording]
+) -> None:
+    """The packets of RTP and one large buffer are the same call."""
+    data = _call(recordings, nth=1)
+    packets = [data[start : start + 160] for start in range(0, len(data), 160)]
+    assert _bits(_windows(voice_activity, packets)) == _bits(_windows(voice_activity, [data]))
+
+
+def test_calls_in_one_batch_do_not_change_each_other(
+    voice_activity: VoiceActivity, recordings: Sequence[DemoRecording]
+) -> None:
+    """A call heard beside others gives the bits that it gives alone."""
+    calls = [_call(recordings, nth=n) for n in range(4)]
+    alone = [_bits(_windows(voice_activity, [data])) for data in calls]
+    front_ends = [FrontEnd(PCMU, window_s=3.0, activity=voice_activity) for _ in calls]
+    together: list[list[HeardWindow]] = [[] for _ in calls]
+    step = 4_000
+    for start in range(0, 96_000, step):
+        batch = [
+            (front_end, [data[start : start + step]], start + step >= 96_000)
+            for front_end, data in zip(front_ends, calls, strict=True)
+        ]
+        for windows, heard in zip(together, hear(batch, voice_activity), strict=True):
+            assert isinstance(heard, Heard)
+            windows.extend(heard.windows)
+    assert [_bits(windows) for windows in together] == alone
+
+
+def test_a_window_belongs_to_the_chunk_that_completed_it(
+    voice_activity: VoiceActivity, recordings: Sequence[DemoRecording]
+) -> None:
+    """Of several chunks handed in together, the one with the window's last frame is named."""
+    data = _call(recordings)
+    chunks = [data[start : start + 800] for start in range(0, len(data), 800)]
+    front_end = FrontEnd(PCMU, window_s=3.0, activity=voice_activity)
+    heard = hear([(front_end, chunks, False)], voice_activity)[0]
+    assert isinstance(heard, Heard)
+    assert heard.windows
+    for window in heard.windows:
+        # The resampler holds back up to 30 ms and frames are 32 ms, so the chunk may be one later.
+        assert 0 <= window.chunk * 0.1 + 0.1 - window.position_s <= 0.2
+
+
+def test_wrong_audio_of_one_call_leaves_the_others_alone(
+    voice_activity: VoiceActivity, recordings: Sequence[DemoRecording]
+) -> None:
+    """An odd chunk is that call's error; its neighbour in the batch is heard as ever."""
+    data = _call(recordings)
+    good = FrontEnd(PCMU, window_s=3.0, activity=voice_activity)
+    odd = FrontEnd(L16, window_s=3.0, activity=voice_activity)
+    error, heard = hear([(odd, [b"\0" * 3], False), (good, [data], True)], voice_activity)
+    assert isinstance(error, OddByteCount)
+    assert isinstance(heard, Heard)
+    assert _bits(heard.windows) == _bits(_windows(voice_activity, [data]))
+
+
+def test_silence_gives_no_window_and_says_so(voice_activity: VoiceActivity) -> None:
+    """Ten seconds of silence are heard, and are silence."""
+    front_end = FrontEnd(L16, window_s=3.0, activity=voice_activity)
+    silence = np.zeros(160_000, "<i2").tobytes()
+    heard = hear([(front_end, [silence], True)], voice_activity)[0]
+    assert isinstance(heard, Heard)
+    assert heard.windows == ()
+    assert heard.net_speech_s == 0.0
+    assert Finding.SILENCE in front_end.quality().findings
