@@ -9,6 +9,7 @@ from typing import Final
 from shengdun.fingerprint.voice.codecs import AudioFormat as CodecFormat
 from shengdun.fingerprint.voice.codecs import Encoding, encode
 from shengdun.fingerprint.voice.recordings import decode_recording
+from shengdun.fingerprint.voice.samples import MODEL_RATE_HZ, Samples
 from shengdun.service.client.calls import CallStream
 from shengdun.service.contract.decisions import AudioFormat
 
@@ -19,12 +20,12 @@ LONGEST: Final = timedelta(hours=4)
 
 
 def telephone_audio(
-    recording: Path, audio_format: AudioFormat, *, longest: timedelta | None = None
+    recording: Path | bytes, audio_format: AudioFormat, *, longest: timedelta | None = None
 ) -> bytes:
     """The audio of a recording, encoded for a call.
 
     Args:
-        recording: a file in any common container.
+        recording: a file in any common container, or its content.
         audio_format: the encoding and rate of the call.
         longest: take only so much from its beginning; None takes all.
 
@@ -33,16 +34,23 @@ def telephone_audio(
         RecordingError: it is no recording, or longer than ``LONGEST``.
         UnsupportedFormat: the encoding isn't offered at this rate.
     """
+    decoded = decode_recording(recording, limit_s=LONGEST.total_seconds())
+    samples = decoded.samples
+    if longest is not None:
+        samples = samples[: round(longest.total_seconds() * MODEL_RATE_HZ)]
+    return encode_call(samples, audio_format)
+
+
+def encode_call(samples: Samples, audio_format: AudioFormat) -> bytes:
+    """Samples at 16 kHz in [-1, 1], encoded for a call.
+
+    Raises:
+        UnsupportedFormat: the encoding isn't offered at this rate.
+    """
     codec = CodecFormat(
         encoding=Encoding[audio_format.encoding.name], sample_rate_hz=audio_format.sample_rate_hz
     )
-    decoded = decode_recording(recording.read_bytes(), limit_s=LONGEST.total_seconds())
-    audio = encode(decoded.samples, codec)
-    if longest is not None:
-        audio = audio[
-            : round(longest.total_seconds() * audio_format.sample_rate_hz) * codec.sample_bytes
-        ]
-    return audio
+    return encode(samples, codec)
 
 
 def chunks(audio: bytes, audio_format: AudioFormat, chunk: timedelta = CHUNK) -> Iterator[bytes]:

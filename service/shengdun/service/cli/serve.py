@@ -1,0 +1,51 @@
+"""``shengdun serve``."""
+
+import asyncio
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from shengdun.service import server, telemetry
+from shengdun.service.cli.output import say
+from shengdun.service.cli.places import Config, DataDir, settings_of
+
+app = typer.Typer()
+
+
+@app.command()
+def serve(
+    config: Config = None,
+    data_dir: DataDir = None,
+    models_dir: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Directory of the models.")
+    ] = None,
+    host: Annotated[
+        str | None,
+        typer.Option(help="Address to listen on; anything but loopback needs TLS and tokens."),
+    ] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on; 0 takes a free one.")] = None,
+    log_level: Annotated[
+        Literal["debug", "info", "warning", "error"] | None,
+        typer.Option(help="Least severe level that is logged, to standard error."),
+    ] = None,
+    log_format: Annotated[
+        Literal["json", "console"] | None, typer.Option(help="For machines or for people.")
+    ] = None,
+) -> None:
+    """Run the server until it is told to stop (SIGTERM, SIGINT).
+
+    Everything else is in the settings file; `shengdun config --example` writes one with every key. Once calls are
+    taken, one line on standard output says where.
+    """
+    settings = settings_of(
+        config,
+        data_dir,
+        models_dir=models_dir,
+        server__host=host,
+        server__port=port,
+        log__level=log_level,
+        log__format=log_format,
+    )
+    telemetry.configure_logging(settings.log)
+    asyncio.run(server.serve(settings, on_ready=lambda address: say(f"listening on {address}")))

@@ -1,0 +1,193 @@
+"""The demo from the first download to the summary."""
+
+import asyncio
+import tempfile
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Final, TypeAlias
+
+import grpc
+
+from shengdun.fingerprint.voice.model_store import ModelStore
+from shengdun.service.client import (
+    CallConfig,
+    ClientError,
+    Decision,
+    NewActor,
+    NewWatchlist,
+    Recording,
+    ShengdunClient,
+)
+from shengdun.service.client.telephone import play
+from shengdun.service.demo import story
+from shengdun.service.demo.calls import Outcome, PlayedCall, play_calls
+from shengdun.service.demo.cast import KNOWN_AGENTS, SHARED, TELEPHONE, Cast, PlannedCall, choose
+from shengdun.service.demo.house import running_server
+
+Say: TypeAlias = Callable[[str], None]
+"""Writes one line."""
+
+_WATCHLISTS: Final = (
+    NewWatchlist(
+        watchlist_id=KNOWN_AGENTS,
+        name="Known proxy-complaint agents",
+        purpose="demonstration",
+        owner="demo",
+    ),
+    NewWatchlist(
+        watchlist_id=SHARED, name="Shared by peers", purpose="demonstration", owner="demo"
+    ),
+)
+_BAD: Final = frozenset({Outcome.FALSE_FLAG, Outcome.FAILED})
+
+
+async def run_demo(directory: Path, models: Path, *, paced: bool, say: Say) -> bool:
+    """Run the demo; gives whether everything went as it should.
+
+    Args:
+        directory: where its store and log go; made when missing.
+        models: where models and recordings are, or are installed.
+        paced: play the calls at the pace of speech.
+        say: writes one line.
+
+    Raises:
+        ModelInstallFailed: models or recordings could not be fetched.
+        DemoFailed: the server does not start.
+        ClientError: the server refused what it should not.
+    """
+    store = ModelStore(models)
+    for artefact in store.catalogue():
+        await asyncio.to_thread(store.install, artefact.name, progress=say)
+    started_s = time.monotonic()
+    cast = choose(await asyncio.to_thread(store.demo_recordings))
+    await asyncio.to_thread(directory.mkdir, parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=directory, prefix="run-") as own:
+        log = directory / "server.log"
+        async with (
+            running_server(Path(own), models, log) as address,
+            ShengdunClient.connect(address) as client,
+        ):
+            return await _Demo(client, address, cast, paced=paced, say=say).run(started_s)
+
+
+class _Demo:
+    def __init__(
+        self, client: ShengdunClient, address: str, cast: Cast, *, paced: bool, say: Say
+    ) -> None:
+        self._client = client
+        self._address = address
+        self._cast = cast
+        self._paced = paced
+        self._say = say
+        self._actors: dict[str, str] = {}
+        self._asked = False
+
+    async def run(self, started_s: float) -> bool:
+        info = await self._client.server_info()
+        self._tell(story.opening(self._cast, info))
+        await self._enroll()
+        calls = await self._call()
+        forgotten = await self._erase(calls)
+        self._say("")
+        wall_s = time.monotonic() - started_s
+        self._tell(story.summary(calls, info=info, wall_s=wall_s, paced=self._paced))
+        return self._verdict(calls, forgotten=forgotten)
+
+    async def _enroll(self) -> None:
+        self._say("")
+        self._say("enrolment")
+        for watchlist in _WATCHLISTS:
+            await self._client.create_watchlist(watchlist)
+        for who in self._cast.enrolled:
+            enrollment = await self._client.enroll_actor(
+                NewActor(display_name=who.speaker, watchlist_ids=who.watchlist_ids, source="demo"),
+                [Recording(content=who.recording.read(), name=f"{who.speaker}.wav")],
+            )
+            assert enrollment.actor is not None
+            self._actors[who.speaker] = enrollment.actor.actor_id
+            self._say(story.enrolled(who, enrollment))
+
+    async def _call(self) -> list[PlayedCall]:
+        speakers = {actor_id: speaker for speaker, actor_id in self._actors.items()}
+        pace = "in real time" if self._paced else "as fast as it goes"
+        self._say("")
+        self._say(
+            f"calls, {len(self._cast.calls)} at once, {pace}; each is shown when it has ended"
+        )
+        return await play_calls(
+            self._client,
+            self._cast.calls,
+            self._actors,
+            paced=self._paced,
+            on_decision=self._ask_elsewhere,
+            on_end=lambda call: self._tell(story.played(call, speakers)),
+        )
+
+    async def _ask_elsewhere(self, plan: PlannedCall, decision: Decision) -> None:
+        """Once, ask for the decision of a running call on a connection that doesn't hold its audio."""
+        if self._asked or not story.has_evidence(decision):
+            return
+        self._asked = True
+        async with ShengdunClient.connect(self._address) as other:
+            found = await other.get_decision(plan.call_id)
+        same = (
+            "the same decision"
+            if found.decision.decision_id == decision.decision_id
+            else "a newer one"
+        )
+        state = "running" if found.live else "over"
+        self._say("")
+        self._say(
+            f"GetDecision({plan.call_id}) on another connection while the call is {state}: {same}, "
+            f"number {found.decision.sequence}, {found.decision.state.name}"
+        )
+
+    async def _erase(self, calls: list[PlayedCall]) -> bool:
+        """Erase the actor of the first call and play that call again; gives whether its voice is unknown now."""
+        first = next(call.plan for call in calls if call.plan.known)
+        assert first.speaker is not None
+        self._say("")
+        self._say(f"erasure of {first.speaker}, who made call {first.call_id}")
+        erased = self._actors[first.speaker]
+        receipt = await self._client.erase_actor(erased, reason="end of the demonstration")
+        self._tell(story.receipt(first.speaker, receipt))
+        gone = await self._is_gone(erased)
+        last = await self._last_decision(first)
+        best = last.best
+        found = best is not None and best.actor_id == erased
+        shown = "none" if last.level is None else last.level.name
+        self._say(
+            f"  the same call again: level {shown}, {first.speaker} is "
+            f"{'STILL FOUND' if found else 'no longer found'}; GetActor: {'NOT_FOUND' if gone else 'STILL THERE'}"
+        )
+        return gone and not found
+
+    async def _is_gone(self, actor_id: str) -> bool:
+        try:
+            await self._client.get_actor(actor_id)
+        except ClientError as error:
+            return error.status is grpc.StatusCode.NOT_FOUND
+        return False
+
+    async def _last_decision(self, plan: PlannedCall) -> Decision:
+        audio = await asyncio.to_thread(plan.audio)
+        config = CallConfig(call_id=f"{plan.call_id}-again", audio_format=TELEPHONE)
+        async with self._client.screen_call(config) as call:
+            await play(call, audio, paced=False)
+        assert call.decision is not None
+        return call.decision
+
+    def _verdict(self, calls: list[PlayedCall], *, forgotten: bool) -> bool:
+        bad = [call.plan.call_id for call in calls if call.outcome in _BAD]
+        if bad:
+            self._say(f"NOT as it should be: calls {', '.join(bad)}")
+        if not forgotten:
+            self._say("NOT as it should be: an erased voice was still found")
+        if not bad and forgotten:
+            self._say("as it should be: no genuine caller was flagged HIGH and nothing failed")
+        return not bad and forgotten
+
+    def _tell(self, lines: Iterable[str]) -> None:
+        for line in lines:
+            self._say(line)

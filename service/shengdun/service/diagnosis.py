@@ -1,0 +1,262 @@
+"""Whether this machine can serve, check by check, each with what to do."""
+
+import os
+import re
+import shutil
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import Enum
+from importlib.metadata import PackageNotFoundError, requires, version
+from pathlib import Path
+from typing import Final
+
+import grpc
+
+from shengdun.fingerprint.errors import ShengdunError
+from shengdun.fingerprint.voice.golden import check_golden
+from shengdun.fingerprint.voice.model_store import ModelState, ModelStatus, ModelStore
+from shengdun.index.embedded import EmbeddedStore
+from shengdun.index.errors import StoreInUse
+from shengdun.index.keys import KeyRing
+from shengdun.index.registry import Registry
+from shengdun.index.store import Store
+from shengdun.service.access import TokenFile
+from shengdun.service.app import STORE_DIRECTORY, Voice, keys_file, open_voice, store_settings
+from shengdun.service.client import ClientError, ShengdunClient
+from shengdun.service.listening import check_free
+from shengdun.service.settings import ServerSettings, Settings
+from shengdun.service.tls import asks_for_tokens, check_exposure, is_loopback, server_credentials
+
+LITTLE_SPACE_BYTES: Final = 2 * 1024**3
+"""Free space below which a person is warned: compacting the store needs room for a second copy."""
+NO_SPACE_BYTES: Final = 128 * 1024**2
+"""Free space below which the store refuses writes or is about to."""
+_ANSWERS: Final = frozenset({grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED})
+
+
+class Verdict(Enum):
+    """How a check came out."""
+
+    OK = "OK"
+    WARN = "WARN"
+    FAIL = "FAIL"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """What one check found.
+
+    Attributes:
+        verdict: how it came out.
+        subject: what was checked.
+        message: what was found and, unless all is well, what to do.
+    """
+
+    verdict: Verdict
+    subject: str
+    message: str
+
+
+async def diagnose(settings: Settings) -> AsyncIterator[Finding]:
+    """Check everything that a server of these settings needs; nothing is changed."""
+    yield _packages()
+    yield _data_directory(settings.data_dir)
+    yield _free_space(settings.data_dir)
+    yield _keys(settings)
+    for status in ModelStore(settings.models_directory).status():
+        yield _artefact(status)
+    voice, finding = _voice(settings)
+    yield finding
+    server = await _server(settings)
+    yield server
+    yield await _store(settings, voice)
+    yield _attempt("access", lambda: _access(settings))
+
+
+def _ok(subject: str, message: str) -> Finding:
+    return Finding(verdict=Verdict.OK, subject=subject, message=message)
+
+
+def _warn(subject: str, message: str) -> Finding:
+    return Finding(verdict=Verdict.WARN, subject=subject, message=message)
+
+
+def _fail(subject: str, message: str) -> Finding:
+    return Finding(verdict=Verdict.FAIL, subject=subject, message=message)
+
+
+def _attempt(subject: str, check: Callable[[], str]) -> Finding:
+    try:
+        return _ok(subject, check())
+    except ShengdunError as error:
+        return _fail(subject, error.message)
+
+
+def _packages() -> Finding:
+    needed = [line for line in requires("shengdun") or () if "extra ==" not in line]
+    names = [re.split(r"[^A-Za-z0-9._-]", line, maxsplit=1)[0] for line in needed]
+    missing = [name for name in names if not _installed(name)]
+    if missing:
+        remedy = "install Shengdun again: `pip install --force-reinstall shengdun`"
+        return _fail("packages", f"missing: {', '.join(missing)}; {remedy}")
+    return _ok("packages", f"shengdun {version('shengdun')} and the {len(names)} packages it needs")
+
+
+def _installed(name: str) -> bool:
+    try:
+        version(name)
+    except PackageNotFoundError:
+        return False
+    return True
+
+
+def _data_directory(directory: Path) -> Finding:
+    subject = "data directory"
+    if not directory.exists():
+        parent = _nearest(directory)
+        if os.access(parent, os.W_OK | os.X_OK):
+            return _ok(subject, f"{directory} is made at the first start")
+        return _fail(
+            subject,
+            f"{directory} can't be made: {parent} can't be written to; give its owner's rights",
+        )
+    if not directory.is_dir():
+        return _fail(subject, f"{directory} is no directory; name another in data_dir")
+    if not os.access(directory, os.R_OK | os.W_OK | os.X_OK):
+        return _fail(subject, f"{directory} can't be written to; run as its owner or `chown` it")
+    if directory.stat().st_mode & 0o022:
+        return _warn(subject, f"others can write to {directory}; run `chmod go-w {directory}`")
+    return _ok(subject, str(directory))
+
+
+def _nearest(path: Path) -> Path:
+    return next(parent for parent in path.absolute().parents if parent.exists())
+
+
+def _free_space(directory: Path) -> Finding:
+    place = directory if directory.is_dir() else _nearest(directory)
+    free = shutil.disk_usage(place).free
+    found = f"{free / 1024**3:.1f} GiB free at {place}"
+    if free < NO_SPACE_BYTES:
+        return _fail("disk", f"{found}; enrolments are refused; free some space")
+    if free < LITTLE_SPACE_BYTES:
+        return _warn(
+            "disk", f"{found}; below {LITTLE_SPACE_BYTES >> 30} GiB it gets tight; free some space"
+        )
+    return _ok("disk", found)
+
+
+def _keys(settings: Settings) -> Finding:
+    path = keys_file(settings)
+    is_new = settings.store.url is None and not _store_directory(settings).exists()
+    if is_new and not path.exists():
+        return _ok("keys", f"{path} is made at the first start; back it up then")
+    return _attempt("keys", lambda: f"{path}, active key {KeyRing.load(path).active_key_id.hex()}")
+
+
+def _artefact(status: ModelStatus) -> Finding:
+    name = status.artefact.name
+    subject, again = f"model {name}", f"run `shengdun models install {name}`"
+    if status.state is ModelState.INSTALLED:
+        return _ok(subject, f"as released: {status.path}")
+    if status.state is ModelState.ALTERED:
+        return _fail(subject, f"{status.path} was altered; find out by whom, then {again}")
+    if status.artefact.needed:
+        return _fail(subject, f"is not installed; {again}")
+    return _ok(subject, f"is not installed, and only the demo needs it; {again} for that")
+
+
+def _voice(settings: Settings) -> tuple[Voice | None, Finding]:
+    try:
+        voice = open_voice(settings)
+        cosine = check_golden(voice.model)
+    except ShengdunError as error:
+        return None, _fail("golden voiceprint", error.message)
+    profile = voice.scorer.profile_id
+    return voice, _ok(
+        "golden voiceprint",
+        f"{voice.model.model_id} agrees (cosine {cosine:.6f}), profile {profile}",
+    )
+
+
+async def _server(settings: Settings) -> Finding:
+    host, port = settings.server.host, settings.server.port
+    subject = "port"
+    if port == 0:
+        return _ok(subject, "a free one is taken at every start")
+    if settings.server.tls is None and is_loopback(host):
+        answer = await _shengdun_at(f"{host}:{port}")
+        if answer is not None:
+            return _ok(subject, f"{host}:{port}: {answer}")
+    return _attempt(subject, lambda: _free_port(settings.server))
+
+
+def _free_port(server: ServerSettings) -> str:
+    check_free(server)
+    return f"{server.host}:{server.port} is free"
+
+
+async def _shengdun_at(address: str) -> str | None:
+    async with ShengdunClient.connect(address) as client:
+        try:
+            info = await client.server_info()
+        except ClientError as error:
+            return "a server answers and asks for a token" if error.status in _ANSWERS else None
+    stale = "; its store can't be reached" if info.watchlists_stale else ""
+    return (
+        f"Shengdun {info.version} answers with {info.model_id}, {info.live_calls} live calls{stale}"
+    )
+
+
+def _store_directory(settings: Settings) -> Path:
+    return settings.data_dir / STORE_DIRECTORY
+
+
+async def _store(settings: Settings, voice: Voice | None) -> Finding:
+    subject = "store"
+    embedded = settings.store.url is None
+    if embedded and not _store_directory(settings).exists():
+        return _ok(subject, "is made at the first start")
+    if voice is None:
+        return _warn(subject, "is not checked before the model is; do first what is said above")
+    try:
+        return _ok(subject, await _verify_store(settings, voice))
+    except StoreInUse:
+        return _ok(subject, "in use by a running server, which verified it at its start")
+    except ShengdunError as error:
+        return _fail(subject, error.message)
+
+
+async def _verify_store(settings: Settings, voice: Voice) -> str:
+    async with AsyncExitStack() as stack:
+        if settings.store.url is None:
+            guard = await stack.enter_async_context(EmbeddedStore(_store_directory(settings)))
+            store = await Store.connect(store_settings(settings, guard.url), guard=guard)
+        else:
+            url = settings.store.url.get_secret_value()
+            store = await Store.connect(store_settings(settings, url))
+        stack.push_async_callback(store.close)
+        registry = await Registry.open(
+            store,
+            data_directory=settings.data_dir,
+            key_path=keys_file(settings),
+            scorers=[voice.scorer],
+        )
+        stack.push_async_callback(registry.close)
+        sequence = registry.health.journal_sequence
+        watchlists = await registry.list_watchlists()
+        return f"agrees with its journal of {sequence} entries; {len(watchlists)} watchlists"
+
+
+def _access(settings: Settings) -> str:
+    tokens = TokenFile(settings.tokens_file)
+    check_exposure(settings, tokens)
+    if settings.server.tls is not None:
+        server_credentials(settings.server.tls)
+    now = datetime.now(UTC)
+    valid = sum(not token.expired(now) for token in tokens.list())
+    transport = "TLS" if settings.server.tls else "no TLS, loopback only"
+    asked = f"{valid} valid tokens" if asks_for_tokens(settings) else "no token asked for"
+    return f"{transport}; {asked}"
