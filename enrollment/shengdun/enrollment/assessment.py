@@ -13,9 +13,8 @@ from typing import Final, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from shengdun.fingerprint.voice.recordings import Recording, decode_recording
 
-from shengdun.enrollment.agreement import find_agreement
+from shengdun.enrollment.agreement import part_windows
 from shengdun.enrollment.assessed import AssessedRecording, HeardVoice, NamedRecording
 from shengdun.enrollment.policy import EnrollmentPolicy
 from shengdun.enrollment.reports import RecordingReport, Unfit, UnfitReason
@@ -23,6 +22,7 @@ from shengdun.fingerprint.voice.activity import Framer, VoiceActivity
 from shengdun.fingerprint.voice.errors import RecordingError, RecordingTooLong
 from shengdun.fingerprint.voice.models import VoiceModel
 from shengdun.fingerprint.voice.quality import AudioQuality, Finding, QualityMeter
+from shengdun.fingerprint.voice.recordings import Recording, decode_recording
 from shengdun.fingerprint.voice.samples import MODEL_RATE_HZ, Samples
 from shengdun.fingerprint.voice.windows import NetSpeech, Window
 from shengdun.index.scoring import Scorer, aggregate
@@ -91,7 +91,7 @@ class RecordingAssessor:
             return await self._heard(name, decoded)
 
     async def _heard(self, name: str, decoded: Recording) -> AssessedRecording:
-        windows, net_speech_s, quality = await self._listen(decoded.samples)
+        windows, net_speech_s, quality = await self._listen(decoded)
         report = RecordingReport(
             name=name,
             duration_s=decoded.duration_s,
@@ -106,13 +106,13 @@ class RecordingAssessor:
             return AssessedRecording(report=replace(report, unfit=unfit))
         return await self._embedded(report, windows)
 
-    async def _listen(self, samples: Samples) -> tuple[Sequence[Window], float, AudioQuality]:
+    async def _listen(self, decoded: Recording) -> tuple[Sequence[Window], float, AudioQuality]:
         listener = _Listener(self._tools)
-        for start in range(0, len(samples), _BLOCK_SAMPLES):
-            block = samples[start : start + _BLOCK_SAMPLES]
+        for start in range(0, len(decoded.samples), _BLOCK_SAMPLES):
+            block = decoded.samples[start : start + _BLOCK_SAMPLES]
             await self._run(partial(listener.push, block))
         await self._run(listener.finish)
-        return listener.windows, listener.speech.net_speech_s, listener.meter.report()
+        return listener.windows, listener.speech.net_speech_s, listener.meter.report(decoded.source)
 
     async def _embedded(
         self, report: RecordingReport, windows: Sequence[Window]
@@ -129,11 +129,9 @@ class RecordingAssessor:
         net_speech_s: NDArray[np.float64],
     ) -> AssessedRecording:
         policy = self._policy
-        agreement = find_agreement(
-            self._tools.scorer, voiceprints, net_speech_s, least_llr=policy.other_voice_llr
-        )
-        main = agreement.main
-        other = agreement.others_llr is not None and agreement.others_llr < policy.other_voice_llr
+        parting = part_windows(self._tools.scorer, voiceprints, net_speech_s)
+        main = parting.main
+        other = parting.llr is not None and parting.llr < policy.other_voice_llr
         share = float(net_speech_s[~main].sum() / net_speech_s.sum()) if other else 0.0
         kept = main if other else np.ones_like(main)
         assessed = AssessedRecording(

@@ -22,10 +22,10 @@ class EnrollmentPolicy:
         least_snr_db: speech over noise below which a recording is refused, in dB.
         most_other_voice_share: share of the speech from which another voice spoils a recording, 0 to 1. Less than that
             is left out of the voiceprint.
-        other_voice_llr: LLR of "the same voice" below which a group of windows is somebody else's.
-        same_voice_llr: LLR from which two recordings count as one person's. ``-ln 9``: investigators who bring
-            several recordings of one person are taken to be right nine times out of ten, so recordings are torn apart
-            only where the evidence outweighs that.
+        other_voice_llr: LLR of "one voice" below which two parts of a recording are two people's. Parts of one
+            recording share line and room, so for one person it is far above 0.
+        same_voice_llr: LLR from which two recordings count as one person's. A voiceprint that is somebody else's would
+            flag somebody who did nothing, so the evidence has to speak for it, however sure the investigator is.
         likely_duplicate_llr: LLR from which an actor is reported as a likely duplicate. ``ln 19``: one registered
             actor in twenty is taken to be brought again.
         most_recordings: recordings that one enrolment takes.
@@ -39,8 +39,8 @@ class EnrollmentPolicy:
     most_clipped_share: float = 0.05
     least_snr_db: float = 5.0
     most_other_voice_share: float = 0.2
-    other_voice_llr: float = -1.0
-    same_voice_llr: float = -math.log(9)
+    other_voice_llr: float = 0.0
+    same_voice_llr: float = 0.0
     likely_duplicate_llr: float = math.log(19)
     most_recordings: int = 50
     assessments_at_once: int = 2
