@@ -42,6 +42,7 @@ from shengdun.service.client import (
     ShengdunClient,
 )
 from shengdun.service.errors import PortInUse, SettingsInvalid
+from shengdun.service.listening import address_of
 from shengdun.service.server import (
     MAX_MESSAGE_BYTES,
     SCREENING_NAME,
@@ -114,6 +115,14 @@ async def test_reflection_names_every_service(make_settings: MakeSettings) -> No
     names = {service.name for service in listing.list_services_response.service}
     assert {SCREENING_NAME, WATCHLISTS_NAME, "grpc.health.v1.Health"} <= names
     assert file.file_descriptor_response.file_descriptor_proto
+
+
+@pytest.mark.parametrize(
+    ("host", "address"),
+    [("localhost", "localhost:1"), ("::1", "[::1]:1"), ("[::1]", "[::1]:1")],
+)
+def test_an_address_can_be_connected_to_as_it_is_shown(host: str, address: str) -> None:
+    assert address_of(host, 1) == address
 
 
 async def start_fails(settings: Settings, kind: type[ShengdunError], message: str) -> None:

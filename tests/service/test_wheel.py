@@ -19,6 +19,8 @@ sys.path.append(packages)
 modules = sorted(pathlib.Path(target, "shengdun").rglob("*.py"))
 assert modules
 for path in modules:
+    if path.stem == "__main__":
+        continue
     parts = path.relative_to(target).with_suffix("").parts
     name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
     module = importlib.import_module(name)

@@ -20,7 +20,7 @@ def listen(
         PortInUse: another program listens there.
         SettingsInvalid: the address is not this machine's, or the port may not be taken.
     """
-    address = _bracketed(settings.host, settings.port)
+    address = address_of(settings.host, settings.port)
     try:
         if credentials is None:
             return server.add_insecure_port(address)
@@ -84,5 +84,6 @@ def _taken(settings: ServerSettings) -> str:
     )
 
 
-def _bracketed(host: str, port: int) -> str:
+def address_of(host: str, port: int) -> str:
+    """Host and port as one address; IPv6 addresses get their brackets (RFC 3986, 3.2.2)."""
     return f"[{host}]:{port}" if ":" in host and not host.startswith("[") else f"{host}:{port}"

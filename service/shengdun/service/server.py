@@ -24,7 +24,7 @@ from shengdun.service.access import TokenFile
 from shengdun.service.app import Application, open_application
 from shengdun.service.convert.calls import MAX_CHUNK_BYTES
 from shengdun.service.interceptors import AccessInterceptor, AnsweringInterceptor, InFlight
-from shengdun.service.listening import check_free, listen
+from shengdun.service.listening import address_of, check_free, listen
 from shengdun.service.settings import Settings
 from shengdun.service.tls import asks_for_tokens, check_exposure, server_credentials
 from shengdun.v1 import screening_pb2_grpc, watchlist_pb2_grpc
@@ -128,7 +128,7 @@ class Server:
         await self._stack.enter_async_context(
             _running(self._watch_store(application), name="health")
         )
-        self._address = f"{settings.server.host}:{port}"
+        self._address = address_of(settings.server.host, port)
         _log.info("listening", address=self._address, tls=tls is not None)
 
     def _make_server(self, application: Application) -> grpc.aio.Server:
