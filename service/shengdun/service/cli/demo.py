@@ -27,6 +27,12 @@ def demo(
     """
     settings = settings_of(config, data_dir)
     went_well = asyncio.run(
-        run_demo(settings.data_dir, settings.models_directory, paced=not fast, say=say)
+        run_demo(
+            settings.data_dir,
+            settings.models_directory,
+            profile=settings.voice.calibration_profile,
+            paced=not fast,
+            say=say,
+        )
     )
     return int(not went_well)

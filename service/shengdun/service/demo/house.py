@@ -1,6 +1,7 @@
 """The demo's own server: a child process with its embedded store, in a directory of its own."""
 
 import asyncio
+import json
 import os
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
@@ -26,19 +27,22 @@ class DemoFailed(ShengdunError):
 
 
 @asynccontextmanager
-async def running_server(directory: Path, models: Path, log: Path) -> AsyncIterator[str]:
+async def running_server(
+    directory: Path, *, models: Path, profile: Path | None, log: Path
+) -> AsyncIterator[str]:
     """A server for the time of the block; gives its address.
 
     Args:
         directory: its data directory.
         models: where the models are.
+        profile: its calibration profile; None means the one that ships with the model.
         log: where its log goes.
 
     Raises:
         DemoFailed: it does not start.
     """
     config = directory / "demo.toml"
-    config.write_text("# The demo uses the defaults.\n", encoding="utf-8")
+    config.write_text(_settings(profile), encoding="utf-8")
     command = (
         *(sys.executable, "-m", "shengdun.service.cli", "serve"),
         *("--config", str(config), "--data-dir", str(directory), "--models-dir", str(models)),
@@ -59,6 +63,13 @@ async def running_server(directory: Path, models: Path, log: Path) -> AsyncItera
         yield await _address(process, log)
     finally:
         await _stop(process)
+
+
+def _settings(profile: Path | None) -> str:
+    if profile is None:
+        return "# The demo uses the defaults.\n"
+    # A TOML basic string has the escapes of JSON.
+    return f"[voice]\ncalibration_profile = {json.dumps(str(profile.absolute()))}\n"
 
 
 async def _address(process: Process, log: Path) -> str:

@@ -42,12 +42,15 @@ _WATCHLISTS: Final = (
 _BAD: Final = frozenset({Outcome.FALSE_FLAG, Outcome.FAILED})
 
 
-async def run_demo(directory: Path, models: Path, *, paced: bool, say: Say) -> bool:
+async def run_demo(
+    directory: Path, models: Path, *, profile: Path | None, paced: bool, say: Say
+) -> bool:
     """Run the demo; gives whether everything went as it should.
 
     Args:
         directory: where its store and log go; made when missing.
         models: where models and recordings are, or are installed.
+        profile: the calibration profile; None means the one that ships with the model.
         paced: play the calls at the pace of speech.
         say: writes one line.
 
@@ -65,7 +68,7 @@ async def run_demo(directory: Path, models: Path, *, paced: bool, say: Say) -> b
     with tempfile.TemporaryDirectory(dir=directory, prefix="run-") as own:
         log = directory / "server.log"
         async with (
-            running_server(Path(own), models, log) as address,
+            running_server(Path(own), models=models, profile=profile, log=log) as address,
             ShengdunClient.connect(address) as client,
         ):
             return await _Demo(client, address, cast, paced=paced, say=say).run(started_s)
