@@ -26,7 +26,7 @@ import shengdun.service.errors
 from shengdun.fingerprint.errors import ShengdunError, Status
 from shengdun.service.access import Principal, Role, TokenFile, current_principal
 from shengdun.service.errors import InvalidRequest, Overloaded
-from shengdun.service.interceptors import AccessInterceptor, AnsweringInterceptor, InFlight
+from shengdun.service.interceptors import AccessInterceptor, AnsweringInterceptor
 from shengdun.service.settings import LogSettings
 from shengdun.service.statuses import DETAILS_KEY
 from shengdun.service.telemetry import configure_logging
@@ -113,7 +113,7 @@ async def serving(
     access = AccessInterceptor(
         tokens or TokenFile(Path("/nonexistent")), required=tokens is not None
     )
-    server = grpc.aio.server(interceptors=[AnsweringInterceptor(InFlight()), access])
+    server = grpc.aio.server(interceptors=[AnsweringInterceptor(), access])
     server.add_generic_rpc_handlers(handlers)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()

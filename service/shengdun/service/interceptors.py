@@ -92,11 +92,12 @@ class AnsweringInterceptor(grpc.aio.ServerInterceptor):
     """Logs every RPC with its outcome, and turns every exception into a status. Stands before all others.
 
     Args:
-        in_flight: counts the RPCs; those of gRPC's own services, which may last as long as the server, are not counted.
+        in_flight: counts the RPCs, for whoever waits for their end; those of gRPC's own services, which may last as
+            long as the server, are not counted.
     """
 
-    def __init__(self, in_flight: InFlight) -> None:
-        self._in_flight = in_flight
+    def __init__(self, in_flight: InFlight | None = None) -> None:
+        self._in_flight = InFlight() if in_flight is None else in_flight
 
     async def intercept_service(
         self, continuation: Continuation, handler_call_details: grpc.HandlerCallDetails
