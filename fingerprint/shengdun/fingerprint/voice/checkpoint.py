@@ -8,6 +8,7 @@ knows a handful of names that tensors need and refuses every other before anythi
 import io
 import pickle
 import zipfile
+import zlib
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -31,6 +32,19 @@ _STORAGE_TYPES = {
     "BoolStorage": np.dtype("?"),
 }
 _LARGEST_MEMBER_BYTES = 1 << 30
+# What a damaged archive or pickle can raise: the pickle module promises no closed list.
+_DAMAGE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    pickle.UnpicklingError,
+    LookupError,
+    TypeError,
+    ValueError,
+    AttributeError,
+    ArithmeticError,
+    EOFError,
+    NotImplementedError,
+)
 
 
 def read_state_dict(path: Path) -> StateDict:
@@ -48,7 +62,7 @@ def read_state_dict(path: Path) -> StateDict:
     try:
         with zipfile.ZipFile(path) as archive:
             content = _TensorReader(archive).load()
-    except (zipfile.BadZipFile, pickle.UnpicklingError, KeyError, ValueError, EOFError) as error:
+    except _DAMAGE as error:
         raise UnsafeCheckpoint(
             f"{path.name} is not a readable checkpoint of tensors. Install the model again."
         ) from error
@@ -70,9 +84,7 @@ class _TensorReader(pickle.Unpickler):
     """An unpickler that can make dicts and arrays, and nothing else."""
 
     def __init__(self, archive: zipfile.ZipFile) -> None:
-        member = next(
-            name for name in [*archive.namelist(), ""] if name.endswith("/data.pkl") or not name
-        )
+        member = next((name for name in archive.namelist() if name.endswith("/data.pkl")), "")
         super().__init__(io.BytesIO(archive.read(member)))
         self._archive = archive
         self._root = member.removesuffix("data.pkl")
@@ -107,9 +119,11 @@ def _rebuild_tensor(
     stride: tuple[int, ...],
     *_gradient_and_hooks: object,
 ) -> NDArray[Any]:
+    if min((offset, *shape, *stride), default=0) < 0 or len(shape) != len(stride):
+        raise pickle.UnpicklingError("a tensor has a negative offset, size or stride")
     values = storage.values[offset:]
-    reach = sum((n - 1) * step for n, step in zip(shape, stride, strict=True)) + 1
-    if 0 not in shape and not 0 < reach <= len(values):
+    reach = 1 + sum((size - 1) * step for size, step in zip(shape, stride, strict=True))
+    if 0 not in shape and reach > len(values):
         raise pickle.UnpicklingError("a tensor reaches beyond its storage")
     byte_steps = [step * values.itemsize for step in stride]
     view = np.lib.stride_tricks.as_strided(values, shape, byte_steps, writeable=False)

@@ -109,7 +109,7 @@ class QualityMeter:
         self._dtmf = 0
         self._tonal = 0
         self._clipped = 0
-        self._last_peak = -1
+        self._last_peak = _NO_PEAK
 
     def update(self, samples: Samples, probabilities: Probabilities) -> None:
         """Takes the next frames in.
@@ -171,7 +171,8 @@ class QualityMeter:
         spectrum = np.square(np.abs(np.fft.rfft(frames * _HANN)))
         key = _is_dtmf(frames, spectrum) & sounding
         peaks = spectrum.argmax(axis=1)
-        steady = peaks == np.concatenate([[self._last_peak], peaks[:-1]])
+        before = np.concatenate([[self._last_peak], peaks[:-1]])
+        steady = np.abs(peaks - before) <= _STEADY_BINS
         self._last_peak = int(peaks[-1])
         self._dtmf += int(key.sum())
         self._tonal += int((((_is_tone(spectrum) & steady) | key) & sounding).sum())
@@ -255,6 +256,9 @@ _LOW_HZ = np.array([697.0, 770.0, 852.0, 941.0])
 _HIGH_HZ = np.array([1209.0, 1336.0, 1477.0, 1633.0])
 # Hann spreads a tone over four bins at most, with 99.9 % of its power.
 _TONE_HALF_WIDTH = 2
+# Two tones of a pair take turns at being the stronger one.
+_STEADY_BINS = 2
+_NO_PEAK = -FRAME_SAMPLES
 _TONE_SHARE = 0.97
 _KEY_SHARE = 0.8
 _KEY_LEAST_SHARE_OF_EACH = 0.1

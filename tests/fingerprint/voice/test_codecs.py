@@ -1,0 +1,132 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fixtures.signals import noise, tone
+from shengdun.fingerprint.voice.codecs import AudioFormat, Encoding, StreamDecoder, encode
+from shengdun.fingerprint.voice.demo_recordings import DemoRecording
+from shengdun.fingerprint.voice.errors import OddByteCount, UnsupportedFormat
+from shengdun.fingerprint.voice.recordings import decode_recording
+from shengdun.fingerprint.voice.samples import Samples
+
+FORMATS = [
+    AudioFormat(encoding=Encoding.PCMU, sample_rate_hz=8_000),
+    AudioFormat(encoding=Encoding.PCMA, sample_rate_hz=8_000),
+    AudioFormat(encoding=Encoding.L16, sample_rate_hz=8_000),
+    AudioFormat(encoding=Encoding.L16, sample_rate_hz=16_000),
+    AudioFormat(encoding=Encoding.L16_BE, sample_rate_hz=8_000),
+    AudioFormat(encoding=Encoding.L16_BE, sample_rate_hz=16_000),
+]
+PCMU, PCMA, L16, L16_WIDE, L16_BE, _ = FORMATS
+every_format = pytest.mark.parametrize(
+    "audio_format", FORMATS, ids=lambda item: f"{item.encoding.value}-{item.sample_rate_hz}"
+)
+
+
+def decode_in_chunks(audio_format: AudioFormat, data: bytes, sizes: list[int]) -> Samples:
+    """Decodes data in chunks of the given numbers of samples, over and over."""
+    decoder, parts, at, turn = StreamDecoder(audio_format), [], 0, 0
+    while at < len(data):
+        size = sizes[turn % len(sizes)] * audio_format.sample_bytes
+        parts.append(decoder.decode(data[at : at + size]))
+        at, turn = at + size, turn + 1
+    return np.concatenate([*parts, decoder.finish()])
+
+
+@every_format
+@settings(max_examples=15, deadline=None)
+@given(sizes=st.lists(st.integers(1, 5_000), min_size=1, max_size=8))
+def test_chunking_does_not_matter(audio_format: AudioFormat, sizes: list[int]) -> None:
+    """The same bytes give the same samples bit for bit, however they are cut into chunks."""
+    data = encode(noise(1.013), audio_format)
+    whole = decode_in_chunks(audio_format, data, [len(data)])
+    assert np.array_equal(decode_in_chunks(audio_format, data, sizes), whole)
+
+
+@every_format
+@pytest.mark.parametrize("frequency_hz", [300.0, 1000.0, 3000.0])
+def test_tone_survives(audio_format: AudioFormat, frequency_hz: float) -> None:
+    """A tone in the telephone band comes out where it went in: same time, same level."""
+    signal = tone(1.0, frequency_hz)
+    decoded = decode_in_chunks(audio_format, encode(signal, audio_format), [800])
+    assert len(decoded) == len(signal)
+    inner = slice(1_000, -1_000)
+    error = np.std(decoded[inner] - signal[inner]) / np.std(signal[inner])
+    assert error < (0.03 if audio_format.sample_bytes == 1 else 0.001)
+
+
+@every_format
+def test_samples_come_soon(audio_format: AudioFormat) -> None:
+    """No more than 30 ms of audio is held back."""
+    decoder = StreamDecoder(audio_format)
+    given_samples = 0
+    for chunk in range(50):
+        given_samples += len(decoder.decode(bytes(audio_format.bytes_per_s // 10)))
+        assert (chunk + 1) * 1_600 - given_samples <= 480
+
+
+@pytest.mark.parametrize("encoding", [Encoding.L16, Encoding.L16_BE])
+def test_odd_byte_count_is_refused(encoding: Encoding) -> None:
+    """Half a sample is refused, and the stream goes on as if it had not been sent."""
+    audio_format = AudioFormat(encoding=encoding, sample_rate_hz=8_000)
+    data = encode(noise(0.5), audio_format)
+    decoder = StreamDecoder(audio_format)
+    start = decoder.decode(data[:4_000])
+    with pytest.raises(OddByteCount, match="even number"):
+        decoder.decode(data[:333])
+    rest = np.concatenate([start, decoder.decode(data[4_000:]), decoder.finish()])
+    assert np.array_equal(rest, decode_in_chunks(audio_format, data, [100]))
+
+
+@pytest.mark.parametrize(
+    ("encoding", "rate_hz"),
+    [(Encoding.PCMU, 16_000), (Encoding.PCMA, 44_100), (Encoding.L16, 0), (Encoding.L16_BE, -1)],
+)
+def test_unsupported_format_names_what_is_offered(encoding: Encoding, rate_hz: int) -> None:
+    """An unknown rate is refused with the list of what may be sent."""
+    with pytest.raises(UnsupportedFormat, match=r"PCMU at 8000 Hz, .*L16 at 8000 or 16000 Hz"):
+        AudioFormat(encoding=encoding, sample_rate_hz=rate_hz)
+
+
+def test_finished_stream_takes_no_more() -> None:
+    """Audio after the end is a defect of the caller; finishing twice is not."""
+    decoder = StreamDecoder(PCMU)
+    decoder.decode(bytes(100))
+    assert len(decoder.finish()) == 200
+    assert len(decoder.finish()) == 0
+    with pytest.raises(RuntimeError):
+        decoder.decode(bytes(160))
+
+
+@every_format
+def test_clipping_is_seen_before_resampling(audio_format: AudioFormat) -> None:
+    """A clipped tone is reported with its share, and one at half the level is not."""
+    shares = []
+    for level in (4.0, 0.5):
+        decoder = StreamDecoder(audio_format)
+        decoder.decode(encode(tone(1.0, 200.0, level=level), audio_format))
+        shares.append(decoder.source().clipped_share)
+    assert shares[0] > 0.5
+    assert shares[1] == 0.0
+
+
+@pytest.mark.parametrize(
+    ("sent", "announced"), [(PCMU, PCMA), (PCMA, PCMU), (L16, L16_BE), (L16_BE, L16)]
+)
+def test_misread_encoding_is_noticed(
+    recordings: list[DemoRecording], sent: AudioFormat, announced: AudioFormat
+) -> None:
+    """Speech announced as another law or byte order is noticed; announced rightly it is not."""
+    right, wrong = 0, 0
+    long_enough = [item for item in recordings if item.duration_s > 4.0][:20]
+    for recording in long_enough:
+        data = encode(decode_recording(recording.read()).samples[:64_000], sent)
+        for audio_format in (sent, announced):
+            decoder = StreamDecoder(audio_format)
+            decoder.decode(data)
+            noticed = decoder.source().misread
+            right += noticed and audio_format is announced
+            wrong += noticed and audio_format is sent
+    assert wrong == 0
+    assert right >= 18
