@@ -129,7 +129,12 @@ class Server:
             _running(self._watch_store(application), name="health")
         )
         self._address = address_of(settings.server.host, port)
-        _log.info("listening", address=self._address, tls=tls is not None)
+        _log.info(
+            "listening",
+            address=self._address,
+            tls=tls is not None,
+            access_required=asks_for_tokens(settings),
+        )
 
     def _make_server(self, application: Application) -> grpc.aio.Server:
         access = AccessInterceptor(self._tokens, required=asks_for_tokens(self._settings))
