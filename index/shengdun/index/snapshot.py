@@ -1,21 +1,31 @@
-"""Skeleton: see the signatures; the body follows."""
+"""Snapshots: everything known at one journal entry, immutable and swapped whole.
 
+A reader takes the current snapshot and needs no lock: nothing in it ever changes. A change makes the next snapshot, which
+shares with the last one whatever the change did not touch.
+"""
+
+from bisect import bisect_right
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from shengdun.index.watchlists import Actor, ActorPage, Watchlist
+from shengdun.index.contents import ContentChange, Holding, Listing
+from shengdun.index.errors import ActorNotFound, ModelMismatch, WatchlistNotFound
+from shengdun.index.identifiers import check_record_id
+from shengdun.index.journal import START, Head, JournalEntry
+from shengdun.index.records import RecordCodec
+from shengdun.index.scoring import Scorer
+from shengdun.index.search import Candidate, rank
+from shengdun.index.segments import microseconds
+from shengdun.index.watchlists import Actor, ActorPage, Template, Watchlist
 
+__all__ = ["Candidate", "Snapshot", "WatchlistResult"]
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Candidate:
-    """One actor and its best voiceprint; llr is the actor's natural-log LLR."""
-
-    actor_id: str
-    voiceprint_id: str
-    llr: float
+LONGEST_PAGE: Final = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -23,15 +33,15 @@ class WatchlistResult:
     """What a watchlist says about a voiceprint.
 
     Attributes:
-        watchlist_id: which.
+        watchlist_id: which one.
         version: ``<watchlist_id>@<journal sequence of its last change>``.
         model_id: the voice model.
         profile_id: the calibration profile.
-        size_actors: actors that can be found at that time (not expired).
+        size_actors: actors on the list that have not expired.
         candidates: the best actors, best first; at least two when the list has two.
         actor_ids: all scored actors, best first.
-        actor_llrs: (n,) float64, aligned with ``actor_ids``.
-        unscored_actors: size_actors - n.
+        actor_llrs: (n,) float64, natural-log LLR of each.
+        unscored_actors: how many of ``size_actors`` were too far away to be scored.
     """
 
     watchlist_id: str
@@ -46,38 +56,123 @@ class WatchlistResult:
 
 
 class Snapshot:
-    """Everything known at one journal entry; immutable; read from any thread without a lock."""
+    """Everything known at one journal entry. Safe to read from any thread.
 
-    journal_sequence: int
+    Attributes:
+        head: the entry.
+    """
+
+    __slots__ = ("_holdings", "_listings", "_next_code", "_scorers", "head")
+
+    def __init__(
+        self,
+        *,
+        head: Head,
+        holdings: Mapping[str, Holding],
+        listings: Mapping[str, Listing],
+        scorers: Mapping[str, Scorer],
+        next_code: int,
+    ) -> None:
+        self.head = head
+        self._holdings = holdings
+        self._listings = listings
+        self._scorers = scorers
+        self._next_code = next_code
+
+    @classmethod
+    def empty(cls, scorers: Iterable[Scorer]) -> "Snapshot":
+        """Before the first entry, for these scorers."""
+        by_model = {scorer.model_id: scorer for scorer in scorers}
+        return cls(head=START, holdings={}, listings={}, scorers=by_model, next_code=0)
+
+    @property
+    def journal_sequence(self) -> int:
+        """The sequence number of the last journal entry that is in here."""
+        return self.head.sequence
 
     @property
     def watchlists(self) -> tuple[Watchlist, ...]:
-        """In the order of their ids."""
-        raise NotImplementedError
+        """All watchlists in the order of their ids."""
+        return tuple(self._listings[name].watchlist for name in sorted(self._listings))
+
+    @property
+    def actor_ids(self) -> tuple[str, ...]:
+        """The ids of all actors, sorted."""
+        return tuple(sorted(self._holdings))
+
+    def has_watchlist(self, watchlist_id: str) -> bool:
+        """Whether there is such a watchlist."""
+        return watchlist_id in self._listings
 
     def watchlist(self, watchlist_id: str) -> Watchlist:
-        """Raises WatchlistNotFound."""
-        raise NotImplementedError
+        """One watchlist. Raises ``WatchlistNotFound``."""
+        return self._listing(watchlist_id).watchlist
 
     def watchlist_version(self, watchlist_id: str) -> str:
-        """``<watchlist_id>@<journal sequence>``. Raises WatchlistNotFound."""
-        raise NotImplementedError
+        """``<watchlist_id>@<journal sequence of its last change>``. Raises ``WatchlistNotFound``."""
+        return f"{watchlist_id}@{self._listing(watchlist_id).changed_at}"
+
+    def members(self, watchlist_id: str) -> tuple[str, ...]:
+        """The ids of a watchlist's actors, expired or not, sorted. Raises ``WatchlistNotFound``."""
+        return self._listing(watchlist_id).members
 
     def actor(self, actor_id: str) -> Actor:
-        """Raises ActorNotFound."""
-        raise NotImplementedError
+        """One actor, expired or not. Raises ``ActorNotFound``."""
+        return self.holding(actor_id).actor
+
+    def template(self, actor_id: str, voiceprint_id: str) -> Template | None:
+        """One voiceprint of an actor, for comparing new recordings with. Raises ``ActorNotFound``."""
+        return self.holding(actor_id).templates.get(voiceprint_id)
+
+    def holding(self, actor_id: str) -> Holding:
+        """An actor with all that belongs to it. Raises ``ActorNotFound``."""
+        try:
+            return self._holdings[actor_id]
+        except KeyError:
+            raise ActorNotFound.of(actor_id) from None
+
+    def __contains__(self, actor_id: object) -> bool:
+        return actor_id in self._holdings
 
     def list_actors(
         self,
         watchlist_id: str,
         *,
+        at: datetime,
         page_size: int = 100,
         page_token: str = "",
         include_expired: bool = True,
-        at: datetime,
     ) -> ActorPage:
-        """Raises WatchlistNotFound, InvalidRecord (a bad token)."""
-        raise NotImplementedError
+        """A page of a watchlist's actors in the order of their ids.
+
+        Args:
+            watchlist_id: which one.
+            at: what counts as expired.
+            page_size: 1 to 1000; more is taken as 1000.
+            page_token: of the page before; empty for the first.
+            include_expired: whether to list actors that can't be found any more.
+
+        Raises:
+            WatchlistNotFound: there is no such watchlist.
+            InvalidRecord: the token is not one of ours.
+        """
+        listing = self._listing(watchlist_id)
+        start = (
+            bisect_right(listing.members, check_record_id("Page token", page_token))
+            if page_token
+            else 0
+        )
+        at_us = microseconds(at)
+        wanted = max(1, min(page_size, LONGEST_PAGE))
+        rows = np.arange(start, len(listing.members))
+        if not include_expired:
+            rows = rows[listing.expires_us[start:] > at_us]
+        page = [listing.members[row] for row in rows[:wanted].tolist()]
+        return ActorPage(
+            actors=tuple(self._holdings[actor_id].actor for actor_id in page),
+            next_page_token=page[-1] if len(rows) > wanted else "",
+            total=len(listing.members) if include_expired else listing.size(at_us),
+        )
 
     def search(
         self,
@@ -88,8 +183,71 @@ class Snapshot:
         at: datetime,
         candidates: int = 5,
     ) -> WatchlistResult:
-        """Exact search, synchronous (call it from a worker thread); (d,) float32 unit voiceprint.
+        """Score a caller's voiceprint against a watchlist; takes milliseconds, so call it from a worker thread.
 
-        Raises WatchlistNotFound, ModelMismatch (no scorer for the list's model).
+        Args:
+            watchlist_id: which one.
+            voiceprint: (d,) float32, unit length, as the watchlist's voice model gives it.
+            net_speech_s: behind the voiceprint.
+            at: actors that have expired by then are not found.
+            candidates: how many of the best actors to name; at least 2.
+
+        Raises:
+            WatchlistNotFound: there is no such watchlist.
+            ModelMismatch: no scorer for its voice model was given.
         """
-        raise NotImplementedError
+        listing = self._listing(watchlist_id)
+        model_id, at_us = listing.watchlist.model_id, microseconds(at)
+        scorer = self._scorers.get(model_id)
+        if scorer is None:
+            given = ", ".join(sorted(self._scorers)) or "none"
+            raise ModelMismatch.of(watchlist_id, watchlist_model=model_id, given_model=given)
+        ranking = rank(listing.segments, scorer, voiceprint, net_speech_s=net_speech_s, at_us=at_us)
+        size = listing.size(at_us)
+        return WatchlistResult(
+            watchlist_id=watchlist_id,
+            version=f"{watchlist_id}@{listing.changed_at}",
+            model_id=model_id,
+            profile_id=scorer.profile_id,
+            size_actors=size,
+            candidates=ranking.candidates(max(2, candidates)),
+            actor_ids=ranking.actor_ids,
+            actor_llrs=ranking.llrs,
+            unscored_actors=size - len(ranking.actor_ids),
+        )
+
+    def _listing(self, watchlist_id: str) -> Listing:
+        try:
+            return self._listings[watchlist_id]
+        except KeyError:
+            raise WatchlistNotFound.of(watchlist_id) from None
+
+    def applied(
+        self,
+        entries: Sequence[JournalEntry],
+        records: Mapping[str, bytes | None],
+        codec: RecordCodec,
+    ) -> "Snapshot":
+        """The snapshot after some journal entries.
+
+        Args:
+            entries: those that follow this snapshot's, in order.
+            records: what they left in the records they name; None for deleted.
+            codec: opens the records.
+
+        Raises:
+            StoreTampered: a record can't be opened.
+        """
+        if not entries:
+            return self
+        change = ContentChange(self._holdings, self._listings, self._scorers, self._next_code)
+        change.apply(records, codec)
+        for entry in entries:
+            change.mark(entry.watchlists, entry.head.sequence)
+        return Snapshot(
+            head=entries[-1].head,
+            holdings=change.holdings,
+            listings=change.listings,
+            scorers=self._scorers,
+            next_code=change.next_code,
+        )

@@ -1,0 +1,45 @@
+"""Small files that must survive a crash: written whole or not at all, and on the disk before the call returns."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from secrets import token_hex
+
+
+def create_file(path: Path, content: bytes) -> None:
+    """Create a file (mode 0600) with this content, unless there is one already, which then stays as it is."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with _written_aside(path, content) as aside, suppress(FileExistsError):
+        # A hard link, unlike a rename, never replaces what another process has put there meanwhile.
+        os.link(aside, path)
+    _flush_directory(path.parent)
+
+
+def replace_file(path: Path, content: bytes) -> None:
+    """Put a file (mode 0600) with this content in the place of the one that is there, if any."""
+    with _written_aside(path, content) as aside:
+        aside.replace(path)
+    _flush_directory(path.parent)
+
+
+@contextmanager
+def _written_aside(path: Path, content: bytes) -> Iterator[Path]:
+    aside = path.with_name(f".{path.name}.{token_hex(4)}")
+    descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        yield aside
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+def _flush_directory(directory: Path) -> None:
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

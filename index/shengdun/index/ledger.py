@@ -1,0 +1,193 @@
+"""The ledger: the current snapshot, and the only way to change it.
+
+A change is planned on the snapshot, committed to the store if nobody was faster, anchored on this machine's disk, and put
+into the next snapshot, in this order, before the caller hears of it. Meanwhile the ledger follows the journal, so that
+changes by other processes and machines arrive within a fraction of a second, and a store that comes back is caught up with.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from shengdun.index.anchor import Anchor
+from shengdun.index.errors import IndexRoomError, StoreBusy, StoreTampered
+from shengdun.index.health import HealthRecord, IndexHealth
+from shengdun.index.journal import (
+    RECORD_PREFIX,
+    START,
+    Draft,
+    Idempotency,
+    Journal,
+    JournalEntry,
+    Seen,
+)
+from shengdun.index.keys import KeyRing
+from shengdun.index.loading import Batch, read_all, read_batch
+from shengdun.index.records import RecordCodec
+from shengdun.index.scoring import Scorer
+from shengdun.index.snapshot import Snapshot
+from shengdun.index.store import Store
+
+_WAIT_MS: Final = 500
+_RETRY_S: Final = 0.1
+_ATTEMPTS: Final = 50
+
+Plan = Callable[[Snapshot], Draft]
+"""Works out a change; called again on a newer snapshot when somebody else was faster."""
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """A change that is kept, with the snapshot that it led to."""
+
+    entry: JournalEntry
+    snapshot: Snapshot
+
+
+class Ledger:
+    """Owns the snapshot; one for each process.
+
+    Attributes:
+        snapshot: the current one; replaced, never altered.
+        journal: where changes go.
+        keys: of this installation.
+        codec: opens and seals records.
+    """
+
+    def __init__(self, store: Store, keys: KeyRing, anchor: Anchor, snapshot: Snapshot) -> None:
+        self.snapshot = snapshot
+        self.keys = keys
+        self.codec = RecordCodec(keys)
+        self.journal = Journal(store, keys)
+        self._store = store
+        self._anchor = anchor
+        self._lock = asyncio.Lock()
+        self._health = HealthRecord()
+        self._follower: asyncio.Task[None] | None = None
+
+    @classmethod
+    async def open(
+        cls, store: Store, *, data_directory: Path, key_path: Path, scorers: Sequence[Scorer]
+    ) -> "Ledger":
+        """Verify and load the store, or begin a new one, and follow it from then on.
+
+        Raises:
+            KeyMissing: the store has content and there is no key file.
+            KeyWrong: the store was written with other keys.
+            StoreTampered: the store is not what was acknowledged; names the first bad thing.
+        """
+        anchor = Anchor(data_directory)
+        keys = await _open_keys(store, anchor, key_path)
+        ledger = cls(store, keys, anchor, Snapshot.empty(scorers))
+        await ledger._load()
+        ledger._follower = asyncio.create_task(ledger._follow())
+        return ledger
+
+    async def close(self) -> None:
+        """Stop following; idempotent."""
+        if self._follower is not None:
+            self._follower.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._follower
+            self._follower = None
+
+    @property
+    def health(self) -> IndexHealth:
+        """How fresh the snapshot is."""
+        return self._health.report(self.snapshot.journal_sequence)
+
+    async def commit(
+        self, plan: Plan, *, idempotency: Idempotency | None = None, frees_space: bool = False
+    ) -> Committed | Seen:
+        """Make a change durable and visible.
+
+        Args:
+            plan: works out the change; its errors are passed on and nothing is changed.
+            idempotency: remembered together with the change.
+            frees_space: the change may be made although the disk is nearly full.
+
+        Raises:
+            StoreUnavailable: the change may or may not have been kept.
+            StoreFull: nothing was changed.
+            StoreBusy: others kept being faster; nothing was changed.
+        """
+        if not frees_space:
+            self._store.check_writable()
+        async with self._lock:
+            for _ in range(_ATTEMPTS):
+                seen = await self._seen(idempotency)
+                if seen is not None:
+                    await self._catch_up()  # the change may have been made by another process
+                    return seen
+                draft = plan(self.snapshot)
+                outcome = await self.journal.commit(self.snapshot.head, draft, idempotency)
+                if isinstance(outcome, JournalEntry):
+                    records = dict(draft.writes) | dict.fromkeys(draft.deletions)
+                    await self._take(Batch(entries=(outcome,), records=records))
+                    return Committed(outcome, self.snapshot)
+                await self._catch_up()
+        raise StoreBusy("Others kept changing the watchlists; nothing was changed. Try again.")
+
+    async def _seen(self, idempotency: Idempotency | None) -> Seen | None:
+        if idempotency is None:
+            return None
+        value = await self._store.get(self._store.key(idempotency.key))
+        return None if value is None else Seen(value)
+
+    async def _load(self) -> None:
+        anchored = self._anchor.read()
+        batch = await read_all(self._store, self.journal, anchored or START)
+        if anchored is None and self._store.embedded and len(batch.entries) > 1:
+            raise StoreTampered.of(f"file {self._anchor.path.name}", "is missing")
+        await self._take(batch)
+        self._health.current()
+
+    async def _take(self, batch: Batch) -> None:
+        """Anchor some entries and make the snapshot that has them."""
+        await asyncio.to_thread(self._anchor.advance, batch.entries[-1].head)
+        self.snapshot = await asyncio.to_thread(
+            self.snapshot.applied, batch.entries, batch.records, self.codec
+        )
+
+    async def _catch_up(self) -> None:
+        """Take what is newer in the journal; the lock is held."""
+        entries = await self.journal.read(self.snapshot.head)
+        if not entries:
+            await self.journal.check_contains(self.snapshot.head)
+        while entries:
+            self._health.behind(len(entries))
+            await self._take(await read_batch(self._store, self.journal, entries))
+            entries = await self.journal.read(self.snapshot.head)
+        self._health.current()
+
+    async def _follow(self) -> None:
+        while True:
+            try:
+                await self.journal.wait(self.snapshot.head, wait_ms=_WAIT_MS)
+                async with self._lock:
+                    await self._catch_up()
+            except IndexRoomError as error:
+                self._health.failed(error)
+                await asyncio.sleep(_RETRY_S)
+
+
+async def _open_keys(store: Store, anchor: Anchor, key_path: Path) -> KeyRing:
+    if await Journal.exists(store):
+        return KeyRing.load(key_path)
+    anchored = anchor.read()
+    if anchored is not None:
+        raise StoreTampered.of(
+            "the journal", f"is empty, although entry {anchored.sequence} was acknowledged"
+        )
+    strangers = await store.scan(RECORD_PREFIX)
+    if strangers:
+        raise StoreTampered.of(
+            f"key {min(strangers).removeprefix(RECORD_PREFIX)}", "is unknown to the journal"
+        )
+    keys = KeyRing.open(key_path)
+    # Another process may have been faster; then its first entry is the one that is read.
+    await Journal(store, keys).commit(START, Draft(kind="store.created", principal="system"))
+    return keys
