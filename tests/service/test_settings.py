@@ -91,11 +91,6 @@ def test_wrong_files_are_named(tmp_path: Path, text: str, message: str) -> None:
     assert message in refusal(tmp_path, text)
 
 
-@pytest.mark.xfail(
-    raises=TypeError,
-    strict=True,
-    reason="settings._put takes for granted that a section is a table",
-)
 def test_a_value_in_the_place_of_a_table_is_a_mistake_like_others(tmp_path: Path) -> None:
     """Even when another source sets a key within that table."""
     message = refusal(tmp_path, "server = 3", SHENGDUN_SERVER__PORT="1", SHENGDUN_LOG__LEVEL="loud")

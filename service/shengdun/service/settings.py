@@ -267,7 +267,10 @@ def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
 def _put(tree: dict[str, Any], path: list[str], value: Any) -> None:  # noqa: ANN401 - any TOML value
     *parents, leaf = path
     for name in parents:
-        tree = tree.setdefault(name, {})
+        if not isinstance(tree.setdefault(name, {}), dict):
+            # What stands there is no table; validation will say so, and this value has no place to go.
+            return
+        tree = tree[name]
     tree[leaf] = value
 
 

@@ -91,7 +91,7 @@ def _decode(container: InputContainer, name: str, limit_s: Seconds) -> Recording
     stream = _audio_stream(container, name)
     announced_s = _announced_s(container)
     if announced_s > limit_s:
-        raise _too_long(name, f"{announced_s / 60:.0f} minutes", limit_s)
+        raise _too_long(name, f"{announced_s:.0f} s", limit_s)
     context = stream.codec_context
     rate_hz = context.sample_rate
     meter = SourceMeter(peak=_LINEAR_PEAK, reread=None, least_gain=0.0, least_drop=0.0)
@@ -186,7 +186,7 @@ def _libav_errors(file: IO[bytes], name: str) -> Iterator[None]:
 
 def _too_long(name: str, found: str, limit_s: Seconds) -> RecordingTooLong:
     return RecordingTooLong(
-        f"{name} is too long: {limit_s / 60:.0f} minutes are accepted, and it has {found}. "
+        f"{name} is too long: {limit_s:.0f} s are accepted, and it has {found}. "
         "Cut out the part with the voice."
     )
 

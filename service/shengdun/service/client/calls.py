@@ -38,11 +38,15 @@ class CallStream:
         self._connection = connection
         self._start = stub_method
         self._rpc: Any = None
+        self._first: Decision | None = None
         self._finished = False
 
     async def __aenter__(self) -> Self:
         self._rpc = self._start(metadata=self._connection.metadata)
         await self._write(config_to_wire(self.config))
+        # A refusal is waited for before any audio is sent: gRPC for Python reports a write to a call that was just
+        # refused as an internal error and drops the status that says why.
+        self._first = await self._read()
         return self
 
     async def __aexit__(
@@ -78,13 +82,20 @@ class CallStream:
         return self
 
     async def __anext__(self) -> Decision:
+        decision = self._first or await self._read()
+        self._first = None
+        if decision is None:
+            raise StopAsyncIteration
+        return decision
+
+    async def _read(self) -> Decision | None:
         try:
             answer = await self._rpc.read()
         except grpc.aio.AioRpcError as error:
             raise self._connection.translate(error) from None
         if answer is grpc.aio.EOF:
             await self._raise_refusal()
-            raise StopAsyncIteration
+            return None
         self.decision = decision_from_wire(answer.decision)
         return self.decision
 
