@@ -179,7 +179,9 @@ class LiveCalls:
             try:
                 await self._share_all()
             except _STORE_TROUBLE as error:
-                _log.warning("decisions not shared yet", calls=len(self._unshared), reason=error.reason)
+                _log.warning(
+                    "decisions not shared yet", calls=len(self._unshared), reason=error.reason
+                )
                 await asyncio.sleep(1.0)
                 self._wake.set()
 

@@ -81,7 +81,9 @@ class VoiceEvidence:
         results = []
         for watchlist_id in self._watchlist_ids or [w.watchlist_id for w in snapshot.watchlists]:
             try:
-                result = snapshot.search(watchlist_id, voiceprint, net_speech_s=self.net_speech_s, at=at)
+                result = snapshot.search(
+                    watchlist_id, voiceprint, net_speech_s=self.net_speech_s, at=at
+                )
             except (WatchlistNotFound, ModelMismatch):
                 # Checked when the call began; it was deleted since, or is kept for another model.
                 continue

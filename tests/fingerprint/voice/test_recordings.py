@@ -163,7 +163,7 @@ def test_three_hours_are_refused_by_their_header(tmp_path: Path) -> None:
         raw.seek(40)
         raw.write(struct.pack("<I", size))
         raw.truncate(44 + size)
-    with pytest.raises(RecordingTooLong, match=r"30 minutes are accepted, and it has 180 minutes"):
+    with pytest.raises(RecordingTooLong, match=r"1800 s are accepted, and it has 10800 s"):
         decode_recording(path)
 
 

@@ -68,7 +68,9 @@ class FrontEnd:
         activity: the voice activity detector that ``hear`` will be given.
     """
 
-    def __init__(self, audio_format: AudioFormat, *, window_s: Seconds, activity: VoiceActivity) -> None:
+    def __init__(
+        self, audio_format: AudioFormat, *, window_s: Seconds, activity: VoiceActivity
+    ) -> None:
         self.activity_state = activity.new_state()
         self._decoder = StreamDecoder(audio_format)
         self._decode_bytes = round(_DECODE_S * audio_format.bytes_per_s)
@@ -100,14 +102,18 @@ class FrontEnd:
             OddByteCount: the chunk ends inside a sample.
         """
         starts = range(0, len(chunk), self._decode_bytes)
-        return self._frame([self._decoder.decode(chunk[s : s + self._decode_bytes]) for s in starts])
+        return self._frame(
+            [self._decoder.decode(chunk[s : s + self._decode_bytes]) for s in starts]
+        )
 
     def decode_rest(self) -> Samples:
         """Give the frames still held back when the call has ended."""
         whole = self._frame([self._decoder.finish()])
         return np.concatenate([whole, self._framer.finish()])
 
-    def listen(self, frames: Samples, probabilities: Probabilities, *, chunk: int) -> list[HeardWindow]:
+    def listen(
+        self, frames: Samples, probabilities: Probabilities, *, chunk: int
+    ) -> list[HeardWindow]:
         """Take in frames with their speech probabilities; gives the windows that they complete."""
         heard = []
         for index in range(len(probabilities)):
@@ -135,7 +141,9 @@ class FrontEnd:
         )
 
     def _complete(self, window: Window, chunk: int) -> HeardWindow:
-        return HeardWindow(window=window, chunk=chunk, position_s=self.position_s, quality=self.quality())
+        return HeardWindow(
+            window=window, chunk=chunk, position_s=self.position_s, quality=self.quality()
+        )
 
     def _frame(self, decoded: Sequence[Samples]) -> Samples:
         frames = []
@@ -185,12 +193,16 @@ def hear(
         )
     )
     return [
-        frames if isinstance(frames, VoiceError) else _listen(front_end, frames, next(judged), ended=ended)
+        frames
+        if isinstance(frames, VoiceError)
+        else _listen(front_end, frames, next(judged), ended=ended)
         for (front_end, _, ended), frames in zip(batch, decoded, strict=True)
     ]
 
 
-def _decode(front_end: FrontEnd, chunks: Sequence[bytes], *, ended: bool) -> list[Samples] | VoiceError:
+def _decode(
+    front_end: FrontEnd, chunks: Sequence[bytes], *, ended: bool
+) -> list[Samples] | VoiceError:
     try:
         frames = [front_end.decode(chunk) for chunk in chunks]
     except VoiceError as error:

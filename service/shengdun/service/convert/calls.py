@@ -84,7 +84,9 @@ def check_call_id(call_id: str) -> str:
 def _check_identity(config: screening_pb2.CallConfig | screening_pb2.RecordingConfig) -> None:
     # The values are not repeated: they identify a person, and messages are logged by callers.
     if len(config.customer_reference) > _MAX_CUSTOMER_REFERENCE:
-        raise InvalidRequest(f"customer_reference may have at most {_MAX_CUSTOMER_REFERENCE} characters; send a hash")
+        raise InvalidRequest(
+            f"customer_reference may have at most {_MAX_CUSTOMER_REFERENCE} characters; send a hash"
+        )
     if len(config.calling_number) > _MAX_CALLING_NUMBER:
         raise InvalidRequest(f"calling_number may have at most {_MAX_CALLING_NUMBER} characters")
 
@@ -92,9 +94,13 @@ def _check_identity(config: screening_pb2.CallConfig | screening_pb2.RecordingCo
 def _watchlist_ids(
     config: screening_pb2.CallConfig | screening_pb2.RecordingConfig,
 ) -> tuple[str, ...]:
-    ids = tuple(dict.fromkeys(check_watchlist_id(watchlist_id) for watchlist_id in config.watchlist_ids))
+    ids = tuple(
+        dict.fromkeys(check_watchlist_id(watchlist_id) for watchlist_id in config.watchlist_ids)
+    )
     if len(ids) > _MAX_WATCHLISTS:
-        raise InvalidRequest(f"watchlist_ids may name at most {_MAX_WATCHLISTS} watchlists, not {len(ids)}")
+        raise InvalidRequest(
+            f"watchlist_ids may name at most {_MAX_WATCHLISTS} watchlists, not {len(ids)}"
+        )
     return ids
 
 
@@ -113,5 +119,7 @@ def _budget(config: screening_pb2.CallConfig) -> timedelta | None:
     # Compared as numbers first: a Duration can be too large for a timedelta.
     seconds = config.budget.seconds + config.budget.nanos / 1e9
     if not least.total_seconds() <= seconds <= most.total_seconds():
-        raise InvalidRequest(f"budget must be between {least.total_seconds()} s and {most.total_seconds():g} s")
+        raise InvalidRequest(
+            f"budget must be between {least.total_seconds()} s and {most.total_seconds():g} s"
+        )
     return timedelta(seconds=seconds)
