@@ -40,7 +40,6 @@ from shengdun.service.settings import Settings, VoiceSettings
 from shengdun.service.watchlist_uploads import UploadLimits
 from shengdun.service.watchlists import WatchlistServicer
 
-KEYS_FILE = "keys.json"
 STORE_DIRECTORY = "store"
 _log = structlog.get_logger(__name__)
 
@@ -190,16 +189,11 @@ async def _open_registry(
     registry = await Registry.open(
         store,
         data_directory=settings.data_dir,
-        key_path=keys_file(settings),
+        key_path=settings.keys_file,
         scorers=[voice.scorer],
     )
     stack.push_async_callback(registry.close)
     return registry
-
-
-def keys_file(settings: Settings) -> Path:
-    """Where the master keys are kept."""
-    return settings.data_dir / KEYS_FILE
 
 
 def _enroller(

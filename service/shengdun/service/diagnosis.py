@@ -1,5 +1,6 @@
 """Whether this machine can serve, check by check, each with what to do."""
 
+import asyncio
 import os
 import re
 import shutil
@@ -23,7 +24,7 @@ from shengdun.index.keys import KeyRing
 from shengdun.index.registry import Registry
 from shengdun.index.store import Store
 from shengdun.service.access import TokenFile
-from shengdun.service.app import STORE_DIRECTORY, Voice, keys_file, open_voice, store_settings
+from shengdun.service.app import STORE_DIRECTORY, Voice, open_voice, store_settings
 from shengdun.service.client import ClientError, ShengdunClient
 from shengdun.service.listening import check_free
 from shengdun.service.settings import ServerSettings, Settings
@@ -33,6 +34,7 @@ LITTLE_SPACE_BYTES: Final = 2 * 1024**3
 """Free space below which a person is warned: compacting the store needs room for a second copy."""
 NO_SPACE_BYTES: Final = 128 * 1024**2
 """Free space below which the store refuses writes or is about to."""
+_ANSWER_S: Final = 2.0
 _ANSWERS: Final = frozenset({grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED})
 
 
@@ -149,7 +151,7 @@ def _free_space(directory: Path) -> Finding:
 
 
 def _keys(settings: Settings) -> Finding:
-    path = keys_file(settings)
+    path = settings.keys_file
     is_new = settings.store.url is None and not _store_directory(settings).exists()
     if is_new and not path.exists():
         return _ok("keys", f"{path} is made at the first start; back it up then")
@@ -201,7 +203,10 @@ def _free_port(server: ServerSettings) -> str:
 async def _shengdun_at(address: str) -> str | None:
     async with ShengdunClient.connect(address) as client:
         try:
-            info = await client.server_info()
+            async with asyncio.timeout(_ANSWER_S):
+                info = await client.server_info()
+        except TimeoutError:
+            return None
         except ClientError as error:
             return "a server answers and asks for a token" if error.status in _ANSWERS else None
     stale = "; its store can't be reached" if info.watchlists_stale else ""
@@ -241,7 +246,7 @@ async def _verify_store(settings: Settings, voice: Voice) -> str:
         registry = await Registry.open(
             store,
             data_directory=settings.data_dir,
-            key_path=keys_file(settings),
+            key_path=settings.keys_file,
             scorers=[voice.scorer],
         )
         stack.push_async_callback(registry.close)

@@ -79,6 +79,8 @@ class StoreSettings(_Settings):
     """Certificate that this server shows to the store."""
     client_key: Path | None = None
     """Its private key."""
+    keys_file: Path | None = None
+    """File of the master keys; none means `keys.json` in the data directory. Machines that share a store share it."""
     prefix: Slug = "shengdun"
     """Begins every key, so that several installations can share a store."""
 
@@ -204,6 +206,11 @@ class Settings(_Settings):
         """Directory of the models, resolved."""
         assert self.models_dir is not None
         return self.models_dir
+
+    @property
+    def keys_file(self) -> Path:
+        """File of the master keys, resolved."""
+        return (self.store.keys_file or self.data_dir / "keys.json").expanduser()
 
     @property
     def tokens_file(self) -> Path:
