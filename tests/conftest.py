@@ -1,3 +1,9 @@
 """Lists the shared fixtures, one module a topic."""
 
-pytest_plugins = ["fixtures.certificates", "fixtures.speech", "fixtures.store"]
+pytest_plugins = [
+    "fixtures.certificates",
+    "fixtures.command_line",
+    "fixtures.server",
+    "fixtures.speech",
+    "fixtures.store",
+]

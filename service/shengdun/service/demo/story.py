@@ -11,9 +11,15 @@ from shengdun.service.demo.calls import Outcome, PlayedCall
 from shengdun.service.demo.cast import CALL, Cast, Enrolled, PlannedCall
 
 _DASH: Final = "-"
+_COLUMNS: Final = 120
 _HEADER: Final = (
-    f"  {'in call':>8}  {'state':<17}  {'level':<6}  {'probability':>11}  {'net speech':>10}  "
-    f"{'latency':>8}  {'closest':<7}  {'LLR':>6}  recommended"
+    f"  {'in call':>8}  {'state':<17}  {'level':<6}  {'prob.':>7}  {'net speech':>10}  {'latency':>8}  "
+    f"{'closest':<7}  {'LLR':>6}  recommended"
+)
+_LEGEND: Final = (
+    "prob.       that the caller is on a watchlist; level and recommendation follow from it by the line's policy",
+    "latency     from the arrival of the chunk that completed the evidence to the writing of the decision",
+    "LLR         natural-log likelihood ratio: this actor against a stranger; 0 says nothing",
 )
 
 
@@ -32,6 +38,7 @@ def opening(cast: Cast, info: ServerInfo) -> Iterator[str]:
         f"            as live calls (PCMU 8 kHz, 100 ms chunks): {known} by enrolled speakers, "
         f"{len(cast.calls) - known - 1} by strangers, 1 without speech"
     )
+    yield from _LEGEND
 
 
 def enrolled(who: Enrolled, enrollment: Enrollment) -> str:
@@ -55,8 +62,9 @@ def played(call: PlayedCall, speakers: Mapping[str, str]) -> Iterator[str]:
     yield f"call {call.plan.call_id}: {_who(call.plan)}"
     yield _HEADER
     for decision in call.decisions:
-        yield _decision(decision, speakers)
-    yield f"  => {call.outcome.value}{f': {call.problem}' if call.problem else ''}"
+        yield from _decision(decision, speakers)
+    last = _level(call.decisions[-1]) if call.decisions else _DASH
+    yield f"  => {call.outcome.value} (level {last}){f': {call.problem}' if call.problem else ''}"
 
 
 def _who(plan: PlannedCall) -> str:
@@ -66,23 +74,30 @@ def _who(plan: PlannedCall) -> str:
     return f"{plan.speaker}, {known}, in meeting {plan.meeting}"
 
 
-def _decision(decision: Decision, speakers: Mapping[str, str]) -> str:
+def _decision(decision: Decision, speakers: Mapping[str, str]) -> Iterator[str]:
     best = decision.best
-    level = _DASH if decision.level is None else decision.level.name
     probability = _DASH if decision.probability is None else f"{decision.probability:.2%}"
     latency = (
         f"{decision.latency.total_seconds() * 1000:.0f} ms" if has_evidence(decision) else _DASH
     )
-    findings = [finding.value for finding in decision.audio_quality.findings]
-    notes = [*findings, *(reason.value for reason in decision.partial_reasons)]
-    return (
-        f"  {decision.audio_position.total_seconds():6.1f} s  {decision.state.name:<17}  {level:<6}  "
-        f"{probability:>11}  "
-        f"{decision.net_speech.total_seconds():8.1f} s  {latency:>8}  "
+    line = (
+        f"  {decision.audio_position.total_seconds():6.1f} s  {decision.state.name:<17}  "
+        f"{_level(decision):<6}  {probability:>7}  {decision.net_speech.total_seconds():8.1f} s  {latency:>8}  "
         f"{_DASH if best is None else speakers.get(best.actor_id, best.actor_id):<7}  "
         f"{_DASH if best is None else format(best.llr, '+.1f'):>6}  {decision.recommended_action}"
-        f"{f' [{chr(44).join(notes)}]' if notes else ''}"
     )
+    notes = [finding.value for finding in decision.audio_quality.findings]
+    notes += [reason.value for reason in decision.partial_reasons]
+    remark = f"[{', '.join(notes)}]" if notes else ""
+    if len(line) + 1 + len(remark) <= _COLUMNS:
+        yield f"{line} {remark}".rstrip()
+    else:
+        yield line
+        yield f"{'':>12}{remark}"
+
+
+def _level(decision: Decision) -> str:
+    return _DASH if decision.level is None else decision.level.name
 
 
 def has_evidence(decision: Decision) -> bool:

@@ -1,0 +1,76 @@
+import re
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from fixtures.command_line import shengdun
+from shengdun.fingerprint.voice.demo_recordings import DemoRecording
+from shengdun.service.demo.cast import ENROLLED, KNOWN_AGENTS, SHARED, Cast, choose
+from shengdun.service.demo.story import percentile
+
+
+@pytest.fixture
+def cast(recordings: list[DemoRecording]) -> Cast:
+    """Everyone in the demo."""
+    return choose(recordings)
+
+
+def test_nobody_is_tested_on_the_session_of_enrolment(cast: Cast) -> None:
+    """Every call is from another meeting than the one of enrolment."""
+    assert {one.recording.meeting for one in cast.enrolled} == {cast.meeting}
+    assert cast.meeting not in {call.meeting for call in cast.calls}
+
+
+def test_strangers_and_silence_are_among_the_callers(cast: Cast) -> None:
+    """Everyone who is enrolled calls, others call too, and one call is without speech."""
+    known = {one.speaker for one in cast.enrolled}
+    callers = {call.speaker for call in cast.calls if call.known}
+    strangers = {call.speaker for call in cast.calls if not call.known and call.speaker}
+    assert known == callers
+    assert len(known) == ENROLLED
+    assert len(strangers) == 3
+    assert not strangers & known
+    assert [call.speaker for call in cast.calls].count(None) == 1
+
+
+def test_someone_is_on_both_watchlists(cast: Cast) -> None:
+    """Each watchlist has actors, and one actor is on both."""
+    lists = [set(one.watchlist_ids) for one in cast.enrolled]
+    assert {KNOWN_AGENTS, SHARED} in lists
+    assert {KNOWN_AGENTS} in lists
+    assert {SHARED} in lists
+
+
+def test_the_choice_does_not_depend_on_the_order(
+    recordings: list[DemoRecording], cast: Cast
+) -> None:
+    """The rule chooses, not the order in which an archive lists its files."""
+    again = choose(sorted(recordings, key=lambda one: (one.meeting, one.speaker, one.start_s)))
+    assert again == cast
+
+
+@pytest.mark.parametrize(("per_cent", "value"), [(50, 2.0), (99, 4.0), (0, 1.0), (75, 3.0)])
+def test_percentiles_are_by_nearest_rank(per_cent: int, value: float) -> None:
+    """A percentile is one of the values, never one in between."""
+    assert percentile([1.0, 2.0, 3.0, 4.0], per_cent) == value
+
+
+def test_the_demo_runs(tmp_path: Path, models_dir: Path, recordings: list[DemoRecording]) -> None:
+    """It ends as it should, within 120 columns, without a name, and leaves nothing but the log."""
+    result = shengdun(
+        *("demo", "--fast", "--data-dir", tmp_path),
+        environment={"SHENGDUN_MODELS_DIR": str(models_dir), "NO_COLOR": "1"},
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+    lines = result.stdout.splitlines()
+    assert max(map(len, lines)) <= 120
+    assert "\x1b" not in result.stdout
+    assert lines[-1].startswith("as it should be")
+    assert re.search(r"false flags +0$", result.stdout, re.MULTILINE)
+    assert "GetDecision(" in result.stdout
+    assert "no longer found; GetActor: NOT_FOUND" in result.stdout
+    with zipfile.ZipFile(recordings[0].archive) as archive:
+        names = {name.split("/")[1] for name in archive.namelist() if name.endswith(".wav")}
+    assert not [name for name in names if name in result.stdout]
+    assert [path.name for path in tmp_path.iterdir()] == ["server.log"]
