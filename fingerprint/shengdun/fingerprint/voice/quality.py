@@ -201,8 +201,10 @@ class QualityMeter:
         return tuple(found)
 
     def _kind_without_speech(self, shares: "_Shares") -> Finding | None:
+        if not self._frames:
+            return None
         sounding = 1.0 - shares.silent
-        if not self._frames or sounding < self._policy.least_speech_share:
+        if sounding < self._policy.least_speech_share:
             return Finding.SILENCE
         if shares.dtmf >= self._policy.least_tone_share * sounding:
             return Finding.DTMF_ONLY

@@ -84,7 +84,8 @@ def _quality_of_call(decision: Decision) -> audio_pb2.AudioQuality:
     message = quality_message(decision.audio_quality)
     if decision.several_voices:
         message.findings.append(audio_pb2.AUDIO_FINDING_SEVERAL_VOICES)
-    if decision.state is State.NOT_ENOUGH_SPEECH and not message.findings:
+    heard = bool(decision.audio_position)
+    if decision.state is State.NOT_ENOUGH_SPEECH and heard and not message.findings:
         message.findings.append(audio_pb2.AUDIO_FINDING_TOO_LITTLE_SPEECH)
     return message
 
