@@ -112,8 +112,8 @@ def test_wrong_encoding_is_noticed(voice_activity: VoiceActivity, speech: Sample
     assert quality.findings[0] is Finding.WRONG_ENCODING
 
 
-def test_nothing_heard_is_silence() -> None:
-    """Before any frame there is a report too, and no division by zero."""
+def test_nothing_is_found_before_anything_was_heard() -> None:
+    """Before any frame there is a report too: no finding, and no division by zero."""
     quality = QualityMeter().report()
-    assert quality.findings == (Finding.SILENCE,)
+    assert quality.findings == ()
     assert quality.snr_db is None
