@@ -153,7 +153,10 @@ class Scorer:
     def actor_llr(
         self, template_llrs: NDArray[np.float64], actor_rows: NDArray[np.int64], actors: int
     ) -> NDArray[np.float64]:
-        """One LLR for each actor from the LLRs of its voiceprints.
+        """One LLR for each actor from the LLRs of *all* of its voiceprints: the log of the mean likelihood ratio.
+
+        That is Bayes' rule when any of the voiceprints may be the one that resembles this call. The best alone grows
+        with the number of voiceprints that chance may pick from, and flags more strangers (decision note 0011).
 
         Args:
             template_llrs: (k,) LLRs of templates.
@@ -161,11 +164,18 @@ class Scorer:
             actors: number of actors.
 
         Returns:
-            (actors,) float64: the largest LLR among an actor's templates; 0 (uninformative) for an actor without any.
+            (actors,) float64, between the least and the greatest of an actor's templates; 0 (uninformative) for an
+            actor without any.
         """
+        counts = np.bincount(actor_rows, minlength=actors)
         best = np.full(actors, -np.inf)
         np.maximum.at(best, actor_rows, template_llrs)
-        return np.where(np.isneginf(best), 0.0, best)
+        best[counts == 0] = 0.0
+        ratios = np.zeros(actors)
+        np.add.at(ratios, actor_rows, np.exp(template_llrs - best[actor_rows]))
+        mean = np.where(counts == 0, 1.0, ratios / np.maximum(counts, 1))
+        joined: NDArray[np.float64] = best + np.log(mean)
+        return joined
 
     def pairwise_llr(
         self,

@@ -1,0 +1,93 @@
+"""Measures of evidence: how well scores tell two hypotheses apart, and how honest their LLRs are.
+
+EER and the ROC convex hull follow Bruemmer & de Villiers, "The BOSARIS toolkit" (2011), sections 2-3; Cllr follows
+Bruemmer & du Preez, "Application-independent evaluation of speaker detection" (2006), section 4; the empirical trust
+limits follow Vergeer et al., "Numerical likelihood ratios outputted by LR systems are often based on extrapolation:
+when to stop extrapolating?" (Science & Justice 56(6), 2016).
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+
+def cllr(targets: Floats, others: Floats) -> float:
+    """Cost of the LLRs in bits: 0 is perfect, 1 is no better than saying nothing."""
+    of_targets = np.logaddexp(0.0, -targets).mean()
+    of_others = np.logaddexp(0.0, others).mean()
+    return float((of_targets + of_others) / (2.0 * np.log(2.0)))
+
+
+def min_cllr(targets: Floats, others: Floats) -> float:
+    """Cllr after the best monotone recalibration (pool adjacent violators), with one error of either kind added."""
+    llrs, is_target = _isotonic_llrs(targets, others)
+    return cllr(llrs[is_target], llrs[~is_target])
+
+
+def eer(targets: Floats, others: Floats) -> float:
+    """Error rate where misses and false alarms are equal, between the two nearest thresholds."""
+    thresholds = np.sort(np.concatenate([targets, others]))
+    misses = np.searchsorted(np.sort(targets), thresholds, side="left") / len(targets)
+    alarms = 1.0 - np.searchsorted(np.sort(others), thresholds, side="left") / len(others)
+    crossing = int(np.argmax(misses >= alarms))
+    return float((misses[crossing] + alarms[crossing]) / 2.0)
+
+
+def exaggeration(others: Floats, threshold: float) -> float:
+    """How often strangers reach ``threshold``, over the exp(-threshold) that honest LLRs allow."""
+    return float((others >= threshold).mean() * np.exp(threshold))
+
+
+def trust_limits(targets: Floats, others: Floats) -> tuple[float, float]:
+    """The range of LLRs that this many trials can support: floor and cap.
+
+    A threshold is supported when deciding by it still costs less than ignoring the evidence, with one more misleading
+    trial counted on the side that could mislead.
+
+    Args:
+        targets: LLRs of independent same-speaker trials.
+        others: LLRs of independent different-speaker trials.
+    """
+    grid = np.arange(0.0, 20.0, 0.05)
+    sorted_targets, sorted_others = np.sort(targets), np.sort(others)
+
+    def misses(threshold: Floats) -> Floats:
+        return np.searchsorted(sorted_targets, threshold, side="left").astype(np.float64)
+
+    def alarms(threshold: Floats) -> Floats:
+        return len(others) - np.searchsorted(sorted_others, threshold, side="left").astype(
+            np.float64
+        )
+
+    up = misses(grid) / len(targets) + np.exp(grid) * (alarms(grid) + 1.0) / (len(others) + 1.0)
+    down = np.exp(grid) * (misses(-grid) + 1.0) / (len(targets) + 1.0) + alarms(-grid) / len(others)
+    return -_last_supported(grid, down), _last_supported(grid, up)
+
+
+def _last_supported(grid: Floats, cost: Floats) -> float:
+    unsupported = np.flatnonzero(cost >= 1.0)
+    return float(grid[max(int(unsupported[0]) - 1, 0)] if len(unsupported) else grid[-1])
+
+
+def _isotonic_llrs(targets: Floats, others: Floats) -> tuple[Floats, NDArray[np.bool_]]:
+    scores = np.concatenate([targets, others])
+    labels = np.concatenate([np.ones(len(targets)), np.zeros(len(others))])
+    order = np.lexsort((-labels, scores))
+    # One error of either kind at the ends keeps the LLRs finite (Laplace's rule).
+    padded = np.concatenate([[1.0, 0.0], labels[order], [1.0, 0.0]])
+    posterior = np.clip(_pool_adjacent_violators(padded)[2:-2], 1e-12, 1.0 - 1e-12)
+    log_prior_odds = np.log(len(targets) / len(others))
+    return np.log(posterior / (1.0 - posterior)) - log_prior_odds, labels[order] == 1.0
+
+
+def _pool_adjacent_violators(labels: Floats) -> Floats:
+    sums: list[float] = []
+    counts: list[int] = []
+    for label in labels.tolist():
+        sums.append(label)
+        counts.append(1)
+        while len(sums) > 1 and sums[-2] * counts[-1] >= sums[-1] * counts[-2]:
+            sums[-2:] = [sums[-2] + sums[-1]]
+            counts[-2:] = [counts[-2] + counts[-1]]
+    return np.repeat(np.array(sums) / np.array(counts), counts)

@@ -1,0 +1,223 @@
+"""Corpora of window voiceprints, and the trials that are made from them.
+
+A *side* of a trial is what the product would hold: the first so many seconds of net speech of one or several
+recordings in one telephone condition, aggregated as the product does it. Same-speaker trials never share a recording
+(nor a session, where a corpus has several a speaker); different-speaker trials stay within their corpus, since across
+corpora language, microphone and room would give the answer away.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shengdun.index.scoring import aggregate
+
+Floats = NDArray[np.float64]
+Rows = NDArray[np.int64]
+
+SIDE_SECONDS: Final = (3.0, 6.0, 10.0, 20.0)
+MERGED_RECORDINGS: Final = (2, 3)
+MERGES_PER_SPEAKER: Final = 6
+SLACK_S: Final = 0.3
+ONE_PERSON: Final = {("pbx_prompts", "ast_fr"): "fs_june"}
+"""Speakers of two names who are probably one person."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Corpus:
+    """Sides of one corpus.
+
+    Attributes:
+        name: of the corpus.
+        model_id: the voice model that made the voiceprints.
+        licence_class: of its recordings; ``open`` may be fitted on.
+        voiceprints: (n, d) float32 unit rows, one a side.
+        net_speech_s: (n,) net speech of each side.
+        speakers: (n,) row of each side's speaker in 0 .. speaker_count - 1.
+        origins: for each side the recordings (or sessions) that it was made from.
+        recordings: for each side how many recordings it was made from.
+    """
+
+    name: str
+    model_id: str
+    licence_class: str
+    voiceprints: NDArray[np.float32]
+    net_speech_s: Floats
+    speakers: Rows
+    origins: tuple[frozenset[str], ...]
+    recordings: Rows
+
+    @property
+    def speaker_count(self) -> int:
+        """Number of different people."""
+        return int(self.speakers.max()) + 1
+
+    @property
+    def has_targets(self) -> bool:
+        """Whether any speaker has two recordings that may be compared."""
+        return any(
+            len(
+                frozenset().union(
+                    *(self.origins[row] for row in np.flatnonzero(self.speakers == s))
+                )
+            )
+            > 1
+            for s in range(self.speaker_count)
+        )
+
+    def speaker_means(self) -> Floats:
+        """(speakers, d) mean voiceprint of each speaker, so that a talkative one counts once."""
+        return np.stack(
+            [
+                self.voiceprints[self.speakers == speaker].mean(axis=0, dtype=np.float64)
+                for speaker in range(self.speaker_count)
+            ]
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trials:
+    """Pairs of sides of one corpus.
+
+    Attributes:
+        left: (t,) rows of sides.
+        right: (t,) rows of sides.
+        is_target: (t,) whether they are one speaker.
+    """
+
+    left: Rows
+    right: Rows
+    is_target: NDArray[np.bool_]
+
+
+def load_corpora(directory: Path) -> list[Corpus]:
+    """All corpora that ``extract.py`` wrote there, without recordings of a non-commercial licence."""
+    paths = sorted(path for path in directory.glob("*.npz") if not path.stem.endswith(".partial"))
+    return [corpus for path in paths if (corpus := _load(path)) is not None]
+
+
+def draw_trials(corpus: Corpus, *, targets: int, others: int, seed: int) -> Trials:
+    """Random trials, every speaker and every pair of speakers equally likely."""
+    rng = np.random.default_rng(seed)
+    rows = [np.flatnonzero(corpus.speakers == speaker) for speaker in range(corpus.speaker_count)]
+    left: list[int] = []
+    right: list[int] = []
+    for _ in range(targets * 3 if corpus.has_targets else 0):
+        a, b = rng.choice(rows[rng.integers(len(rows))], size=2)
+        if len(left) < targets and not corpus.origins[a] & corpus.origins[b]:
+            left.append(int(a))
+            right.append(int(b))
+    hits = len(left)
+    for first, second in rng.integers(len(rows), size=(others, 2)):
+        if first != second:
+            left.append(int(rng.choice(rows[first])))
+            right.append(int(rng.choice(rows[second])))
+    is_target = np.arange(len(left)) < hits
+    return Trials(left=np.array(left), right=np.array(right), is_target=is_target)
+
+
+def recording_pairs(corpus: Corpus, *, seed: int) -> Trials:
+    """Every pair of recordings once, each recording as its longest side in one condition drawn for it."""
+    rng = np.random.default_rng(seed)
+    single = np.flatnonzero(corpus.recordings == 1)
+    names = np.array(["".join(sorted(corpus.origins[row])) for row in single])
+    chosen = []
+    for name in np.unique(names):
+        rows = single[names == name]
+        long = rows[corpus.net_speech_s[rows] > corpus.net_speech_s[rows].max() - 1.0]
+        chosen.append(int(rng.choice(long)))
+    sides = np.array(chosen, dtype=np.int64)
+    left, right = np.triu_indices(len(sides), k=1)
+    return Trials(
+        left=sides[left],
+        right=sides[right],
+        is_target=corpus.speakers[sides[left]] == corpus.speakers[sides[right]],
+    )
+
+
+def _load(path: Path) -> Corpus | None:
+    with np.load(path, allow_pickle=False) as stored:
+        columns = stored["recordings"]
+        voiceprints, net_speech_s = stored["voiceprints"], stored["net_speech_s"]
+        owner = stored["recording_rows"]
+        model_id = str(stored["model_id"])
+    usable = (columns[:, 4] != "noncommercial") & np.isin(np.arange(len(columns)), owner)
+    people = [ONE_PERSON.get((path.stem, str(name)), str(name)) for name in columns[:, 0]]
+    sessions = bool((columns[:, 0] != columns[:, 1]).any())
+    origin = columns[:, 1] if sessions else columns[:, 2]
+    sides = _Sides(voiceprints, net_speech_s)
+    rng = np.random.default_rng(1)
+    for person in sorted({people[row] for row in np.flatnonzero(usable)}):
+        for condition in np.unique(columns[:, 3]):
+            mine = [
+                int(row)
+                for row in np.flatnonzero(usable & (columns[:, 3] == condition))
+                if people[row] == person
+            ]
+            for chosen in _subsets(mine, rng):
+                sides.add(
+                    person, [(str(origin[row]), np.flatnonzero(owner == row)) for row in chosen]
+                )
+    licences = set(columns[usable, 4].tolist())
+    licence = licences.pop() if len(licences) == 1 else "mixed"
+    return sides.corpus(path.stem, model_id, licence) if sides.people else None
+
+
+def _subsets(rows: list[int], rng: np.random.Generator) -> list[list[int]]:
+    chosen = [[row] for row in rows]
+    for size in MERGED_RECORDINGS:
+        if len(rows) > size:
+            picks = [rng.permutation(rows)[:size].tolist() for _ in range(MERGES_PER_SPEAKER)]
+            chosen += picks
+    return chosen
+
+
+class _Sides:
+    def __init__(self, voiceprints: NDArray[np.float32], net_speech_s: Floats) -> None:
+        self._windows = voiceprints
+        self._window_s = net_speech_s
+        self._voiceprints: list[NDArray[np.float32]] = []
+        self._net_speech_s: list[float] = []
+        self._origins: list[frozenset[str]] = []
+        self._recordings: list[int] = []
+        self.people: list[str] = []
+
+    def add(self, person: str, recordings: list[tuple[str, Rows]]) -> None:
+        """The first 3, 6, 10 and 20 s of these recordings, as far as they last."""
+        rows = np.concatenate([windows for _, windows in recordings])
+        came_from = np.repeat(
+            np.arange(len(recordings)), [len(windows) for _, windows in recordings]
+        )
+        so_far = np.cumsum(self._window_s[rows])
+        lengths = {
+            max(int(np.searchsorted(so_far, seconds + SLACK_S, side="right")), 1)
+            for seconds in SIDE_SECONDS
+        }
+        for length in sorted(lengths):
+            used = np.unique(came_from[:length])
+            if len(used) < len(recordings) and length < len(rows):
+                continue
+            self._voiceprints.append(
+                aggregate(self._windows[rows[:length]], self._window_s[rows[:length]])
+            )
+            self._net_speech_s.append(float(so_far[length - 1]))
+            self._origins.append(frozenset(recordings[index][0] for index in used))
+            self._recordings.append(len(used))
+            self.people.append(person)
+
+    def corpus(self, name: str, model_id: str, licence_class: str) -> Corpus:
+        """Everything that was added."""
+        _, speakers = np.unique(self.people, return_inverse=True)
+        return Corpus(
+            name=name,
+            model_id=model_id,
+            licence_class=licence_class,
+            voiceprints=np.stack(self._voiceprints),
+            net_speech_s=np.array(self._net_speech_s),
+            speakers=speakers.astype(np.int64),
+            origins=tuple(self._origins),
+            recordings=np.array(self._recordings, dtype=np.int64),
+        )
