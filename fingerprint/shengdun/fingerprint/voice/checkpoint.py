@@ -47,11 +47,12 @@ _DAMAGE = (
 )
 
 
-def read_state_dict(path: Path) -> StateDict:
+def read_state_dict(path: Path, *, section: str | None = None) -> StateDict:
     """Reads the tensors of a checkpoint.
 
     Args:
         path: a file written by ``torch.save`` whose content is a dict of tensors.
+        section: the key that the tensors are under, where the file holds more than them.
 
     Returns:
         The tensors as arrays, by name, in the file's order.
@@ -66,6 +67,8 @@ def read_state_dict(path: Path) -> StateDict:
         raise UnsafeCheckpoint(
             f"{path.name} is not a readable checkpoint of tensors. Install the model again."
         ) from error
+    if section is not None and isinstance(content, dict):
+        content = content.get(section)
     if not isinstance(content, dict) or not all(
         isinstance(value, np.ndarray) for value in content.values()
     ):

@@ -19,17 +19,18 @@ from typing import TypeAlias
 
 from onnx import ModelProto
 
-from shengdun.fingerprint.voice import campplus
+from shengdun.fingerprint.voice import campplus, segmentation
 from shengdun.fingerprint.voice.activity import VoiceActivity
 from shengdun.fingerprint.voice.catalogue import (
     CAMPPLUS,
     CATALOGUE,
     DEMO_RECORDINGS,
+    SEGMENTATION,
     SILERO_VAD,
     Artefact,
     find_artefact,
 )
-from shengdun.fingerprint.voice.checkpoint import StateDict, read_state_dict
+from shengdun.fingerprint.voice.checkpoint import read_state_dict
 from shengdun.fingerprint.voice.demo_recordings import DemoRecording, list_recordings
 from shengdun.fingerprint.voice.durable import locked, replacing
 from shengdun.fingerprint.voice.errors import (
@@ -168,7 +169,11 @@ class ModelStore:
         if name != CAMPPLUS.name:
             raise ModelUnknown(f"{name!r} is no voice model. Use {CAMPPLUS.name!r}.")
         checkpoint = self.verify(name)
-        graph = self._graph(checkpoint, campplus.build_graph, campplus.BUILDER_VERSION)
+        graph = _graph(
+            checkpoint,
+            lambda: campplus.build_graph(read_state_dict(checkpoint)),
+            campplus.BUILDER_VERSION,
+        )
         model_id = f"{name}@{find_artefact(name).sha256[:_ID_DIGITS]}"
         model = campplus.CamPlusPlus(graph, model_id=model_id, threads=threads)
         check_golden(model)
@@ -185,6 +190,24 @@ class ModelStore:
             ModelAltered: it is not the released file.
         """
         return VoiceActivity(self.verify(SILERO_VAD.name), threads)
+
+    def segmentation(self, threads: int = 1) -> segmentation.Segmentation:
+        """Loads the network that hears who speaks when.
+
+        Args:
+            threads: threads that one run may use.
+
+        Raises:
+            ModelMissing: it is not installed.
+            ModelAltered: it is not the released file.
+        """
+        checkpoint = self.verify(SEGMENTATION.name)
+        graph = _graph(
+            checkpoint,
+            lambda: segmentation.build_graph(read_state_dict(checkpoint, section="state_dict")),
+            segmentation.BUILDER_VERSION,
+        )
+        return segmentation.Segmentation(graph, threads=threads)
 
     def demo_recordings(self) -> list[DemoRecording]:
         """Lists the recordings of the demo and the tests.
@@ -235,19 +258,18 @@ class ModelStore:
             if self._state(item) is not ModelState.INSTALLED and has_member(item, source)
         ]
 
-    def _graph(
-        self, checkpoint: Path, build: Callable[[StateDict], ModelProto], version: int
-    ) -> bytes:
-        """Gives the graph built from a checkpoint, from the cache if it is there unaltered."""
-        path = checkpoint.parent / f"graph-v{version}.onnx"
-        digest_path = path.with_name(f"{path.name}.sha256")
-        if path.is_file() and digest_path.is_file():
-            graph = path.read_bytes()
-            if _digest(graph) == digest_path.read_text("ascii", "replace").strip():
-                return graph
-        graph = bytes(build(read_state_dict(checkpoint)).SerializeToString(deterministic=True))
-        _cache({path: graph, digest_path: _digest(graph).encode("ascii")})
-        return graph
+
+def _graph(checkpoint: Path, build: Callable[[], ModelProto], version: int) -> bytes:
+    """Gives the graph built from a checkpoint, from the cache if it is there unaltered."""
+    path = checkpoint.parent / f"graph-v{version}.onnx"
+    digest_path = path.with_name(f"{path.name}.sha256")
+    if path.is_file() and digest_path.is_file():
+        graph = path.read_bytes()
+        if _digest(graph) == digest_path.read_text("ascii", "replace").strip():
+            return graph
+    graph = bytes(build().SerializeToString(deterministic=True))
+    _cache({path: graph, digest_path: _digest(graph).encode("ascii")})
+    return graph
 
 
 def _digest(content: bytes) -> str:

@@ -19,6 +19,7 @@ Reread: TypeAlias = Callable[[Linear], Linear]
 
 _EVIDENCE_SAMPLES = 80_000
 _LEAST_EVIDENCE_SAMPLES = 12_000
+_WEIGHED_AT_A_TIME = 4_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +63,8 @@ class SourceMeter:
         self._samples = 0
         self._clipped = 0
         self._last: tuple[bool, bool] = (False, False)
+        self._unweighed: list[Linear] = []
+        self._weighed = 0
         self._as_given = _Resemblance()
         self._as_reread = _Resemblance()
 
@@ -70,10 +73,11 @@ class SourceMeter:
         if not len(samples):
             return
         self._count_clipped(samples)
-        if self._reread is not None and self._samples < _EVIDENCE_SAMPLES:
-            self._as_given.update(samples)
-            self._as_reread.update(self._reread(samples))
         self._samples += len(samples)
+        if self._reread is not None and self._weighed < _EVIDENCE_SAMPLES:
+            self._unweighed.append(samples)
+            if self._samples - self._weighed >= _WEIGHED_AT_A_TIME:
+                self._weigh(self._reread)
 
     def report(self) -> SourceStatistics:
         """Gives what was found so far."""
@@ -89,8 +93,15 @@ class SourceMeter:
         self._clipped += _in_runs(high, after=self._last[0]) + _in_runs(low, after=self._last[1])
         self._last = (bool(high[-1]), bool(low[-1]))
 
+    def _weigh(self, reread: Reread) -> None:
+        samples = np.concatenate(self._unweighed)
+        self._unweighed.clear()
+        self._weighed += len(samples)
+        self._as_given.update(samples)
+        self._as_reread.update(reread(samples))
+
     def _is_misread(self) -> bool:
-        if self._samples < _LEAST_EVIDENCE_SAMPLES or self._reread is None:
+        if self._weighed < _LEAST_EVIDENCE_SAMPLES:
             return False
         gain = self._as_reread.correlation - self._as_given.correlation
         drop = self._as_given.level / max(self._as_reread.level, 1.0)
