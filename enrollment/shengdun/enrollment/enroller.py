@@ -24,7 +24,7 @@ from shengdun.enrollment.requests import (
     EnrollmentRequest,
     EnrollmentResult,
 )
-from shengdun.index.errors import ModelMismatch
+from shengdun.index.errors import InvalidRecord, ModelMismatch
 from shengdun.index.registry import Registry
 from shengdun.index.watchlists import NAME_CHARACTERS, Actor, ActorChanges, NewActor, Template
 
@@ -84,7 +84,7 @@ class Enroller:
             What was done; the actor is then durable and searchable.
 
         Raises:
-            InvalidRecord: a detail of the actor is malformed. Known before the first recording is read, like the
+            InvalidRecord: a detail of the actor is malformed, or it would have expired already. Known before the first recording is read, like the
                 next two.
             WatchlistNotFound: it is to be on a watchlist that there is not.
             ModelMismatch: a watchlist holds voiceprints of another voice model.
@@ -235,6 +235,8 @@ class Enroller:
 
     async def _require_enrollable(self, new: NewActor) -> None:
         now = datetime.now(UTC)
+        if new.expires_at is not None and new.expires_at <= now:
+            raise InvalidRecord("The expiry lies in the past. State a later one, or none.")
         # An actor that exists is well-formed; what is wrong with it is better said before the recordings are sent.
         Actor(
             actor_id=new.actor_id or "new",
