@@ -54,11 +54,24 @@ def test_help_loads_nothing_heavy() -> None:
         (("watchlist", "list", "--client-key", "k.pem"), "--client-certificate"),
     ],
 )
-def test_wrong_usage_is_one_line_and_exit_code_2(arguments: tuple[str, ...], part: str) -> None:
+def test_wrong_usage_is_one_line_and_exit_code_2(
+    arguments: tuple[str, ...], part: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Wrong usage says what is wrong in one line."""
-    result = shengdun(*arguments)
-    assert result.returncode == 2
-    assert_one_error_line(result, part)
+    assert run(arguments) == 2
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert shown.err.count("\n") == 1
+    assert shown.err.startswith("error: ")
+    assert part in shown.err
+
+
+def test_the_exit_code_reaches_the_shell() -> None:
+    """What the program says by its exit code is what a script sees."""
+    wrong = shengdun("nonsense")
+    assert wrong.returncode == 2
+    assert_one_error_line(wrong, "nonsense")
+    assert shengdun("version").returncode == 0
 
 
 def test_no_server_is_one_line_and_exit_code_1() -> None:

@@ -124,6 +124,13 @@ def test_decisions_are_json_for_scripts(
     assert decisions[-1]["recommended_action"]
 
 
+def test_a_refused_call_is_one_line(served: Served, speech: Speech) -> None:
+    """An unknown line is said once, though sending and receiving both fail of it."""
+    result = served.run("screen", speech("S4", 0), "--line", "nonsense", "--fast", "--json")
+    assert result.returncode == 1
+    assert_one_error_line(result, "nonsense")
+
+
 def test_an_unfit_recording_is_explained(served: Served, tmp_path: Path) -> None:
     """A refused enrolment shows what was found in each recording, and fails."""
     file = tmp_path / "ringback.wav"

@@ -37,7 +37,7 @@ from shengdun.service.client import (
     WatchlistChanges,
 )
 from shengdun.service.client.connection import ATTEMPTS, Connection, Credentials
-from shengdun.service.client.telephone import chunks, play, telephone_audio
+from shengdun.service.client.telephone import chunks, converse, play, telephone_audio
 from shengdun.service.client.uploads import PIECE_BYTES, parts, pieces
 from shengdun.service.contract.decisions import AudioFinding
 from shengdun.service.convert.client_enums import from_wire
@@ -99,8 +99,7 @@ async def test_a_call_is_screened_from_end_to_end(
     assert isinstance(content, bytes)
     audio = telephone_audio(content, config.audio_format)
     async with client.screen_call(config) as call:
-        await play(call, audio, paced=False)
-        decisions = [decision async for decision in call]
+        decisions = [decision async for decision in converse(call, audio, paced=False)]
     first, last = decisions[0], decisions[-1]
     assert (first.state, first.level, first.best) == (DecisionState.NOT_ENOUGH_SPEECH, None, None)
     assert last.state is DecisionState.FINAL
@@ -124,6 +123,8 @@ async def test_leaving_a_call_hangs_up(client: ShengdunClient) -> None:
     async with client.screen_call(config) as call:
         await call.send(bytes(16_000))
     assert call.decision is not None
+    with pytest.raises(RuntimeError, match="finished"):
+        await call.send(b"more")
     assert not (await client.get_decision("hang-up")).live
 
 

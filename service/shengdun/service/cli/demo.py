@@ -1,6 +1,7 @@
 """``shengdun demo``."""
 
 import asyncio
+import signal
 from typing import Annotated
 
 import typer
@@ -25,6 +26,8 @@ def demo(
     Fetches the models and 30 MB of recordings at the first run. It starts a server of its own on a free port, with a
     store of its own that is gone afterwards; the server's log stays in DIR/server.log.
     """
+    # A demo that is told to stop, by whatever signal, stops its server too.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     settings = settings_of(config, data_dir)
     went_well = asyncio.run(
         run_demo(

@@ -22,7 +22,7 @@ from shengdun.service.client import (
     Decision,
     ShengdunClient,
 )
-from shengdun.service.client.telephone import play, telephone_audio
+from shengdun.service.client.telephone import converse, telephone_audio
 
 app = typer.Typer()
 
@@ -118,13 +118,8 @@ async def _live(client: ShengdunClient, file: Path, plan: _Plan) -> Decision | N
     async with client.screen_call(config) as call:
         if not (plan.json or plan.several):
             note(f"call {config.call_id}")
-        playing = asyncio.create_task(play(call, audio, paced=plan.paced))
-        try:
-            async for decision in call:
-                _show(file, decision, plan)
-            await playing
-        finally:
-            playing.cancel()
+        async for decision in converse(call, audio, paced=plan.paced):
+            _show(file, decision, plan)
     return call.decision
 
 

@@ -58,9 +58,7 @@ class CallStream:
         try:
             if kind is None:
                 await self.finish()
-                async with asyncio.timeout(HANG_UP_WAIT.total_seconds()):
-                    async for _ in self:
-                        pass
+                await self._await_end()
         finally:
             self._rpc.cancel()
 
@@ -69,7 +67,10 @@ class CallStream:
 
         Raises:
             ClientError: the server ended the call; the error says why.
+            RuntimeError: the call was finished before.
         """
+        if self._finished:
+            raise RuntimeError("the call is finished; nothing more can be sent")
         await self._write(audio_to_wire(audio))
 
     async def finish(self) -> None:
@@ -98,6 +99,15 @@ class CallStream:
             return None
         self.decision = decision_from_wire(answer.decision)
         return self.decision
+
+    async def _await_end(self) -> None:
+        try:
+            async with asyncio.timeout(HANG_UP_WAIT.total_seconds()):
+                async for _ in self:
+                    pass
+        except TimeoutError:
+            late = grpc.StatusCode.DEADLINE_EXCEEDED
+            raise self._connection.refusal(late, "", None) from None
 
     async def _write(self, message: object) -> None:
         try:

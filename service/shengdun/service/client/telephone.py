@@ -1,7 +1,7 @@
 """Recordings as a telephone would send them: band-limited, encoded, in chunks, at the pace of speech."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Final
@@ -11,7 +11,7 @@ from shengdun.fingerprint.voice.codecs import Encoding, encode
 from shengdun.fingerprint.voice.recordings import decode_recording
 from shengdun.fingerprint.voice.samples import MODEL_RATE_HZ, Samples
 from shengdun.service.client.calls import CallStream
-from shengdun.service.contract.decisions import AudioFormat
+from shengdun.service.contract.decisions import AudioFormat, Decision
 
 CHUNK: Final = timedelta(milliseconds=100)
 """Audio in one message, as media servers usually send it."""
@@ -80,3 +80,22 @@ async def play(call: CallStream, audio: bytes, *, paced: bool, chunk: timedelta 
             await asyncio.sleep(started + index * chunk.total_seconds() - clock())
         await call.send(piece)
     await call.finish()
+
+
+async def converse(
+    call: CallStream, audio: bytes, *, paced: bool, chunk: timedelta = CHUNK
+) -> AsyncIterator[Decision]:
+    """Send audio into a call, hang up, and give the decisions as they come. The arguments are those of ``play``.
+
+    Raises:
+        ClientError: the server ended the call.
+    """
+    playing = asyncio.create_task(play(call, audio, paced=paced, chunk=chunk))
+    try:
+        async for decision in call:
+            yield decision
+        await playing
+    finally:
+        playing.cancel()
+        # When the server ends the call both sides fail; the reader's error is the one that is raised.
+        await asyncio.gather(playing, return_exceptions=True)

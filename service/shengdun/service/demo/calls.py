@@ -8,7 +8,7 @@ from enum import Enum
 from typing import Final
 
 from shengdun.service.client import CallConfig, ClientError, Decision, RiskLevel, ShengdunClient
-from shengdun.service.client.telephone import play
+from shengdun.service.client.telephone import converse
 from shengdun.service.demo.cast import TELEPHONE, PlannedCall
 
 STAGGER: Final = timedelta(milliseconds=300)
@@ -85,18 +85,15 @@ async def _play(
 ) -> PlayedCall:
     decisions: list[Decision] = []
     config = CallConfig(call_id=plan.call_id, audio_format=TELEPHONE)
+    problem = ""
     try:
-        async with client.screen_call(config) as call, asyncio.TaskGroup() as group:
-            group.create_task(play(call, audio, paced=paced))
-            async for decision in call:
+        async with client.screen_call(config) as call:
+            async for decision in converse(call, audio, paced=paced):
                 decisions.append(decision)
                 await tell(plan, decision)
-    except* ClientError as errors:
-        problem = "; ".join(str(error) for error in errors.exceptions)
-        outcome = Outcome.FAILED
-    else:
-        problem = ""
-        outcome = judge(plan, decisions[-1], actors)
+    except ClientError as error:
+        problem = str(error)
+    outcome = Outcome.FAILED if problem else judge(plan, decisions[-1], actors)
     return PlayedCall(plan=plan, decisions=tuple(decisions), outcome=outcome, problem=problem)
 
 

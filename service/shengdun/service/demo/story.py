@@ -6,7 +6,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from shengdun.service.client import Decision, DecisionState, Enrollment, ErasureReceipt, ServerInfo
+from shengdun.service.client import (
+    Decision,
+    DecisionState,
+    Enrollment,
+    ErasureReceipt,
+    RiskLevel,
+    ServerInfo,
+)
 from shengdun.service.demo.calls import Outcome, PlayedCall
 from shengdun.service.demo.cast import CALL, Cast, Enrolled, PlannedCall
 
@@ -126,12 +133,12 @@ def summary(
     yield "summary"
     yield f"  calls by enrolled speakers   {len(known)}"
     for outcome in (Outcome.DETECTED, Outcome.MISSED, Outcome.WRONG_ACTOR):
-        yield f"    {outcome.value:<25}  {_count(known, outcome)}"
+        yield f"    {outcome.value:<25}  {_count(known, outcome)}{_reviewed(known, outcome)}"
     yield f"  genuine calls                {len(strangers)} (one of them without speech)"
     yield f"    false flags                {_count(strangers, Outcome.FALSE_FLAG)}"
     yield f"  calls that failed            {_count(calls, Outcome.FAILED)}"
     if latencies:
-        unpaced = "" if paced else "; sent faster than speech, so audio waited in the queue"
+        unpaced = "" if paced else " (sent faster than speech: it waited)"
         yield (
             f"  decision latency             p50 {percentile(latencies, 50):.0f} ms, "
             f"p99 {percentile(latencies, 99):.0f} ms of {len(latencies)} decisions{unpaced}"
@@ -140,6 +147,18 @@ def summary(
     yield f"  machine                      {machine()}"
     yield f"  model                        {info.model_id}"
     yield f"  calibration profile          {info.calibration_profile_id}"
+
+
+def _reviewed(calls: Sequence[PlayedCall], outcome: Outcome) -> str:
+    """How many of the missed calls a person would still look at."""
+    medium = [
+        call
+        for call in calls
+        if call.outcome is outcome
+        and call.decisions
+        and call.decisions[-1].level is RiskLevel.MEDIUM
+    ]
+    return f" ({len(medium)} of them at MEDIUM, for review after the call)" if medium else ""
 
 
 def _count(calls: Sequence[PlayedCall], outcome: Outcome) -> int:
