@@ -9,7 +9,7 @@ from typing import Final
 
 from shengdun.service.client import CallConfig, ClientError, Decision, RiskLevel, ShengdunClient
 from shengdun.service.client.telephone import converse
-from shengdun.service.demo.cast import TELEPHONE, PlannedCall
+from shengdun.service.demo.cast import LINE, TELEPHONE, PlannedCall
 
 STAGGER: Final = timedelta(milliseconds=300)
 """Time between the beginnings of two calls; people don't all call in the same instant."""
@@ -84,7 +84,7 @@ async def _play(
     tell: Callable[[PlannedCall, Decision], Awaitable[None]],
 ) -> PlayedCall:
     decisions: list[Decision] = []
-    config = CallConfig(call_id=plan.call_id, audio_format=TELEPHONE)
+    config = CallConfig(call_id=plan.call_id, line=LINE, audio_format=TELEPHONE)
     problem = ""
     try:
         async with client.screen_call(config) as call:

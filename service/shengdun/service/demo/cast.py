@@ -24,6 +24,10 @@ LEAST_CALL: Final = timedelta(seconds=10)
 CALL: Final = timedelta(seconds=12)
 KNOWN_AGENTS: Final = "known-agents"
 SHARED: Final = "shared-by-peers"
+LINE: Final = "complaints"
+PRIOR: Final = 0.1
+"""Share of the line's calls that are taken to come from listed agents before anything is heard: far more than on a
+general line, far less than in this demo, in which most callers are."""
 TELEPHONE: Final = AudioFormat()
 _RINGBACK_HZ: Final = 450.0
 _RINGBACK_ON_S: Final = 1.0

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import ClassVar, Final
 
 from shengdun.fingerprint.errors import ShengdunError, Status
+from shengdun.service.demo.cast import LINE, PRIOR
 from shengdun.service.settings import ENVIRONMENT_PREFIX
 
 _READY: Final = "listening on "
@@ -66,10 +67,11 @@ async def running_server(
 
 
 def _settings(profile: Path | None) -> str:
+    line = f"[lines.{LINE}]\nprior = {PRIOR}\n"
     if profile is None:
-        return "# The demo uses the defaults.\n"
+        return line
     # A TOML basic string has the escapes of JSON.
-    return f"[voice]\ncalibration_profile = {json.dumps(str(profile.absolute()))}\n"
+    return f"{line}\n[voice]\ncalibration_profile = {json.dumps(str(profile.absolute()))}\n"
 
 
 async def _address(process: Process, log: Path) -> str:

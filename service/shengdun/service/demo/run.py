@@ -22,7 +22,15 @@ from shengdun.service.client import (
 from shengdun.service.client.telephone import play
 from shengdun.service.demo import story
 from shengdun.service.demo.calls import Outcome, PlayedCall, play_calls
-from shengdun.service.demo.cast import KNOWN_AGENTS, SHARED, TELEPHONE, Cast, PlannedCall, choose
+from shengdun.service.demo.cast import (
+    KNOWN_AGENTS,
+    LINE,
+    SHARED,
+    TELEPHONE,
+    Cast,
+    PlannedCall,
+    choose,
+)
 from shengdun.service.demo.house import running_server
 
 Say: TypeAlias = Callable[[str], None]
@@ -175,7 +183,7 @@ class _Demo:
 
     async def _last_decision(self, plan: PlannedCall) -> Decision:
         audio = await asyncio.to_thread(plan.audio)
-        config = CallConfig(call_id=f"{plan.call_id}-again", audio_format=TELEPHONE)
+        config = CallConfig(call_id=f"{plan.call_id}-again", line=LINE, audio_format=TELEPHONE)
         async with self._client.screen_call(config) as call:
             await play(call, audio, paced=False)
         assert call.decision is not None

@@ -15,7 +15,7 @@ from shengdun.service.client import (
     ServerInfo,
 )
 from shengdun.service.demo.calls import Outcome, PlayedCall
-from shengdun.service.demo.cast import CALL, Cast, Enrolled, PlannedCall
+from shengdun.service.demo.cast import CALL, LINE, PRIOR, Cast, Enrolled, PlannedCall
 
 _DASH: Final = "-"
 _COLUMNS: Final = 120
@@ -45,6 +45,7 @@ def opening(cast: Cast, info: ServerInfo) -> Iterator[str]:
         f"            as live calls (PCMU 8 kHz, 100 ms chunks): {known} by enrolled speakers, "
         f"{len(cast.calls) - known - 1} by strangers, 1 without speech"
     )
+    yield f"line        {LINE}: {PRIOR:.0%} of its calls are taken to come from listed agents before anything is heard"
     yield from _LEGEND
 
 
