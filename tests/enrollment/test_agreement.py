@@ -18,7 +18,8 @@ def recordings_of(*people: int, seed: int = 0, spread: float = 0.4) -> NDArray[n
     noise = np.random.default_rng(seed).standard_normal((len(people), DIMENSION))
     noise *= spread / np.sqrt(DIMENSION)
     rows = np.stack([voice(person, DIMENSION) for person in people]) + noise
-    return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+    unit: NDArray[np.float32] = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+    return unit.astype(np.float32)
 
 
 @given(

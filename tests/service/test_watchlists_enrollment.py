@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator, Sequence
 
 import grpc
 import pytest
-from google.protobuf.message import Message
 from google.rpc.status_pb2 import Status
 
 from fixtures import signals
@@ -200,47 +199,48 @@ BYTES = pb.EnrollActorRequest(data=b"x" * 100)
 PIECE_OF_A_MIB = pb.EnrollActorRequest(data=b"x" * MIB)
 
 
-@pytest.mark.parametrize(
-    ("messages", "reason", "says"),
-    [
-        ([], "PROTOCOL_VIOLATION", "configuration first"),
-        ([start()], "PROTOCOL_VIOLATION", "first message"),
-        ([BYTES], "PROTOCOL_VIOLATION", "first message"),
-        ([EMPTY], "PROTOCOL_VIOLATION", "first message"),
-        ([config(), BYTES], "PROTOCOL_VIOLATION", "before a recording"),
-        ([config(), config()], "PROTOCOL_VIOLATION", "second configuration"),
-        ([config(), start(), BYTES, config()], "PROTOCOL_VIOLATION", "second configuration"),
-        ([config(), start(), EMPTY], "PROTOCOL_VIOLATION", "empty message"),
-        ([config()], "RECORDINGS_UNFIT", "no recording"),
-        ([config(), start()], "RECORDINGS_UNFIT", "No recording can be used"),
-        ([config(), start("n" * 257)], "INVALID_REQUEST", "recording.name"),
-        ([config(), start("a\nb")], "INVALID_REQUEST", "recording.name"),
-        ([config(), start(), pb.EnrollActorRequest(data=b"x" * (MIB + 1))], "MESSAGE_TOO_LARGE", "1024 KiB"),
-        ([config(), start(), *[PIECE_OF_A_MIB] * 3], "MESSAGE_TOO_LARGE", "a recording has at most 2 MiB"),
-        (
-            [config(), *[start(), PIECE_OF_A_MIB, PIECE_OF_A_MIB] * 2],
-            "MESSAGE_TOO_LARGE",
-            "one enrolment have at most 3 MiB",
-        ),
-        ([config(), *[start(), BYTES] * 51], "TOO_MANY_RECORDINGS", "at most 50"),
-        ([config(actor=None)], "INVALID_REQUEST", "config.actor"),
-        ([config(actor=pb.Actor(watchlist_ids=[LIST]))], "INVALID_REQUEST", "display_name"),
-        ([config(actor=pb.Actor(display_name="x"))], "INVALID_REQUEST", "watchlist_ids"),
-        ([config(duplicate_policy=99)], "INVALID_REQUEST", "duplicate_policy"),
-        ([config(idempotency_key="a b")], "INVALID_REQUEST", "idempotency_key"),
-    ],
-)  # fmt: skip
+BAD_STREAMS: Sequence[tuple[Sequence[pb.EnrollActorRequest], str, str]] = [
+    ([], "PROTOCOL_VIOLATION", "configuration first"),
+    ([start()], "PROTOCOL_VIOLATION", "first message"),
+    ([BYTES], "PROTOCOL_VIOLATION", "first message"),
+    ([EMPTY], "PROTOCOL_VIOLATION", "first message"),
+    ([config(), BYTES], "PROTOCOL_VIOLATION", "before a recording"),
+    ([config(), config()], "PROTOCOL_VIOLATION", "second configuration"),
+    ([config(), start(), BYTES, config()], "PROTOCOL_VIOLATION", "second configuration"),
+    ([config(), start(), EMPTY], "PROTOCOL_VIOLATION", "empty message"),
+    ([config()], "RECORDINGS_UNFIT", "no recording"),
+    ([config(), start()], "RECORDINGS_UNFIT", "No recording can be used"),
+    ([config(), start("n" * 257)], "INVALID_REQUEST", "recording.name"),
+    ([config(), start("a\nb")], "INVALID_REQUEST", "recording.name"),
+    ([config(), start(), pb.EnrollActorRequest(data=b"x" * (MIB + 1))], "MESSAGE_TOO_LARGE", "1024 KiB"),
+    ([config(), start(), *[PIECE_OF_A_MIB] * 3], "MESSAGE_TOO_LARGE", "a recording has at most 2 MiB"),
+    (
+        [config(), *[start(), PIECE_OF_A_MIB, PIECE_OF_A_MIB] * 2],
+        "MESSAGE_TOO_LARGE",
+        "one enrolment have at most 3 MiB",
+    ),
+    ([config(), *[start(), BYTES] * 51], "TOO_MANY_RECORDINGS", "at most 50"),
+    ([config(actor=None)], "INVALID_REQUEST", "config.actor"),
+    ([config(actor=pb.Actor(watchlist_ids=[LIST]))], "INVALID_REQUEST", "display_name"),
+    ([config(actor=pb.Actor(display_name="x"))], "INVALID_REQUEST", "watchlist_ids"),
+    ([config(duplicate_policy=99)], "INVALID_REQUEST", "duplicate_policy"),
+    ([config(idempotency_key="a b")], "INVALID_REQUEST", "idempotency_key"),
+]  # fmt: skip
+
+
 async def test_bad_streams_are_refused_and_change_nothing(
-    keeping: Stub, agents: Registry, messages: Sequence[Message], reason: str, says: str
+    keeping: Stub, agents: Registry, subtests: pytest.Subtests
 ) -> None:
     """Each with INVALID_ARGUMENT, a reason for programs and a message that says what to do."""
     before = agents.snapshot.journal_sequence
-    with pytest.raises(grpc.aio.AioRpcError, match=says) as refused:
-        await keeping.EnrollActor(iter(messages))
-    assert refused.value.code() is Code.INVALID_ARGUMENT
-    trailers = dict(refused.value.trailing_metadata())
-    assert reason.encode() in trailers["grpc-status-details-bin"]
-    assert agents.snapshot.journal_sequence == before
+    for messages, reason, says in BAD_STREAMS:
+        with subtests.test(says=says):
+            with pytest.raises(grpc.aio.AioRpcError, match=says) as refused:
+                await keeping.EnrollActor(iter(messages))
+            assert refused.value.code() is Code.INVALID_ARGUMENT
+            trailers = dict(refused.value.trailing_metadata())
+            assert reason.encode() in trailers["grpc-status-details-bin"]
+            assert agents.snapshot.journal_sequence == before
 
 
 async def test_an_unknown_watchlist_is_told_before_anything_is_sent(keeping: Stub) -> None:

@@ -2,6 +2,8 @@
 
 from datetime import datetime
 
+import numpy as np
+
 from shengdun.enrollment.assessed import HeardVoice
 from shengdun.enrollment.reports import LikelyDuplicate
 from shengdun.index.scoring import Scorer
@@ -35,7 +37,7 @@ def find_duplicates(
 def llr_of_actor(
     snapshot: Snapshot, actor_id: str, voice: HeardVoice, scorer: Scorer
 ) -> float | None:
-    """LLR that a voice is an actor's: the largest among its voiceprints; None if none is of the scorer's model.
+    """LLR that a voice is an actor's, from all of its voiceprints; None if none is of the scorer's model.
 
     Raises:
         ActorNotFound: there is no such actor.
@@ -52,7 +54,10 @@ def llr_of_actor(
                     net_b_s=info.net_speech_s,
                 )
             )
-    return max(llrs, default=None)
+    if not llrs:
+        return None
+    joined = scorer.actor_llr(np.array(llrs), np.zeros(len(llrs), dtype=np.int64), 1)
+    return float(joined[0])
 
 
 def _duplicate(snapshot: Snapshot, actor_id: str, llr: float) -> LikelyDuplicate:

@@ -84,8 +84,8 @@ class Enroller:
             What was done; the actor is then durable and searchable.
 
         Raises:
-            InvalidRecord: a detail of the actor is malformed, or it would have expired already. Known before the first recording is read, like the
-                next two.
+            InvalidRecord: a detail of the actor is malformed, or it would have expired already. Known before the
+                first recording is read, like the next two.
             WatchlistNotFound: it is to be on a watchlist that there is not.
             ModelMismatch: a watchlist holds voiceprints of another voice model.
             TooManyRecordings: there are more than the policy takes.
