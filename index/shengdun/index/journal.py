@@ -1,10 +1,10 @@
 """The journal: one hash-chained, append-only stream of who changed or looked at what, and when.
 
-An entry carries ids, a kind, a principal, a time and the digest of every record it changed: no names, no biometrics. Its
-hash is HMAC-SHA-256 over the hash before it and its own bytes, so that nobody without the key can alter, drop, reorder or
-forge an entry unnoticed. A change of records and its entry are one script, hence one atomic commit: the script changes
-nothing unless the journal's head is the one that the change was computed from. That makes every commit conditional on
-all that the writer has read, on a single server, behind Sentinel and in a Cluster alike.
+An entry carries ids, a kind, a principal, a time and the digest of every record it changed: no names, no biometrics.
+Its hash is HMAC-SHA-256 over the hash before it and its own bytes, so that nobody without the key can alter, drop,
+reorder or forge an entry unnoticed. A change of records and its entry are one script, hence one atomic commit: the
+script changes nothing unless the journal's head is the one that the change was computed from. That makes every commit
+conditional on all that the writer has read, on a single server, behind Sentinel and in a Cluster alike.
 """
 
 import json

@@ -1,8 +1,9 @@
 """The ledger: the current snapshot, and the only way to change it.
 
-A change is planned on the snapshot, committed to the store if nobody was faster, anchored on this machine's disk, and put
-into the next snapshot, in this order, before the caller hears of it. Meanwhile the ledger follows the journal, so that
-changes by other processes and machines arrive within a fraction of a second, and a store that comes back is caught up with.
+A change is planned on the snapshot, committed to the store if nobody was faster, anchored on this machine's disk, and
+put into the next snapshot, in this order, before the caller hears of it. Meanwhile the ledger follows the journal, so
+that changes by other processes and machines arrive within a fraction of a second, and a store that comes back is
+caught up with.
 """
 
 import asyncio

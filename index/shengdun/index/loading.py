@@ -1,8 +1,8 @@
 """Reading records that journal entries name, at start and while following, and checking them against the journal.
 
 Entries and records are read one after the other while others go on writing, so a record may be newer than the entries
-that were read. Then there are newer entries, too: they are read, and the records they name are fetched again. What still
-contradicts the journal when there is nothing newer was altered.
+that were read. Then there are newer entries, too: they are read, and the records they name are fetched again. What
+still contradicts the journal when there is nothing newer was altered.
 """
 
 import asyncio

@@ -1,6 +1,7 @@
 """Planning changes: from the current snapshot and what is asked for to records and their journal entry.
 
-Pure: nothing is read or written here, so that a plan can be made again on a newer snapshot when another process was faster.
+Pure: nothing is read or written here, so that a plan can be made again on a newer snapshot when another process was
+faster.
 """
 
 from collections.abc import Iterable, Sequence
@@ -185,7 +186,7 @@ class Planner:
         expected_revision: int | None,
         principal: str,
     ) -> Draft:
-        """Raises ``ActorNotFound``, ``WatchlistNotFound``, ``ModelMismatch``, ``RevisionConflict``, ``InvalidRecord``."""
+        """Raises ``ActorNotFound``, ``WatchlistNotFound``, ``ModelMismatch``, ``RevisionConflict``."""
         holding = snapshot.holding(actor_id)
         _check_revision(f"actor '{actor_id}'", expected_revision, holding.actor.revision)
         actor = _revised(holding.actor, **_changed(changes))
@@ -286,8 +287,11 @@ def _records_of(holding: Holding) -> tuple[str, ...]:
     return (actor_record(actor_id), *voiceprints)
 
 
-def _revised(actor: Actor, **changes: Any) -> Actor:
-    return replace(actor, **changes, updated_at=datetime.now(UTC), revision=actor.revision + 1)
+def _revised(actor: Actor, **changes: object) -> Actor:
+    fields_changed: Any = changes
+    return replace(
+        actor, **fields_changed, updated_at=datetime.now(UTC), revision=actor.revision + 1
+    )
 
 
 def _check_revision(what: str, expected: int | None, current: int) -> None:

@@ -1,7 +1,8 @@
 """The registry: watchlists and actors, as the rest of the system changes and reads them.
 
 Whatever a method has acknowledged survives the death of this process and of the store, is in the journal, and is in the
-snapshot of this process: an actor is searchable, or gone, when the call returns. Other processes follow within a second.
+snapshot of this process: an actor is searchable, or gone, when the call returns. Other processes follow within a
+second.
 """
 
 from collections.abc import Sequence
@@ -55,8 +56,9 @@ class _Outcome:
 class Registry:
     """Watchlists and actors over one store.
 
-    Every change needs a ``principal``, the name of who makes it, and raises besides what is documented ``StoreUnavailable``
-    (the change may or may not have been kept), ``StoreFull`` and ``StoreBusy`` (nothing was changed).
+    Every change needs a ``principal``, the name of who makes it, and raises besides what is documented
+    ``StoreUnavailable`` (the change may or may not have been kept), ``StoreFull`` and ``StoreBusy`` (nothing was
+    changed).
     """
 
     def __init__(self, store: Store, ledger: Ledger) -> None:

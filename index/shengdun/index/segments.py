@@ -163,7 +163,7 @@ class Segment:
         return replace(self, expires_us=changed, earliest_us=int(changed.min()))
 
     @classmethod
-    def _assemble(cls, vectors: NDArray[np.float32], **columns: Any) -> "Segment":
+    def _assemble(cls, vectors: NDArray[np.float32], **columns: Any) -> "Segment":  # noqa: ANN401 - the fields
         index = faiss.IndexFlatIP(vectors.shape[1])
         index.add(np.ascontiguousarray(vectors))
         return cls(

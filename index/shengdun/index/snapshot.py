@@ -1,7 +1,7 @@
 """Snapshots: everything known at one journal entry, immutable and swapped whole.
 
-A reader takes the current snapshot and needs no lock: nothing in it ever changes. A change makes the next snapshot, which
-shares with the last one whatever the change did not touch.
+A reader takes the current snapshot and needs no lock: nothing in it ever changes. A change makes the next snapshot,
+which shares with the last one whatever the change did not touch.
 """
 
 from bisect import bisect_right

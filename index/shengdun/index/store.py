@@ -30,7 +30,7 @@ from redis.exceptions import (
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from shengdun.index.connections import StoreSettings, make_client
+from shengdun.index.connections import StoreSettings, close_client, make_client
 from shengdun.index.errors import IndexRoomError, StoreFull, StoreRefused, StoreUnavailable
 
 __all__ = ["RawEntry", "Script", "Store", "StoreGuard", "StoreSettings"]
@@ -56,7 +56,10 @@ class StoreGuard(Protocol):
     """What an embedded server knows about itself beyond what a connection tells."""
 
     def failure(self) -> IndexRoomError | None:
-        """Why the server is down or must not be written to, if it is known."""
+        """Why the server must not be written to now; None when it can be."""
+
+    def explanation(self) -> IndexRoomError | None:
+        """Why a connection may just have broken, if it is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +109,7 @@ class Store:
 
     async def close(self) -> None:
         """Close all connections; idempotent."""
-        await self._client.aclose()
+        await close_client(self._client)
 
     def key(self, name: str) -> str:
         """The full key of a name in the registry's slot."""
@@ -154,7 +157,7 @@ class Store:
 
     async def evaluate(
         self, script: Script, keys: Sequence[str], arguments: Sequence[bytes | str | int]
-    ) -> Any:
+    ) -> Any:  # noqa: ANN401 - what a script returns is the script's
         """Run a script atomically; all keys lie in one slot."""
         command = (len(keys), *keys, *arguments)
         with self._translated():
@@ -197,12 +200,17 @@ class Store:
             await self._compacted()
 
     async def _compacted(self) -> None:
-        while await self._compacting():
+        while await self._compacting():  # noqa: ASYNC110 - the server doesn't tell
             await asyncio.sleep(_COMPACTION_POLL_S)
 
     async def _compacting(self) -> bool:
         state = await self._client.info("persistence")
         return bool(state["aof_rewrite_in_progress"] or state["aof_rewrite_scheduled"])
+
+    def _explain(self, error: IndexRoomError) -> IndexRoomError:
+        if self._guard is None or not isinstance(error, StoreUnavailable):
+            return error
+        return self._guard.explanation() or error
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
@@ -212,8 +220,7 @@ class Store:
             yield
         except (RedisError, OSError) as error:
             _pass_on_cancellation(task, cancellations)
-            known = self._guard.failure() if self._guard else None
-            raise known or _translate(error) from error
+            raise self._explain(_translate(error)) from error
         _pass_on_cancellation(task, cancellations)
 
 

@@ -25,11 +25,10 @@ _DISK_FULL: Final = re.compile(
     r"Can't recover from AOF write error|File too large"
 )
 _DAMAGED: Final = re.compile(
-    r"Bad file format reading the append only file\s*(?P<a>[\w.\-]*)|"
-    r"Unexpected end of file reading the append only file\s*(?P<b>[\w.\-]*)|"
-    r"The AOF (?:base )?file (?P<c>[\w.\-]*) doesn't exist|"
-    r"(?:Fatal error loading|Unrecoverable error reading|Wrong signature|Internal error in RDB|"
-    r"(?:Invalid|Found an invalid|Unknown|Error|Corrupt).{0,60}(?:manifest|AOF|RDB))"
+    r"Bad file format reading the append only file|Unexpected end of file reading the append only file|"
+    r"Unrecoverable error reading the append only file|Unable to obtain the AOF file|"
+    r"The AOF (?:base )?file \S+ doesn't exist|AOF manifest|Wrong signature trying to load DB|"
+    r"Fatal error loading the DB|Internal error in RDB reading"
 )
 _NAMED_FILE: Final = re.compile(r"appendonly[\w.\-]*")
 
@@ -118,25 +117,34 @@ class ValkeyFiles:
 
     def diagnose(self) -> IndexRoomError:
         """Why the server went away, from its log."""
+        if self.logged_full_disk():
+            return disk_full()
         log = self._log_tail()
-        if _DISK_FULL.search(log):
-            return StoreFull(
-                "The store's disk is full, so it stopped: free space; it starts again by itself."
-            )
         damage = _DAMAGED.search(log)
         if damage:
             named = _NAMED_FILE.search(log, damage.start())
-            file = named.group() if named else self.append_only.name
+            file = named.group() if named else "appendonly.aof.manifest"
             return StoreTampered.of(f"file {self.append_only.name}/{file}", "is damaged or missing")
         return StoreUnavailable(
             f"The embedded store stopped and is started again; {self.log.name} in its directory says why."
         )
+
+    def logged_full_disk(self) -> bool:
+        """Whether the server has logged that it could not write its data."""
+        return bool(_DISK_FULL.search(self._log_tail()))
 
     def _log_tail(self) -> str:
         try:
             return self.log.read_bytes()[-_LOG_TAIL_BYTES:].decode(errors="replace")
         except OSError:
             return ""
+
+
+def disk_full() -> StoreFull:
+    """What a change gets that the disk refused."""
+    return StoreFull(
+        "The store's disk is full: free space and repeat; the store recovers by itself."
+    )
 
 
 def _quoted(path: Path) -> str:
