@@ -74,7 +74,7 @@ def rates(
         others[0] = own[row]
         known = open_set_posterior(others, prior_on_list=prior, actors=size)
         for level in LEVELS:
-            false[level] += stranger.actor_probabilities.max() >= level
+            false[level] += stranger.on_list >= level
             missed[level] += known.actor_probabilities[0] < level
     return {level: (false[level] / len(own), missed[level] / len(own)) for level in LEVELS}
 

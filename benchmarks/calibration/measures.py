@@ -40,34 +40,59 @@ def exaggeration(others: Floats, threshold: float) -> float:
 
 
 def trust_limits(targets: Floats, others: Floats) -> tuple[float, float]:
-    """The range of LLRs that this many trials can support: floor and cap.
+    """The range of LLRs that this many trials can vouch for: floor and cap.
 
-    A threshold is supported when deciding by it still costs less than ignoring the evidence, with one more misleading
-    trial counted on the side that could mislead.
+    Of strangers at most one in ``k`` may reach a likelihood ratio of ``k``, and of known voices at most one in ``k``
+    may fall to ``1 / k``. A limit is the furthest LLR up to which the upper 95 % confidence bound of the observed rate
+    keeps that promise; with nobody beyond it, that is about the log of a third of the trials.
 
     Args:
-        targets: LLRs of independent same-speaker trials.
-        others: LLRs of independent different-speaker trials.
+        targets: LLRs of same-speaker trials, each pair of recordings once.
+        others: LLRs of different-speaker trials, each pair of recordings once.
     """
-    grid = np.arange(0.0, 20.0, 0.05)
-    sorted_targets, sorted_others = np.sort(targets), np.sort(others)
-
-    def misses(threshold: Floats) -> Floats:
-        return np.searchsorted(sorted_targets, threshold, side="left").astype(np.float64)
-
-    def alarms(threshold: Floats) -> Floats:
-        return len(others) - np.searchsorted(sorted_others, threshold, side="left").astype(
-            np.float64
-        )
-
-    up = misses(grid) / len(targets) + np.exp(grid) * (alarms(grid) + 1.0) / (len(others) + 1.0)
-    down = np.exp(grid) * (misses(-grid) + 1.0) / (len(targets) + 1.0) + alarms(-grid) / len(others)
-    return -_last_supported(grid, down), _last_supported(grid, up)
+    return -_furthest_kept(-targets), _furthest_kept(others)
 
 
-def _last_supported(grid: Floats, cost: Floats) -> float:
-    unsupported = np.flatnonzero(cost >= 1.0)
-    return float(grid[max(int(unsupported[0]) - 1, 0)] if len(unsupported) else grid[-1])
+def empirical_bounds(targets: Floats, others: Floats) -> tuple[float, float]:
+    """Floor and cap after Vergeer et al. 2016: beyond them, deciding by the LLRs costs more than ignoring them.
+
+    One more misleading trial is counted on the side that could mislead. Unlike ``trust_limits`` this also asks that
+    many known voices still lie beyond the bound.
+    """
+    grid = _grid()
+    up = _share_below(targets, grid) + np.exp(grid) * (_count_from(others, grid) + 1.0) / (
+        len(others) + 1.0
+    )
+    down = _share_below(-others, grid) + np.exp(grid) * (_count_from(-targets, grid) + 1.0) / (
+        len(targets) + 1.0
+    )
+    return -_last_kept(grid, down < 1.0), _last_kept(grid, up < 1.0)
+
+
+def _furthest_kept(misleading: Floats) -> float:
+    grid = _grid()
+    count = _count_from(misleading, grid) + 1.0
+    # Byar's approximation of the Poisson upper bound, one-sided 95 %.
+    upper = count * (1.0 - 1.0 / (9.0 * count) + 1.645 / (3.0 * np.sqrt(count))) ** 3
+    return _last_kept(grid, upper / len(misleading) <= np.exp(-grid))
+
+
+def _grid() -> Floats:
+    # From 1 on: near 0 the confidence bound of a share near 1 says nothing about evidence.
+    return np.arange(1.0, 20.0, 0.05)
+
+
+def _count_from(llrs: Floats, grid: Floats) -> Floats:
+    return (len(llrs) - np.searchsorted(np.sort(llrs), grid, side="left")).astype(np.float64)
+
+
+def _share_below(llrs: Floats, grid: Floats) -> Floats:
+    return 1.0 - _count_from(llrs, grid) / len(llrs)
+
+
+def _last_kept(grid: Floats, kept: NDArray[np.bool_]) -> float:
+    broken = np.flatnonzero(~kept)
+    return float(grid[max(int(broken[0]) - 1, 0)] if len(broken) else grid[-1])
 
 
 def _isotonic_llrs(targets: Floats, others: Floats) -> tuple[Floats, NDArray[np.bool_]]:
