@@ -3,6 +3,7 @@
 import struct
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TypeVar
 
 import numpy as np
@@ -117,10 +118,27 @@ async def test_two_voices_one_after_the_other_are_unfit(
     assert 0.2 < found.report.other_voice_share < 0.6
 
 
+@pytest.mark.parametrize(("one", "other"), [("S4", "S5"), ("S1", "S7")])
+async def test_two_voices_at_once_are_unfit(
+    voice_tools: VoiceTools, speakers: Speakers, one: str, other: str
+) -> None:
+    """People who talk over each other leave no window that is one person's."""
+    first, second = speakers[one][0], speakers[other][0]
+    louder = np.sqrt(np.mean(first**2) / np.mean(second**2))
+    found = await assess(voice_tools, wav_file((first + louder * second) / 2))
+    assert found.report.unfit is not None
+    assert found.report.unfit.reason is UnfitReason.SEVERAL_VOICES
+    assert "at once" in found.report.unfit.message
+    alone = replace(voice_tools, speakers=None)
+    unheard = await assess(alone, wav_file((first + louder * second) / 2))
+    assert unheard.report.unfit is None or "at once" not in unheard.report.unfit.message
+
+
 async def test_nobody_is_taken_for_two(voice_tools: VoiceTools, speakers: Speakers) -> None:
     """Of all single speakers' recordings none is refused for several voices."""
     for recordings in speakers.values():
         found = await assess(voice_tools, wav_file(recordings[0]))
+        assert found.report.accepted
         assert found.report.other_voice_share == 0
 
 

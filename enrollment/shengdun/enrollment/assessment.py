@@ -24,6 +24,7 @@ from shengdun.fingerprint.voice.models import VoiceModel
 from shengdun.fingerprint.voice.quality import AudioQuality, Finding, QualityMeter
 from shengdun.fingerprint.voice.recordings import Recording, decode_recording
 from shengdun.fingerprint.voice.samples import MODEL_RATE_HZ, Samples
+from shengdun.fingerprint.voice.speakers import SpeakerCount
 from shengdun.fingerprint.voice.windows import NetSpeech, Window
 from shengdun.index.scoring import Scorer, aggregate
 
@@ -54,11 +55,13 @@ class VoiceTools:
         activity: finds speech.
         model: makes voiceprints.
         scorer: compares the voiceprints of that model.
+        speakers: hears people who talk at once; None leaves them unnoticed, and finds only those who take turns.
     """
 
     activity: VoiceActivity
     model: VoiceModel
     scorer: Scorer
+    speakers: SpeakerCount | None = None
 
 
 class RecordingAssessor:
@@ -104,6 +107,12 @@ class RecordingAssessor:
         if unfit is not None or not windows:
             unfit = unfit or self._too_little(net_speech_s)
             return AssessedRecording(report=replace(report, unfit=unfit))
+        overlap_share = await self._overlap_share(decoded.samples)
+        if overlap_share > self._policy.most_overlap_share:
+            unfit = _several_voices(
+                f"Two people talk at once in {overlap_share:.0%} of the speech."
+            )
+            return AssessedRecording(report=replace(report, unfit=unfit))
         return await self._embedded(report, windows)
 
     async def _listen(self, decoded: Recording) -> tuple[Sequence[Window], float, AudioQuality]:
@@ -113,6 +122,20 @@ class RecordingAssessor:
             await self._run(partial(listener.push, block))
         await self._run(listener.finish)
         return listener.windows, listener.speech.net_speech_s, listener.meter.report(decoded.source)
+
+    async def _overlap_share(self, samples: Samples) -> float:
+        if self._tools.speakers is None:
+            return 0.0
+        starts = _spread(range(0, len(samples), _BLOCK_SAMPLES), self._policy.most_stretches)
+        counts = [
+            await self._run(
+                partial(self._tools.speakers.assess, samples[start : start + _BLOCK_SAMPLES])
+            )
+            for start in starts
+        ]
+        speech_s = sum(count.speech_s for count in counts)
+        overlap_s = sum(count.overlap_share * count.speech_s for count in counts)
+        return overlap_s / speech_s if speech_s else 0.0
 
     async def _embedded(
         self, report: RecordingReport, windows: Sequence[Window]
@@ -143,11 +166,8 @@ class RecordingAssessor:
         )
         if share <= policy.most_other_voice_share:
             return assessed
-        return assessed.refused(
-            UnfitReason.SEVERAL_VOICES,
-            f"About {share:.0%} of the speech is another person's. Cut out the other person, or export the caller's "
-            f"leg alone.",
-        )
+        unfit = _several_voices(f"About {share:.0%} of the speech is another person's.")
+        return assessed.refused(unfit.reason, unfit.message)
 
     def _unfit(self, net_speech_s: float, quality: AudioQuality) -> Unfit | None:
         policy = self._policy
@@ -199,10 +219,15 @@ class _Listener:
         self.windows += self.speech.push(frames, probabilities)
 
 
-def _spread(windows: Sequence[Window], most: int) -> Sequence[Window]:
-    if len(windows) <= most:
-        return windows
-    return [windows[int(place)] for place in np.linspace(0, len(windows) - 1, most)]
+def _spread(places: Sequence[T], most: int) -> Sequence[T]:
+    if len(places) <= most:
+        return places
+    return [places[int(place)] for place in np.linspace(0, len(places) - 1, most)]
+
+
+def _several_voices(found: str) -> Unfit:
+    message = f"{found} Cut out the other person, or export the caller's leg alone."
+    return Unfit(reason=UnfitReason.SEVERAL_VOICES, message=message)
 
 
 def _unread(name: str, reason: UnfitReason, message: str) -> AssessedRecording:

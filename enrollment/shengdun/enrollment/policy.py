@@ -18,10 +18,12 @@ class EnrollmentPolicy:
         longest_recording_s: length from which a recording is refused, in seconds.
         most_windows: windows of one recording that are turned into voiceprints, evenly spread over its speech. More
             than two minutes of one recording say nothing new about a voice.
+        most_stretches: stretches of 20 s of one recording in which people who talk at once are listened for.
         most_clipped_share: share of clipped samples from which a recording is refused, 0 to 1.
         least_snr_db: speech over noise below which a recording is refused, in dB.
         most_other_voice_share: share of the speech from which another voice spoils a recording, 0 to 1. Less than that
             is left out of the voiceprint.
+        most_overlap_share: share of the speech with two people at once from which a recording is refused, 0 to 1.
         other_voice_llr: LLR of "one voice" below which two parts of a recording are two people's. Parts of one
             recording share line and room, so for one person it is far above 0.
         same_voice_llr: LLR from which two recordings count as one person's. A voiceprint that is somebody else's would
@@ -36,9 +38,11 @@ class EnrollmentPolicy:
     least_total_net_speech_s: float = 6.0
     longest_recording_s: float = 1800.0
     most_windows: int = 40
+    most_stretches: int = 6
     most_clipped_share: float = 0.05
     least_snr_db: float = 5.0
     most_other_voice_share: float = 0.2
+    most_overlap_share: float = 0.12
     other_voice_llr: float = 0.0
     same_voice_llr: float = 0.0
     likely_duplicate_llr: float = math.log(19)
@@ -53,7 +57,14 @@ class EnrollmentPolicy:
             < self.longest_recording_s
         ):
             raise ValueError("the durations must be positive and ascending")
-        if not (0 < self.most_clipped_share <= 1 and 0 < self.most_other_voice_share <= 1):
+        shares = (self.most_clipped_share, self.most_other_voice_share, self.most_overlap_share)
+        if not all(0 < share <= 1 for share in shares):
             raise ValueError("shares lie above 0 and up to 1")
-        if min(self.most_windows, self.most_recordings, self.assessments_at_once) < 1:
+        counts = (
+            self.most_windows,
+            self.most_stretches,
+            self.most_recordings,
+            self.assessments_at_once,
+        )
+        if min(counts) < 1:
             raise ValueError("counts begin at 1")
