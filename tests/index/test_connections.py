@@ -118,30 +118,27 @@ async def test_sentinels_name_the_primary(serve: Serve, tmp_path: Path) -> None:
 
 async def test_a_cluster_keeps_the_registry_in_one_slot(serve: Serve, tmp_path: Path) -> None:
     """Scripts over several keys work on a Cluster of three nodes."""
-    cluster = ("cluster-enabled yes", "cluster-node-timeout 2000")
-    ports = [await serve(*cluster) for _ in range(3)]
+    settings = ("cluster-enabled yes", "cluster-node-timeout 2000")
+    ports = [await serve(*settings) for _ in range(3)]
     nodes = [await ready(port) for port in ports]
     bounds = [0, 5461, 10923, 16384]
     for number, node in enumerate(nodes):
-        await node.execute_command(
-            "CLUSTER", "ADDSLOTSRANGE", bounds[number], bounds[number + 1] - 1
-        )
-        await node.execute_command("CLUSTER", "SET-CONFIG-EPOCH", number + 1)
+        await cluster(node, "ADDSLOTSRANGE", bounds[number], bounds[number + 1] - 1)
+        await cluster(node, "SET-CONFIG-EPOCH", number + 1)
     for node in nodes[1:]:
-        await node.execute_command("CLUSTER", "MEET", "127.0.0.1", ports[0])
+        await cluster(node, "MEET", "127.0.0.1", ports[0])
     for node in nodes:
         # The nodes agree among themselves, so there is nothing to await.
-        while (await cluster_info(node))["cluster_state"] != "ok":  # noqa: ASYNC110
+        while "cluster_state:ok" not in await cluster(node, "INFO"):  # noqa: ASYNC110
             await asyncio.sleep(0.02)
         await node.aclose()
     hosts = ",".join(f"127.0.0.1:{port}" for port in ports)
     await enrol_and_reopen(StoreSettings(url=f"redis+cluster://{hosts}"), tmp_path / "data")
 
 
-async def cluster_info(node: Redis) -> dict[str, str]:
-    command: Any = node.cluster
-    info: dict[str, str] = await command("info")
-    return info
+async def cluster(node: Redis, *arguments: str | int) -> str:
+    execute: Any = node.execute_command
+    return str(await execute("CLUSTER", *arguments))
 
 
 @asynccontextmanager

@@ -120,7 +120,10 @@ STEPS = st.lists(
 
 
 def take_step(  # noqa: C901 - one branch a kind of change
-    history: History, kind: str, what: Any, how: Any
+    history: History,
+    kind: str,
+    what: Any,  # noqa: ANN401
+    how: Any,  # noqa: ANN401
 ) -> None:
     snapshot, planner = history.snapshot, history.planner
     if kind == "register":
