@@ -1,10 +1,12 @@
 import re
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
 import pytest
 
-from fixtures.command_line import shengdun
+from fixtures.command_line import clean_environment, shengdun
 from shengdun.fingerprint.voice.demo_recordings import DemoRecording
 from shengdun.service.demo.cast import ENROLLED, KNOWN_AGENTS, SHARED, Cast, choose
 from shengdun.service.demo.story import percentile
@@ -73,4 +75,23 @@ def test_the_demo_runs(tmp_path: Path, models_dir: Path, recordings: list[DemoRe
     with zipfile.ZipFile(recordings[0].archive) as archive:
         names = {name.split("/")[1] for name in archive.namelist() if name.endswith(".wav")}
     assert not [name for name in names if name in result.stdout]
+    assert [path.name for path in tmp_path.iterdir()] == ["server.log"]
+
+
+def test_a_demo_that_is_told_to_stop_stops_its_server(tmp_path: Path, models_dir: Path) -> None:
+    """SIGTERM ends the demo with its server in order, and nothing is left but the log."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "shengdun.service.cli", "demo", "--data-dir", str(tmp_path)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+        env=clean_environment(SHENGDUN_MODELS_DIR=str(models_dir)),
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline().startswith("server ")
+        process.terminate()
+        _, complaints = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert complaints == "error: interrupted\n"
+    assert '"event": "stopped"' in (tmp_path / "server.log").read_text(encoding="utf-8")
     assert [path.name for path in tmp_path.iterdir()] == ["server.log"]

@@ -2,7 +2,8 @@
 
 import asyncio
 import signal
-from typing import Annotated
+from collections.abc import Coroutine
+from typing import Annotated, Any
 
 import typer
 
@@ -26,16 +27,23 @@ def demo(
     Fetches the models and 30 MB of recordings at the first run. It starts a server of its own on a free port, with a
     store of its own that is gone afterwards; the server's log stays in DIR/server.log.
     """
-    # A demo that is told to stop, by whatever signal, stops its server too.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     settings = settings_of(config, data_dir)
-    went_well = asyncio.run(
-        run_demo(
-            settings.data_dir,
-            settings.models_directory,
-            profile=settings.voice.calibration_profile,
-            paced=not fast,
-            say=say,
-        )
+    work = run_demo(
+        settings.data_dir,
+        settings.models_directory,
+        profile=settings.voice.calibration_profile,
+        paced=not fast,
+        say=say,
     )
+    try:
+        went_well = asyncio.run(_until_told(work))
+    except asyncio.CancelledError:
+        raise KeyboardInterrupt from None
     return int(not went_well)
+
+
+async def _until_told(work: Coroutine[Any, Any, bool]) -> bool:
+    """A demo that is told to stop, by SIGTERM as by SIGINT, stops its server too."""
+    task = asyncio.ensure_future(work)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    return await task

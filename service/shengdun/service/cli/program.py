@@ -4,6 +4,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.
 """
 
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 from io import TextIOWrapper
@@ -43,6 +44,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         assert isinstance(stream, TextIOWrapper)
         # A terminal that can't show a character must not turn an answer into a traceback.
         stream.reconfigure(errors="backslashreplace")
+    # gRPC's own notes, in a form of their own, would stand between ours; its errors reach us as exceptions.
+    os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
     sys.exit(run(given))
 
 
@@ -57,13 +60,14 @@ def run(arguments: Sequence[str]) -> int:
         # The reader, for instance `head`, has what it wanted; there is nobody left to tell.
         sys.stdout = None
         return FAILED
-    except (KeyboardInterrupt, typer.Abort):
-        complain("interrupted")
-        return INTERRUPTED
+    except typer.Abort:
+        result = INTERRUPTED
     except Exception as error:
         if debug:
             raise
         return _explain(error)
+    if result == INTERRUPTED:
+        complain("interrupted")
     return result if isinstance(result, int) else 0
 
 
