@@ -94,12 +94,12 @@ async def test_unfit_recordings_are_left_out(enroller: Enroller, speech: Speech)
 
 async def test_the_minority_voice_is_refused(enroller: Enroller, speech: Speech) -> None:
     """Of three recordings the one of somebody else is named, wherever it stands, and not stored."""
-    result = await enroll(enroller, ask(), speech("S4", 0), speech("S7", 0), speech("S4", 1))
+    result = await enroll(enroller, ask(), speech("S4", 0), speech("S5", 0), speech("S4", 1))
     other = result.report.recordings[1]
     assert other.unfit is not None
     assert other.unfit.reason is UnfitReason.OTHER_VOICE
     assert other.agreement_llr is not None
-    assert other.agreement_llr < 0
+    assert other.agreement_llr < EnrollmentPolicy().same_voice_llr
     assert {info.source for info in result.actor.voiceprints} == {"1.wav", "3.wav"}
 
 
@@ -179,6 +179,17 @@ async def test_a_known_voice_is_refused_skipped_merged_or_registered(
     assert registered.outcome is EnrollmentOutcome.REGISTERED
     assert registered.actor.actor_id != first.actor_id
     assert registered.report.likely_duplicates[0].actor_id == first.actor_id
+
+
+async def test_a_voice_that_is_registered_twice_is_found_twice(
+    enroller: Enroller, speech: Speech
+) -> None:
+    """Two actors of one voice do not hide each other."""
+    await enroll(enroller, ask(), speech("S4", 0))
+    await enroll(enroller, ask(policy=DuplicatePolicy.REGISTER), speech("S4", 1))
+    await enroll(enroller, ask(), speech("S5", 0))
+    report = await enroller.assess(given(named(speech("S4", 2))))
+    assert len(report.likely_duplicates) == 2
 
 
 async def test_two_at_once_do_not_register_one_voice_twice(
@@ -277,7 +288,7 @@ async def test_voiceprints_are_added_if_they_are_the_actors(
         await enroller.add_voiceprints(request, given(both[1:]), principal="tester")
     llr = refused.value.report.recordings[0].agreement_llr
     assert llr is not None
-    assert llr < 0
+    assert llr < EnrollmentPolicy().same_voice_llr
 
     willing = replace(request, accept_other_voice=True)
     accepted = await enroller.add_voiceprints(willing, given(both[1:]), principal="tester")

@@ -19,6 +19,7 @@ from shengdun.enrollment.assessed import AssessedRecording, HeardVoice, NamedRec
 from shengdun.enrollment.policy import EnrollmentPolicy
 from shengdun.enrollment.reports import RecordingReport, Unfit, UnfitReason
 from shengdun.fingerprint.voice.activity import Framer, VoiceActivity
+from shengdun.fingerprint.voice.codecs import TelephoneBand
 from shengdun.fingerprint.voice.errors import RecordingError, RecordingTooLong
 from shengdun.fingerprint.voice.models import VoiceModel
 from shengdun.fingerprint.voice.quality import AudioQuality, Finding, QualityMeter
@@ -199,15 +200,19 @@ class _Listener:
     def __init__(self, tools: VoiceTools) -> None:
         self._activity = tools.activity
         self._state = tools.activity.new_state()
+        # Enrolled voices are heard as callers are: what a telephone drops would only make them differ.
+        self._telephone = TelephoneBand()
         self._framer = Framer()
         self.speech = NetSpeech(window_s=tools.model.window_s)
         self.meter = QualityMeter()
         self.windows: list[Window] = []
 
     def push(self, samples: Samples) -> None:
-        self._take(self._framer.push(samples))
+        self._take(self._framer.push(self._telephone.push(samples)))
 
     def finish(self) -> None:
+        nothing = np.zeros(0, np.float32)
+        self._take(self._framer.push(self._telephone.push(nothing, last=True)))
         self._take(self._framer.finish())
         last = self.speech.finish()
         if last is not None:

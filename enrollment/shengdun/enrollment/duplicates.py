@@ -1,5 +1,8 @@
 """Who sounds alike: searches for a voice among everybody who is registered."""
 
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 import numpy as np
@@ -7,31 +10,55 @@ import numpy as np
 from shengdun.enrollment.assessed import HeardVoice
 from shengdun.enrollment.reports import LikelyDuplicate
 from shengdun.index.scoring import Scorer
-from shengdun.index.snapshot import Snapshot
+from shengdun.index.snapshot import Snapshot, WatchlistResult
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DuplicatePrior:
+    """What is expected before a voice is compared, and from when on that counts as likely.
+
+    Attributes:
+        known: probability, before any evidence, that whoever is brought is on a watchlist already; in (0, 1).
+        likely: probability of that, after all evidence, from which actors are reported; in (0, 1).
+    """
+
+    known: float
+    likely: float
+
+    def __post_init__(self) -> None:
+        if not (0 < self.known < 1 and 0 < self.likely < 1):
+            raise ValueError("probabilities of duplicates lie between 0 and 1")
+
+    def least_llr(self, actors: int) -> float:
+        """LLR from which one of so many actors is likely the one who is brought.
+
+        Each actor is weighed against nobody and not against the others: a voice that is registered twice is a likely
+        duplicate of both.
+        """
+        each = self.known / max(actors, 1)
+        return math.log(self.likely / (1 - self.likely)) - math.log(each / (1 - self.known))
 
 
 def find_duplicates(
-    snapshot: Snapshot, voice: HeardVoice, *, model_id: str, least_llr: float, at: datetime
+    snapshot: Snapshot, voice: HeardVoice, *, model_id: str, prior: DuplicatePrior, at: datetime
 ) -> tuple[LikelyDuplicate, ...]:
     """The actors on any watchlist whose voice is likely this one, likeliest first.
 
-    Watchlists of other voice models can't be compared with and are left out, expired actors likewise.
+    As in a call, the number of actors is in the arithmetic: among ten thousand somebody sounds alike by chance, so it
+    takes more evidence there than on a list of ten. Watchlists of other voice models can't be compared with and are
+    left out, expired actors likewise.
     """
-    best: dict[str, float] = {}
-    for watchlist in snapshot.watchlists:
-        if watchlist.model_id != model_id:
-            continue
-        found = snapshot.search(
+    results = [
+        snapshot.search(
             watchlist.watchlist_id, voice.voiceprint, net_speech_s=voice.net_speech_s, at=at
         )
-        for candidate in found.candidates:
-            best[candidate.actor_id] = max(
-                candidate.llr, best.get(candidate.actor_id, candidate.llr)
-            )
-    likely = sorted(
-        ((llr, actor_id) for actor_id, llr in best.items() if llr >= least_llr), reverse=True
-    )
-    return tuple(_duplicate(snapshot, actor_id, llr) for llr, actor_id in likely)
+        for watchlist in snapshot.watchlists
+        if watchlist.model_id == model_id
+    ]
+    llrs = _best_llrs(results)
+    least = prior.least_llr(len(llrs) + sum(result.unscored_actors for result in results))
+    likely = sorted((-llr, actor_id) for actor_id, llr in llrs.items() if llr >= least)
+    return tuple(_duplicate(snapshot, actor_id, -llr) for llr, actor_id in likely)
 
 
 def llr_of_actor(
@@ -58,6 +85,14 @@ def llr_of_actor(
         return None
     joined = scorer.actor_llr(np.array(llrs), np.zeros(len(llrs), dtype=np.int64), 1)
     return float(joined[0])
+
+
+def _best_llrs(results: Sequence[WatchlistResult]) -> dict[str, float]:
+    best: dict[str, float] = {}
+    for result in results:
+        for actor_id, llr in zip(result.actor_ids, result.actor_llrs.tolist(), strict=True):
+            best[actor_id] = max(llr, best.get(actor_id, llr))
+    return best
 
 
 def _duplicate(snapshot: Snapshot, actor_id: str, llr: float) -> LikelyDuplicate:

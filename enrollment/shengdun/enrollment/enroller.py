@@ -172,7 +172,7 @@ class Enroller:
                 snapshot,
                 voice,
                 model_id=self._tools.model.model_id,
-                least_llr=self._policy.likely_duplicate_llr,
+                prior=self._policy.duplicates,
                 at=now,
             )
         )
