@@ -2,8 +2,8 @@
 
 The meeting with the most speakers, then the most audio, is the one of enrolment; every call is from another meeting, so
 that no voice is tested on its own session. The first six speakers are enrolled, the others are strangers. A speaker is
-enrolled from the longest recording of that meeting, and calls with the first long enough recording of each of the
-first two other meetings that have one.
+enrolled from the longest recording of that meeting that enrolment accepts, and calls with the first long enough
+recording of each of the first two other meetings that have one.
 """
 
 from collections.abc import Iterable, Sequence
@@ -41,12 +41,12 @@ class Enrolled:
     Attributes:
         speaker: ``S1`` to ``S9``.
         watchlist_ids: the watchlists it is to be on.
-        recording: what it is enrolled from.
+        recordings: what it may be enrolled from, longest first; the first that enrolment accepts is taken.
     """
 
     speaker: str
     watchlist_ids: tuple[str, ...]
-    recording: DemoRecording
+    recordings: tuple[DemoRecording, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +92,7 @@ def choose(recordings: Sequence[DemoRecording]) -> Cast:
         Enrolled(
             speaker=speaker,
             watchlist_ids=_watchlists(place),
-            recording=_longest(
+            recordings=_longest_first(
                 one for one in recordings if one.meeting == meeting and one.speaker == speaker
             ),
         )
@@ -134,8 +134,8 @@ def _watchlists(place: int) -> tuple[str, ...]:
     return tuple(name for name, on in ((KNOWN_AGENTS, first), (SHARED, second)) if on)
 
 
-def _longest(recordings: Iterable[DemoRecording]) -> DemoRecording:
-    return max(recordings, key=lambda one: one.duration_s)
+def _longest_first(recordings: Iterable[DemoRecording]) -> tuple[DemoRecording, ...]:
+    return tuple(sorted(recordings, key=lambda one: one.duration_s, reverse=True))
 
 
 def _first_calls(recordings: Sequence[DemoRecording], speaker: str) -> list[DemoRecording]:

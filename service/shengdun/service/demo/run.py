@@ -9,11 +9,14 @@ from typing import Final, TypeAlias
 
 import grpc
 
+from shengdun.fingerprint.voice.demo_recordings import DemoRecording
 from shengdun.fingerprint.voice.model_store import ModelStore
 from shengdun.service.client import (
     CallConfig,
     ClientError,
     Decision,
+    DuplicatePolicy,
+    Enrollment,
     NewActor,
     NewWatchlist,
     Recording,
@@ -28,6 +31,7 @@ from shengdun.service.demo.cast import (
     SHARED,
     TELEPHONE,
     Cast,
+    Enrolled,
     PlannedCall,
     choose,
 )
@@ -111,13 +115,29 @@ class _Demo:
         for watchlist in _WATCHLISTS:
             await self._client.create_watchlist(watchlist)
         for who in self._cast.enrolled:
-            enrollment = await self._client.enroll_actor(
-                NewActor(display_name=who.speaker, watchlist_ids=who.watchlist_ids, source="demo"),
-                [Recording(content=who.recording.read(), name=f"{who.speaker}.wav")],
-            )
+            enrollment = await self._enroll_one(who)
             assert enrollment.actor is not None
             self._actors[who.speaker] = enrollment.actor.actor_id
-            self._say(story.enrolled(who, enrollment))
+            self._tell(story.enrolled(who, enrollment))
+
+    async def _enroll_one(self, who: Enrolled) -> Enrollment:
+        """Enrol from the longest recording that is accepted; raises the refusal of the last one if none is."""
+        actor = NewActor(display_name=who.speaker, watchlist_ids=who.watchlist_ids, source="demo")
+        # The nine are known to be nine people, so a likeness is shown and does not keep anyone out.
+        register = DuplicatePolicy.REGISTER
+        *others, last = who.recordings
+        for one in others:
+            try:
+                return await self._client.enroll_actor(
+                    actor, [_upload(who, one)], duplicate_policy=register
+                )
+            except ClientError as error:
+                if error.detail is None:
+                    raise
+                self._tell(story.refused(who, error.detail))
+        return await self._client.enroll_actor(
+            actor, [_upload(who, last)], duplicate_policy=register
+        )
 
     async def _call(self) -> list[PlayedCall]:
         speakers = {actor_id: speaker for speaker, actor_id in self._actors.items()}
@@ -202,3 +222,7 @@ class _Demo:
     def _tell(self, lines: Iterable[str]) -> None:
         for line in lines:
             self._say(line)
+
+
+def _upload(who: Enrolled, recording: DemoRecording) -> Recording:
+    return Recording(content=recording.read(), name=f"{who.speaker}.wav")

@@ -10,6 +10,7 @@ from shengdun.service.client import (
     Decision,
     DecisionState,
     Enrollment,
+    EnrollmentReport,
     ErasureReceipt,
     RiskLevel,
     ServerInfo,
@@ -49,7 +50,7 @@ def opening(cast: Cast, info: ServerInfo) -> Iterator[str]:
     yield from _LEGEND
 
 
-def enrolled(who: Enrolled, enrollment: Enrollment) -> str:
+def enrolled(who: Enrolled, enrollment: Enrollment) -> Iterator[str]:
     """What the enrolment of one speaker found."""
     [report] = enrollment.report.recordings
     snr_db = report.audio_quality.snr_db
@@ -58,10 +59,18 @@ def enrolled(who: Enrolled, enrollment: Enrollment) -> str:
         if not report.other_voice_share
         else f"other voices {report.other_voice_share:.0%}"
     )
-    return (
+    yield (
         f"  {who.speaker}  {enrollment.outcome.value:<10}  net speech {report.net_speech.total_seconds():5.1f} s  "
         f"SNR {_DASH if snr_db is None else format(snr_db, '.0f'):>3} dB  {voices:<16}  {', '.join(who.watchlist_ids)}"
     )
+    for found in enrollment.report.likely_duplicates:
+        yield f"      sounds like {found.display_name} (LLR {found.llr:+.1f}); registered all the same"
+
+
+def refused(who: Enrolled, report: EnrollmentReport) -> Iterator[str]:
+    """Why a recording of a speaker was not taken."""
+    for recording in report.recordings:
+        yield f"  {who.speaker}  refused: {recording.unfit_message}"
 
 
 def played(call: PlayedCall, speakers: Mapping[str, str]) -> Iterator[str]:
