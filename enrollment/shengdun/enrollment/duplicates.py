@@ -40,7 +40,7 @@ class DuplicatePrior:
 
 
 def find_duplicates(
-    snapshot: Snapshot, voice: HeardVoice, *, model_id: str, prior: DuplicatePrior, at: datetime
+    snapshot: Snapshot, voice: HeardVoice, *, scorer: Scorer, prior: DuplicatePrior, at: datetime
 ) -> tuple[LikelyDuplicate, ...]:
     """The actors on any watchlist whose voice is likely this one, likeliest first.
 
@@ -53,10 +53,15 @@ def find_duplicates(
             watchlist.watchlist_id, voice.voiceprint, net_speech_s=voice.net_speech_s, at=at
         )
         for watchlist in snapshot.watchlists
-        if watchlist.model_id == model_id
+        if watchlist.model_id == scorer.model_id
     ]
     llrs = _best_llrs(results)
-    least = prior.least_llr(len(llrs) + sum(result.unscored_actors for result in results))
+    actors = len(llrs) + sum(result.unscored_actors for result in results)
+    # The calibration vouches for no more than it says about a voice and itself; more is not asked for.
+    most = scorer.pairwise_llr(
+        voice.voiceprint, voice.voiceprint, net_a_s=voice.net_speech_s, net_b_s=voice.net_speech_s
+    )
+    least = min(prior.least_llr(actors), most)
     likely = sorted((-llr, actor_id) for actor_id, llr in llrs.items() if llr >= least)
     return tuple(_duplicate(snapshot, actor_id, -llr) for llr, actor_id in likely)
 

@@ -171,7 +171,7 @@ class Enroller:
             lambda: find_duplicates(
                 snapshot,
                 voice,
-                model_id=self._tools.model.model_id,
+                scorer=self._tools.scorer,
                 prior=self._policy.duplicates,
                 at=now,
             )

@@ -5,7 +5,7 @@ from typing import Final
 
 from shengdun.enrollment.duplicates import DuplicatePrior
 
-_AGENTS_COME_BACK: Final = DuplicatePrior(known=0.2, likely=0.5)
+_AGENTS_COME_BACK: Final = DuplicatePrior(known=0.05, likely=0.5)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,8 +34,8 @@ class EnrollmentPolicy:
         same_voice_llr: LLR from which two recordings count as one person's. A voiceprint that is somebody else's would
             flag somebody who did nothing, so the evidence has to speak for it, however sure the investigator is. On
             the demo's speakers, meetings mixed, 1 refuses no right pair and takes 8 % of the wrong ones.
-        duplicates: who counts as registered already. One in five who are brought is taken to be, since agents come
-            back; those are reported who are so with even odds after all evidence.
+        duplicates: who counts as registered already. One in twenty who are brought is taken to be, since agents
+            come back; those are reported who are so with even odds after all evidence.
         most_recordings: recordings that one enrolment takes.
         assessments_at_once: recordings of all enrolments that are decoded and held in memory at the same time.
     """
