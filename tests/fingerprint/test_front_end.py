@@ -5,7 +5,6 @@ from collections.abc import Sequence
 import numpy as np
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from shengdun.fingerprint.voice.recordings import decode_recording
 
 from shengdun.fingerprint.voice.activity import VoiceActivity
 from shengdun.fingerprint.voice.codecs import AudioFormat, Encoding, encode
@@ -13,6 +12,7 @@ from shengdun.fingerprint.voice.demo_recordings import DemoRecording
 from shengdun.fingerprint.voice.errors import OddByteCount
 from shengdun.fingerprint.voice.front_end import FrontEnd, Heard, HeardWindow, hear
 from shengdun.fingerprint.voice.quality import Finding
+from shengdun.fingerprint.voice.recordings import decode_recording
 
 PCMU = AudioFormat(encoding=Encoding.PCMU, sample_rate_hz=8000)
 L16 = AudioFormat(encoding=Encoding.L16, sample_rate_hz=16000)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from shengdun.fingerprint.errors import ShengdunError, Status
 from shengdun.fingerprint.voice.activity import Framer, VoiceActivity
+from shengdun.fingerprint.voice.codecs import TelephoneBand
 from shengdun.fingerprint.voice.models import VoiceModel
 from shengdun.fingerprint.voice.quality import QualityMeter
 from shengdun.fingerprint.voice.recordings import decode_recording
@@ -61,7 +62,9 @@ def embed_recording(
     """
     recording = decode_recording(file.read_bytes(), limit_s=limit_s)
     meter = QualityMeter()
-    windows, net_speech_s = _listen(recording.samples, model, activity, meter)
+    windows, net_speech_s = _listen(
+        TelephoneBand().push(recording.samples, last=True), model, activity, meter
+    )
     if not windows:
         raise NothingToEmbed(
             f"it holds {net_speech_s:.1f} s of speech, too little for a voiceprint; choose a longer recording"
