@@ -37,7 +37,7 @@ FIT_PRIOR: Final = 0.001
 MIN_LIST_SPEAKERS: Final = 9
 SHORTEST_S: Final = 1.5
 LONGEST_S: Final = 20.0
-CREATED_AT: Final = "2026-01-01T00:00:00Z"
+CREATED_AT: Final = "2026-11-22T00:00:00Z"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,13 +57,13 @@ class Variant:
     shrinkage: float | None = None
 
 
-SHIPPED: Final = Variant(label="centred", centred=True)
+SHIPPED: Final = Variant(label="centred + whitening 0.5", centred=True, shrinkage=0.5)
 VARIANTS: Final = (
     Variant(label="raw cosine", centred=False),
-    SHIPPED,
-    Variant(label="raw + AS-Norm 100", centred=False, cohort_nearest=100),
+    Variant(label="centred", centred=True),
     Variant(label="centred + AS-Norm 100", centred=True, cohort_nearest=100),
-    Variant(label="centred + whitening (half shrunk)", centred=True, shrinkage=0.5),
+    Variant(label="centred + whitening 0.8", centred=True, shrinkage=0.8),
+    SHIPPED,
 )
 
 
