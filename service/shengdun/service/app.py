@@ -10,7 +10,6 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import structlog
@@ -22,6 +21,7 @@ from shengdun.fingerprint.voice.activity import FRAME_SAMPLES, VoiceActivity
 from shengdun.fingerprint.voice.model_store import ModelStore
 from shengdun.fingerprint.voice.models import VoiceModel
 from shengdun.fingerprint.voice.samples import MODEL_RATE_HZ
+from shengdun.fingerprint.voice.speakers import SpeakerCount
 from shengdun.index import calibration
 from shengdun.index.calls import CallDirectory
 from shengdun.index.connections import StoreSettings
@@ -52,11 +52,13 @@ class Voice:
         model: makes voiceprints.
         activity: finds speech.
         scorer: turns voiceprints of the model into likelihood ratios.
+        speakers: tells one voice from several in a recording.
     """
 
     model: VoiceModel
     activity: VoiceActivity
     scorer: Scorer
+    speakers: SpeakerCount
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,7 +152,12 @@ def open_voice(settings: Settings) -> Voice:
         else calibration.load(named.expanduser())
     )
     profile.require_model(model.model_id)
-    return Voice(model=model, activity=models.voice_activity(), scorer=Scorer(profile))
+    return Voice(
+        model=model,
+        activity=models.voice_activity(),
+        scorer=Scorer(profile),
+        speakers=SpeakerCount(models.segmentation(), model),
+    )
 
 
 def store_settings(settings: Settings, url: str) -> StoreSettings:
@@ -201,7 +208,12 @@ def _enroller(
 ) -> Enroller:
     return Enroller(
         registry=registry,
-        tools=VoiceTools(activity=voice.activity, model=voice.model, scorer=voice.scorer),
+        tools=VoiceTools(
+            activity=voice.activity,
+            model=voice.model,
+            scorer=voice.scorer,
+            speakers=voice.speakers,
+        ),
         policy=EnrollmentPolicy(longest_recording_s=settings.server.recording_max_s),
         run=lane.run,
     )

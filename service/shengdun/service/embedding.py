@@ -2,12 +2,11 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from shengdun.fingerprint.errors import ShengdunError, Status
 from shengdun.fingerprint.voice.activity import Framer, VoiceActivity
 from shengdun.fingerprint.voice.codecs import TelephoneBand
 from shengdun.fingerprint.voice.models import VoiceModel
@@ -16,15 +15,9 @@ from shengdun.fingerprint.voice.recordings import decode_recording
 from shengdun.fingerprint.voice.samples import Samples
 from shengdun.fingerprint.voice.windows import NetSpeech, Window
 from shengdun.index.scoring import aggregate
+from shengdun.service.errors import NothingToEmbed
 
 _AT_ONCE: Final = 8
-
-
-class NothingToEmbed(ShengdunError):
-    """A recording has less speech than one voiceprint needs."""
-
-    status: ClassVar[Status] = Status.INVALID_ARGUMENT
-    reason: ClassVar[str] = "NOTHING_TO_EMBED"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

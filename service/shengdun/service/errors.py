@@ -14,11 +14,12 @@
     ├── LineUnknown              no such line of business
     ├── CallUnknown              no live or recent call of that id
     ├── MessageTooLarge          a message is over its limit
-    ├── AudioTooFast             more audio is waiting than a call may queue
     ├── CallIdle                 a call sent nothing for too long
     ├── CallTooLong              a call went on for longer than any call does
     ├── Overloaded               the server holds as many calls as it can
     ├── ServerStopping           the server takes no new work
+    ├── NothingToEmbed           a recording has less speech than one voiceprint needs
+    ├── DemoFailed               the demo could not go on
     ├── Unauthenticated          no token, an unknown one or one that has expired
     └── PermissionDenied         the token's roles do not allow this
 """
@@ -103,13 +104,6 @@ class MessageTooLarge(ShengdunError):
     reason: ClassVar[str] = "MESSAGE_TOO_LARGE"
 
 
-class AudioTooFast(ShengdunError):
-    """More audio of one call is waiting than a call may queue."""
-
-    status: ClassVar[Status] = Status.RESOURCE_EXHAUSTED
-    reason: ClassVar[str] = "AUDIO_TOO_FAST"
-
-
 class CallIdle(ShengdunError):
     """A call sent nothing for longer than the server waits."""
 
@@ -136,6 +130,20 @@ class ServerStopping(ShengdunError):
 
     status: ClassVar[Status] = Status.UNAVAILABLE
     reason: ClassVar[str] = "SERVER_STOPPING"
+
+
+class NothingToEmbed(ShengdunError):
+    """A recording has less speech than one voiceprint needs."""
+
+    status: ClassVar[Status] = Status.INVALID_ARGUMENT
+    reason: ClassVar[str] = "NOTHING_TO_EMBED"
+
+
+class DemoFailed(ShengdunError):
+    """The demo could not go on."""
+
+    status: ClassVar[Status] = Status.FAILED_PRECONDITION
+    reason: ClassVar[str] = "DEMO_FAILED"
 
 
 class Unauthenticated(ShengdunError):

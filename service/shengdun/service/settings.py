@@ -1,7 +1,8 @@
 """The settings: one typed tree, loaded in one place.
 
 Later sources win: defaults, the TOML file, the environment, the command line. In the environment a key
-is written ``SHENGDUN_SERVER__PORT`` for ``server.port``. Unknown keys are refused and all mistakes are reported at once.
+is written ``SHENGDUN_SERVER__PORT`` for ``server.port``. Unknown keys are refused, and all mistakes are reported at
+once.
 """
 
 import os
@@ -147,8 +148,9 @@ class LineSettings(_Settings):
 
     watchlists: tuple[Slug, ...] = ()
     """Watchlists to screen; none means every watchlist there is."""
-    prior: Probability = 0.01
-    """Share of this line's calls that come from someone on its watchlists, before anything is heard."""
+    prior: Probability = 0.03
+    """Share of this line's calls that come from someone on its watchlists, before anything is heard. It bounds how many
+    genuine callers can be flagged: raise it only on a line where listed agents really call that often."""
     levels: LevelSettings = LevelSettings()
     """Probabilities at which a level begins."""
     actions: ActionSettings = ActionSettings()

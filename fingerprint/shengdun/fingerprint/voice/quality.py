@@ -19,7 +19,7 @@ _FLOOR_DBFS = -120.0
 _SPEECH = 0.5
 _PAUSE = 0.15
 _LARGEST_SNR_DB = 60.0
-_LEAST_FRAMES_FOR_SNR = 8
+_LEAST_FRAMES_FOR_SNR = 16
 _CLIPPED_FROM = 0.999
 
 
@@ -72,7 +72,8 @@ class AudioQuality:
     Attributes:
         duration_s: audio seen, in whole frames.
         level_dbfs: mean level of the speech; of everything, where there is no speech.
-        snr_db: level of speech over that of pauses, at most 60; None with too little of either.
+        snr_db: mean level of speech over the median level of pauses, at most 60; None with less than
+            half a second of either.
         clipped_share: share of samples at the codec's peak, 0 to 1.
         speech_share: share of frames with speech, 0 to 1.
         silent_share: share of silent frames, 0 to 1.
@@ -103,7 +104,7 @@ class QualityMeter:
         self._policy = policy or QualityPolicy()
         self._frames = 0
         self._speech = _Power()
-        self._pauses = _Power()
+        self._pauses = _Level()
         self._all = _Power()
         self._silent = 0
         self._dtmf = 0
@@ -180,7 +181,7 @@ class QualityMeter:
     def _snr_db(self) -> float | None:
         if min(self._speech.frames, self._pauses.frames) < _LEAST_FRAMES_FOR_SNR:
             return None
-        noise = max(self._pauses.mean, _power_of(_FLOOR_DBFS))
+        noise = _power_of(self._pauses.median_dbfs)
         ratio = max(self._speech.mean - noise, 0.0) / noise
         return min(_decibels(ratio), _LARGEST_SNR_DB)
 
@@ -243,6 +244,31 @@ class _Power:
     @property
     def dbfs(self) -> float:
         return max(_decibels(self.mean), _FLOOR_DBFS)
+
+
+class _Level:
+    """Running median level of frames, to half a decibel.
+
+    Of pauses the mean would be wrong: a breath, a click or the end of a word in a few short pauses is a thousand times
+    the noise.
+    """
+
+    _STEP_DB = 0.5
+
+    def __init__(self) -> None:
+        self.frames = 0
+        self._counts = np.zeros(round(-_FLOOR_DBFS / self._STEP_DB) + 1, np.int64)
+
+    def add(self, power: NDArray[np.float64]) -> None:
+        self.frames += len(power)
+        dbfs = 10.0 * np.log10(np.maximum(power, _power_of(_FLOOR_DBFS)))
+        steps = np.rint((dbfs - _FLOOR_DBFS) / self._STEP_DB).astype(np.int64)
+        np.add.at(self._counts, np.minimum(steps, len(self._counts) - 1), 1)
+
+    @property
+    def median_dbfs(self) -> float:
+        middle = int(np.searchsorted(np.cumsum(self._counts), (self.frames + 1) // 2))
+        return _FLOOR_DBFS + middle * self._STEP_DB
 
 
 def _decibels(power: float) -> float:

@@ -7,7 +7,7 @@ from datetime import timedelta
 from enum import Enum
 from typing import Final
 
-from shengdun.service.client import CallConfig, ClientError, Decision, RiskLevel, ShengdunClient
+from shengdun.service.client import CallConfig, ClientError, Decision, ShengdunClient
 from shengdun.service.client.telephone import converse
 from shengdun.service.demo.cast import LINE, TELEPHONE, PlannedCall
 
@@ -98,8 +98,8 @@ async def _play(
 
 
 def judge(plan: PlannedCall, last: Decision, actors: dict[str, str]) -> Outcome:
-    """What became of a call: only a last level of HIGH counts as flagged."""
-    if last.level is not RiskLevel.HIGH:
+    """What became of a call, by the flags of its last decision; a flag is raised at MEDIUM and at HIGH."""
+    if not last.flags:
         return Outcome.MISSED if plan.known else Outcome.PASSED
     if not plan.known:
         return Outcome.FALSE_FLAG

@@ -8,23 +8,16 @@ from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import ClassVar, Final
+from typing import Final
 
-from shengdun.fingerprint.errors import ShengdunError, Status
 from shengdun.service.demo.cast import LINE, PRIOR
+from shengdun.service.errors import DemoFailed
 from shengdun.service.settings import ENVIRONMENT_PREFIX
 
 _READY: Final = "listening on "
 _START_S: Final = 60.0
 _STOP_S: Final = 20.0
 _LAST_LINES: Final = 10
-
-
-class DemoFailed(ShengdunError):
-    """The demo could not go on."""
-
-    status: ClassVar[Status] = Status.FAILED_PRECONDITION
-    reason: ClassVar[str] = "DEMO_FAILED"
 
 
 @asynccontextmanager

@@ -20,6 +20,7 @@ from shengdun.service.client import (
     NewActor,
     NewWatchlist,
     Recording,
+    RiskLevel,
     ShengdunClient,
 )
 from shengdun.service.client.telephone import play
@@ -51,7 +52,6 @@ _WATCHLISTS: Final = (
         watchlist_id=SHARED, name="Shared by peers", purpose="demonstration", owner="demo"
     ),
 )
-_BAD: Final = frozenset({Outcome.FALSE_FLAG, Outcome.FAILED})
 
 
 async def run_demo(
@@ -210,7 +210,7 @@ class _Demo:
         return call.decision
 
     def _verdict(self, calls: list[PlayedCall], *, forgotten: bool) -> bool:
-        bad = [call.plan.call_id for call in calls if call.outcome in _BAD]
+        bad = [call.plan.call_id for call in calls if _is_bad(call)]
         if bad:
             self._say(f"NOT as it should be: calls {', '.join(bad)}")
         if not forgotten:
@@ -226,3 +226,9 @@ class _Demo:
 
 def _upload(who: Enrolled, recording: DemoRecording) -> Recording:
     return Recording(content=recording.read(), name=f"{who.speaker}.wav")
+
+
+def _is_bad(call: PlayedCall) -> bool:
+    """A genuine caller at MEDIUM is reviewed by a person after the call; one at HIGH would be treated differently."""
+    harmed = call.outcome is Outcome.FALSE_FLAG and call.decisions[-1].level is RiskLevel.HIGH
+    return harmed or call.outcome is Outcome.FAILED

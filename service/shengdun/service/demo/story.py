@@ -143,9 +143,10 @@ def summary(
     yield "summary"
     yield f"  calls by enrolled speakers   {len(known)}"
     for outcome in (Outcome.DETECTED, Outcome.MISSED, Outcome.WRONG_ACTOR):
-        yield f"    {outcome.value:<25}  {_count(known, outcome)}{_reviewed(known, outcome)}"
+        yield f"    {outcome.value:<25}  {_count(known, outcome)}{_levels(known, outcome)}"
     yield f"  genuine calls                {len(strangers)} (one of them without speech)"
-    yield f"    false flags                {_count(strangers, Outcome.FALSE_FLAG)}"
+    false_flags = Outcome.FALSE_FLAG
+    yield f"    false flags                {_count(strangers, false_flags)}{_levels(strangers, false_flags)}"
     yield f"  calls that failed            {_count(calls, Outcome.FAILED)}"
     if latencies:
         unpaced = "" if paced else " (sent faster than speech: it waited)"
@@ -159,16 +160,14 @@ def summary(
     yield f"  calibration profile          {info.calibration_profile_id}"
 
 
-def _reviewed(calls: Sequence[PlayedCall], outcome: Outcome) -> str:
-    """How many of the missed calls a person would still look at."""
-    medium = [
-        call
-        for call in calls
-        if call.outcome is outcome
-        and call.decisions
-        and call.decisions[-1].level is RiskLevel.MEDIUM
+def _levels(calls: Sequence[PlayedCall], outcome: Outcome) -> str:
+    """At which levels the flagged ones of these calls ended."""
+    last = [
+        call.decisions[-1].level for call in calls if call.outcome is outcome and call.decisions
     ]
-    return f" ({len(medium)} of them at MEDIUM, for review after the call)" if medium else ""
+    counts = [(level, last.count(level)) for level in (RiskLevel.HIGH, RiskLevel.MEDIUM)]
+    shown = ", ".join(f"{count} at {level.name}" for level, count in counts if count)
+    return f" ({shown})" if shown else ""
 
 
 def _count(calls: Sequence[PlayedCall], outcome: Outcome) -> int:
