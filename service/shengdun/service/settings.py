@@ -38,11 +38,11 @@ class _Settings(BaseModel):
 class TlsSettings(_Settings):
     """Certificates of the server, PEM files."""
 
-    certificate: Path
+    certificate: Path = Field(examples=["/etc/shengdun/server.pem"])
     """The server's certificate chain."""
-    key: Path
+    key: Path = Field(examples=["/etc/shengdun/server.key"])
     """Its private key."""
-    client_ca: Path | None = None
+    client_ca: Path | None = Field(default=None, examples=["/etc/shengdun/clients-ca.pem"])
     """When set, clients must show a certificate signed by this authority (mTLS)."""
 
 
@@ -72,15 +72,19 @@ class ServerSettings(_Settings):
 class StoreSettings(_Settings):
     """The Redis or Valkey that keeps watchlists; without a URL one is run in the data directory."""
 
-    url: SecretStr | None = None
+    url: SecretStr | None = Field(
+        default=None, examples=["rediss://:password@valkey.example:6379/0"]
+    )
     """redis://, rediss://, unix://, redis+sentinel://host,host/name or redis+cluster://host; may carry credentials."""
-    ca_certificate: Path | None = None
+    ca_certificate: Path | None = Field(default=None, examples=["/etc/shengdun/store-ca.pem"])
     """Authority that signed the store's certificate; none means the system's."""
-    client_certificate: Path | None = None
+    client_certificate: Path | None = Field(
+        default=None, examples=["/etc/shengdun/store-client.pem"]
+    )
     """Certificate that this server shows to the store."""
-    client_key: Path | None = None
+    client_key: Path | None = Field(default=None, examples=["/etc/shengdun/store-client.key"])
     """Its private key."""
-    keys_file: Path | None = None
+    keys_file: Path | None = Field(default=None, examples=["/etc/shengdun/keys.json"])
     """File of the master keys; none means `keys.json` in the data directory. Machines that share a store share it."""
     prefix: Slug = "shengdun"
     """Begins every key, so that several installations can share a store."""
@@ -91,9 +95,9 @@ class VoiceSettings(_Settings):
 
     model: str = "campplus-zh-en"
     """Name of an installed voice model."""
-    calibration_profile: Path | None = None
+    calibration_profile: Path | None = Field(default=None, examples=["/etc/shengdun/our-site.npz"])
     """A calibration profile of this model; none means the one that ships with it."""
-    workers: Annotated[int, Field(ge=1)] | None = None
+    workers: Annotated[int, Field(ge=1)] | None = Field(default=None, examples=[2])
     """Voiceprints computed at once; none means one for each core."""
 
 
@@ -102,7 +106,7 @@ class AccessSettings(_Settings):
 
     required: bool = False
     """Ask for a token on loopback too. Elsewhere a token is always asked for."""
-    tokens_file: Path | None = None
+    tokens_file: Path | None = Field(default=None, examples=["/etc/shengdun/tokens.json"])
     """File of hashed tokens; none means `tokens.json` in the data directory."""
 
 
@@ -175,7 +179,7 @@ class Settings(_Settings):
 
     data_dir: Path = Path("~/.local/share/shengdun")
     """Directory of the embedded store, the keys and the access tokens."""
-    models_dir: Path | None = None
+    models_dir: Path | None = Field(default=None, examples=["/opt/shengdun/models"])
     """Directory of the models; none means `models` in the data directory."""
     server: ServerSettings = ServerSettings()
     """Where the server listens."""

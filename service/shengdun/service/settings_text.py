@@ -4,21 +4,14 @@ import json
 import types
 import typing
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any, Final
 
-from pydantic import BaseModel, SecretStr
+from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from shengdun.service.settings import FILE_NAME, LineSettings, Settings
 
 _EXAMPLE_LINE: Final = "complaints"
-_WITHOUT_DEFAULT: Final[tuple[tuple[type, object], ...]] = (
-    (Path, "/etc/shengdun/example.file"),
-    (SecretStr, "redis://127.0.0.1:6379/0"),
-    (int, 2),
-)
-"""What stands in the example for keys that are not set by default, by their type."""
 
 
 def example() -> str:
@@ -38,7 +31,7 @@ def _section(model: type[BaseModel], path: tuple[str, ...]) -> Iterator[str]:
         if inner is not None:
             nested.append((name, field, inner))
         elif field.annotation is not None and typing.get_origin(field.annotation) is not dict:
-            yield f"# {field.description}"
+            yield from (f"# {line}" for line in (field.description or "").splitlines())
             yield f"# {name} = {_value(_shown(field))}"
             yield ""
     for name, field, inner in nested:
@@ -73,8 +66,8 @@ def _alternatives(annotation: object) -> tuple[object, ...]:
 def _shown(field: FieldInfo) -> object:
     if not field.is_required() and field.default is not None:
         return field.default
-    kinds = _alternatives(field.annotation)
-    return next(value for kind, value in _WITHOUT_DEFAULT if kind in kinds)
+    assert field.examples, "a key without a default needs an example"
+    return field.examples[0]
 
 
 def resolved(settings: Settings) -> str:

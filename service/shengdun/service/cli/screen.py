@@ -97,7 +97,9 @@ async def _screen_all(
         async with places:
             try:
                 return await (_live if plan.live else _whole)(client, file, plan)
-            except (ClientError, ShengdunError) as error:
+            except ShengdunError as error:
+                complain(error.message)
+            except ClientError as error:
                 complain(f"{file}: {error.message}")
             except OSError as error:
                 complain(f"{file}: {error.strerror or error}")
