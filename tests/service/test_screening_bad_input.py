@@ -23,11 +23,13 @@ from shengdun.service.client import (
     ClientError,
     Decision,
     DecisionState,
+    PartialReason,
     RiskLevel,
     ShengdunClient,
 )
 from shengdun.service.client.calls import CallStream
 from shengdun.service.convert.client_errors import error_from_wire
+from shengdun.service.server import Server
 from shengdun.v1 import audio_pb2, screening_pb2, screening_pb2_grpc
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -105,9 +107,7 @@ async def _send(desk: Desk, messages: Sequence[Request]) -> ClientError:
                 pass
         except (grpc.aio.AioRpcError, asyncio.InvalidStateError):
             pass
-        return error_from_wire(
-            await rpc.code(), await rpc.details(), await rpc.trailing_metadata()
-        )
+        return error_from_wire(await rpc.code(), await rpc.details(), await rpc.trailing_metadata())
 
 
 @pytest.mark.parametrize("case", BAD_STREAMS)
@@ -289,7 +289,10 @@ BAD_RECORDINGS = {
     "a text file named .wav": (b"this is not audio\n" * 100, "UNREADABLE_RECORDING"),
     "nothing at all": (b"", "UNREADABLE_RECORDING"),
     "a damaged file": (signals.wav_file(signals.noise(2.0))[:30], "UNREADABLE_RECORDING"),
-    "a recording that is too long": (signals.wav_file(signals.silence(121.0)), "RECORDING_TOO_LONG"),
+    "a recording that is too long": (
+        signals.wav_file(signals.silence(121.0)),
+        "RECORDING_TOO_LONG",
+    ),
 }
 
 
@@ -310,3 +313,16 @@ async def test_a_whole_recording_is_screened(desk: Desk, recordings: Recordings)
     best = screened.decision.watchlists[0].best
     assert best is not None
     assert best.actor_id == desk.actors["S6"]
+
+
+async def test_a_call_without_any_watchlist_says_so(
+    tmp_path: Path, models_dir: Path, recordings: Recordings
+) -> None:
+    """Nobody is on no list; the decision names that nothing was screened."""
+    settings = server_settings(tmp_path / "data", models_dir)
+    async with Server(settings) as server, ShengdunClient.connect(server.address) as client:
+        last = (
+            await screen(client, "unlisted", telephone(speech_of(recordings, "S6", seconds=5)))
+        )[-1]
+    assert (last.state, last.level) == (DecisionState.FINAL, RiskLevel.LOW)
+    assert PartialReason.NO_WATCHLISTS in last.partial_reasons

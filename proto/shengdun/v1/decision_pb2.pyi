@@ -112,6 +112,8 @@ class _PartialReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Partial
     """The store cannot be reached; the watchlists are those of the last snapshot."""
     PARTIAL_REASON_BUDGET_EXCEEDED: _PartialReason.ValueType  # 3
     """Speech that was already received had not been evaluated when the decision was due."""
+    PARTIAL_REASON_NO_WATCHLISTS: _PartialReason.ValueType  # 4
+    """There was no watchlist to screen the call against."""
 
 class PartialReason(_PartialReason, metaclass=_PartialReasonEnumTypeWrapper):
     """Why a decision rests on less than it could."""
@@ -124,6 +126,8 @@ PARTIAL_REASON_WATCHLISTS_STALE: PartialReason.ValueType  # 2
 """The store cannot be reached; the watchlists are those of the last snapshot."""
 PARTIAL_REASON_BUDGET_EXCEEDED: PartialReason.ValueType  # 3
 """Speech that was already received had not been evaluated when the decision was due."""
+PARTIAL_REASON_NO_WATCHLISTS: PartialReason.ValueType  # 4
+"""There was no watchlist to screen the call against."""
 Global___PartialReason: _TypeAlias = PartialReason  # noqa: Y015
 
 @_typing.final

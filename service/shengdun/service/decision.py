@@ -29,6 +29,7 @@ class PartialReason(Enum):
     SERVER_STOPPING = "server_stopping"
     WATCHLISTS_STALE = "watchlists_stale"
     BUDGET_EXCEEDED = "budget_exceeded"
+    NO_WATCHLISTS = "no_watchlists"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

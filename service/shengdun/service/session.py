@@ -183,7 +183,10 @@ class CallSession:
 
     def _decide(self, *, since: float, partial: tuple[PartialReason, ...] = ()) -> Decision:
         self._sequence += 1
-        stale = (PartialReason.WATCHLISTS_STALE,) if self._versions.watchlists_stale() else ()
+        if self._versions.watchlists_stale():
+            partial += (PartialReason.WATCHLISTS_STALE,)
+        if self._risk.level is not None and not self._risk.watchlists:
+            partial += (PartialReason.NO_WATCHLISTS,)
         return Decision(
             decision_id=f"{self._run_id}-{self._revision}",
             call_id=self._call_id,
@@ -195,7 +198,7 @@ class CallSession:
             several_voices=self._evidence.has_several_voices,
             recommended_action=self._line.action_at(self._risk.level),
             latency=timedelta(seconds=max(0.0, self._now() - since)),
-            partial_reasons=partial + stale,
+            partial_reasons=partial,
             line=self._line.name,
             policy_id=self._line.policy_id,
             model_id=self._versions.model_id,

@@ -70,6 +70,7 @@ class AudioFinding(Enum):
     NOISY = "noisy"
     SEVERAL_VOICES = "several_voices"
     WRONG_ENCODING = "wrong_encoding"
+    QUIET = "quiet"
     UNKNOWN = "unknown"
 
 
@@ -128,6 +129,7 @@ class PartialReason(Enum):
     SERVER_STOPPING = "server_stopping"
     WATCHLISTS_STALE = "watchlists_stale"
     BUDGET_EXCEEDED = "budget_exceeded"
+    NO_WATCHLISTS = "no_watchlists"
     UNKNOWN = "unknown"
 
 
