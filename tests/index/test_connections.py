@@ -24,20 +24,25 @@ Serve = Callable[..., Awaitable[int]]
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A free port; a Cluster's node takes the one that is 10,000 higher, too, so that one must exist."""
+    while True:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = int(probe.getsockname()[1])
+        if port < 55_000:
+            return port
 
 
 async def ready(port: int, password: str | None = None) -> Redis:
     redis = Redis(port=port, password=password, protocol=2)
-    while True:
-        try:
-            await redis.ping()
-        except RedisError:
-            await asyncio.sleep(0.02)
-        else:
-            return redis
+    async with asyncio.timeout(20):
+        while True:
+            try:
+                await redis.ping()
+            except RedisError:
+                await asyncio.sleep(0.02)
+            else:
+                return redis
 
 
 @pytest.fixture

@@ -29,7 +29,13 @@ class Compactor:
 
     async def finished(self) -> None:
         """Wait until all that was requested is done."""
-        await self._idle.wait()
+        if self._worker is None:
+            return
+        idle = asyncio.create_task(self._idle.wait())
+        await asyncio.wait({idle, self._worker}, return_when=asyncio.FIRST_COMPLETED)
+        if not idle.done():
+            idle.cancel()
+            await self._worker  # ended by a defect, which belongs to whoever waits
 
     async def close(self) -> None:
         """Stop; idempotent. What was not done is requested again when the registry is opened."""

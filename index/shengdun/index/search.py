@@ -96,8 +96,19 @@ def rank(
 
 def _find(segments: tuple[Segment, ...], query: NDArray[np.float32], at_us: int) -> Hits:
     if sum(len(segment) for segment in segments) <= EXHAUSTIVE_ROWS:
-        return Hits.concatenate([segment.all(query, at_us) for segment in segments])
-    hits = Hits.concatenate([segment.nearest(query, at_us, NEAREST_ROWS) for segment in segments])
+        return Hits.concatenate([each.hits(query, each.valid(at_us)) for each in segments])
+    found = [segment.nearest(query, at_us, NEAREST_ROWS) for segment in segments]
+    cosines = np.concatenate([each for each, _ in found])
+    if len(cosines) > NEAREST_ROWS:
+        farthest = np.partition(cosines, -NEAREST_ROWS)[-NEAREST_ROWS]
+    else:
+        farthest = np.float32(-np.inf)
+    hits = Hits.concatenate(
+        [
+            segment.hits(query, rows[near >= farthest])
+            for segment, (near, rows) in zip(segments, found, strict=True)
+        ]
+    )
     return hits.take(_order(hits, -hits.cosines)[:NEAREST_ROWS])
 
 

@@ -21,7 +21,10 @@ NEVER_US: Final = np.iinfo(np.int64).max
 faiss: Any = _faiss
 
 _SMALL_ROWS: Final = 1024
-"""Segments up to this size are built again at every change."""
+"""Segments up to this size are built again at every addition."""
+
+_LARGE_ROWS: Final = 16_384
+"""No segment grows larger, which bounds what a removal has to build again."""
 
 
 def microseconds(moment: datetime | None) -> int:
@@ -175,23 +178,32 @@ class Segment:
             **columns,
         )
 
-    def all(self, query: NDArray[np.float32], at_us: int) -> Hits:
-        """Every voiceprint that has not expired."""
-        return self._hits(query, np.flatnonzero(self.expires_us > at_us))
+    def valid(self, at_us: int) -> NDArray[np.int64]:
+        """The rows that have not expired."""
+        return np.flatnonzero(self.expires_us > at_us)
 
-    def nearest(self, query: NDArray[np.float32], at_us: int, count: int) -> Hits:
-        """The nearest voiceprints that have not expired, by exact inner product."""
+    def nearest(
+        self, query: NDArray[np.float32], at_us: int, count: int
+    ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """The nearest rows that have not expired, with their cosines as FAISS rounds them."""
         parameters = None
         if self.earliest_us <= at_us:
             bitmap = np.packbits(self.expires_us > at_us, bitorder="little")
             parameters = faiss.SearchParameters(sel=faiss.IDSelectorBitmap(bitmap))
-        count = min(count, len(self))
-        _, rows = self.index.search(query[np.newaxis, :], count, params=parameters)
-        return self._hits(query, rows[0][rows[0] >= 0])
+        # One query needs one thread; the setting is each thread's own, and more threads would only fight for the cores.
+        faiss.omp_set_num_threads(1)
+        cosines, rows = self.index.search(
+            query[np.newaxis, :], min(count, len(self)), params=parameters
+        )
+        found = rows[0] >= 0
+        return cosines[0][found], rows[0][found]
 
-    def _hits(self, query: NDArray[np.float32], rows: NDArray[np.int64]) -> Hits:
-        # Again in double precision, row by row: FAISS rounds by a row's place in its segment, and the same voiceprint
-        # must give the same evidence however the segments came about.
+    def hits(self, query: NDArray[np.float32], rows: NDArray[np.int64]) -> Hits:
+        """Some rows with their cosines to the query, (d,), in double precision and row by row.
+
+        FAISS rounds by a row's place in its segment; here the same voiceprint gives the same evidence however the
+        segments came about.
+        """
         vectors = self.vectors[rows].astype(np.float64)
         return Hits(
             cosines=np.vecdot(vectors, query.astype(np.float64)),
@@ -205,13 +217,17 @@ class Segment:
 
 def append(segments: Sequence[Segment], rows: Sequence[Row], scorer: Scorer) -> tuple[Segment, ...]:
     """The segments with more rows."""
-    grown = [*segments, Segment.build(rows, scorer)]
+    grown = list(segments)
+    starts = range(0, len(rows), _LARGE_ROWS)
+    grown += [Segment.build(rows[start : start + _LARGE_ROWS], scorer) for start in starts]
     while len(grown) > 1 and _mergeable(len(grown[-2]), len(grown[-1])):
         grown[-2:] = [Segment.merge(grown[-2:])]
     return tuple(grown)
 
 
 def _mergeable(before: int, last: int) -> bool:
+    if before + last > _LARGE_ROWS:
+        return False
     return before + last <= _SMALL_ROWS or (last >= _SMALL_ROWS and before < 2 * last)
 
 

@@ -192,7 +192,7 @@ class Store:
         """
         with self._translated():
             if isinstance(self._client, RedisCluster):
-                await self._client.bgrewriteaof(target_nodes=RedisCluster.PRIMARIES)
+                await self._client.bgrewriteaof(target_nodes=self._client.get_primaries())
                 return
             # A rewrite that is under way may have begun before the deletion, so it is waited for and not counted.
             await self._compacted()
@@ -218,7 +218,7 @@ class Store:
         cancellations = task.cancelling() if task else 0
         try:
             yield
-        except (RedisError, OSError) as error:
+        except (RedisError, RedisClusterException, OSError) as error:
             _pass_on_cancellation(task, cancellations)
             raise self._explain(_translate(error)) from error
         _pass_on_cancellation(task, cancellations)
