@@ -406,7 +406,7 @@ async def test_only_what_is_harmless_is_repeated(
         raise refusal(status)
 
     async with grpc.aio.insecure_channel("127.0.0.1:1") as channel:
-        connection = Connection(channel=channel, address="127.0.0.1:1", metadata=())
+        connection = Connection(channel=channel, address="127.0.0.1:1", credentials=Credentials())
         with pytest.raises(ClientError) as caught:
             await connection.attempt(start, repeat=repeat)
     assert (caught.value.status, made) == (status, attempts)
@@ -422,7 +422,7 @@ async def test_a_repeat_that_succeeds_is_the_answer() -> None:
         return "here"
 
     async with grpc.aio.insecure_channel("127.0.0.1:1") as channel:
-        connection = Connection(channel=channel, address="127.0.0.1:1", metadata=())
+        connection = Connection(channel=channel, address="127.0.0.1:1", credentials=Credentials())
         assert await connection.attempt(start, repeat=True) == "here"
 
 

@@ -53,6 +53,6 @@ class ShengdunClient(ScreeningMethods, KeepingMethods):
         )
         channel = open_channel(address, credentials)
         try:
-            yield cls(Connection(channel=channel, address=address, metadata=credentials.metadata))
+            yield cls(Connection(channel=channel, address=address, credentials=credentials))
         finally:
             await channel.close()

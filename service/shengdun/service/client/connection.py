@@ -11,6 +11,7 @@ import grpc
 import grpc.aio
 from google.protobuf.message import Message
 
+from shengdun.service.client.unreachable import Attempt, explain
 from shengdun.service.contract.errors import ClientError
 from shengdun.service.convert.client_errors import error_from_wire
 
@@ -85,12 +86,17 @@ class Connection:
     Attributes:
         channel: the channel.
         address: where it leads, for messages.
-        metadata: the headers of every request.
+        credentials: what the channel was opened with.
     """
 
     channel: grpc.aio.Channel
     address: str
-    metadata: tuple[tuple[str, str], ...]
+    credentials: Credentials
+
+    @property
+    def metadata(self) -> tuple[tuple[str, str], ...]:
+        """The headers of every request."""
+        return self.credentials.metadata
 
     async def request(
         self,
@@ -139,10 +145,16 @@ class Connection:
         if error.reason:
             return error
         if status is grpc.StatusCode.UNAVAILABLE:
-            cause = "" if "Connection refused" in message else f" ({message})"
-            message = f"no server answers at {self.address}{cause}; start it with `shengdun serve`"
+            message = explain(self._attempted(), message)
         elif status is grpc.StatusCode.DEADLINE_EXCEEDED:
             message = f"the server at {self.address} did not answer in time"
         return ClientError(
             status=status, message=message, detail=error.detail, retry_after=error.retry_after
+        )
+
+    def _attempted(self) -> Attempt:
+        return Attempt(
+            address=self.address,
+            uses_tls=self.credentials.ca_certificate is not None,
+            shows_certificate=self.credentials.client_certificate is not None,
         )
