@@ -1,5 +1,6 @@
 """Access tokens, roles and the table of what each RPC asks for."""
 
+import os
 import stat
 import threading
 from datetime import UTC, datetime, timedelta
@@ -28,6 +29,8 @@ from shengdun.service.errors import (
 )
 from shengdun.v1 import screening_pb2, watchlist_pb2
 
+SOMEONE = 54_321
+"""A user that owns nothing on the machine."""
 NOW = datetime(2025, 6, 1, 12, tzinfo=UTC)
 
 
@@ -174,6 +177,28 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(TokenFileInvalid, match="cannot be written"):
         TokenFile(tmp_path / "file" / "tokens.json").issue("ivr", [Role.TELEPHONY])
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files to others")
+def test_what_root_issues_belongs_to_the_owner_of_the_directory(tmp_path: Path) -> None:
+    """The server's user reads a token that was issued as root, and can issue further ones."""
+    directory = tmp_path / "data"
+    directory.mkdir(mode=0o700)
+    os.chown(directory, SOMEONE, SOMEONE)
+    TokenFile(directory / "tokens.json").issue("ivr", [Role.TELEPHONY])
+    owners = {file.name: (file.stat().st_uid, file.stat().st_gid) for file in directory.iterdir()}
+    assert owners == dict.fromkeys(("tokens.json", "tokens.json.lock"), (SOMEONE, SOMEONE))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+def test_who_may_not_read_the_file_is_told_what_to_do(tokens: TokenFile) -> None:
+    tokens.issue("ivr", [Role.TELEPHONY])
+    os.seteuid(SOMEONE)
+    try:
+        with pytest.raises(TokenFileInvalid, match="run as the user that runs the server"):
+            TokenFile(tokens.path).list()
+    finally:
+        os.seteuid(0)
 
 
 def test_revoking_what_is_not_there_is_refused(tokens: TokenFile) -> None:

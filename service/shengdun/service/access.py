@@ -33,6 +33,7 @@ _FORMAT = "shengdun-tokens-1"
 _TOKEN = re.compile(r"sd_([0-9a-f]{12})_([A-Za-z0-9_-]{43})")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}")
 _NO_DIGEST = "0" * 64
+_ROOT = 0
 
 
 class Role(Enum):
@@ -97,7 +98,7 @@ class Principal:
 
     def may_call(self, method: str) -> bool:
         """Whether the roles allow an RPC, given by its full name ``/package.Service/Method``."""
-        return bool(self.roles & (REQUIRED_ROLES.get(method, frozenset()) | {Role.ADMIN}))
+        return bool(self.roles & roles_for(method))
 
 
 LOCAL: Final = Principal(name="local", roles=EVERY_ROLE)
@@ -123,6 +124,11 @@ def acting_as(principal: Principal) -> Iterator[None]:
         yield
     finally:
         _principal.reset(token)
+
+
+def roles_for(method: str) -> frozenset[Role]:
+    """The roles of which one is needed for an RPC, given by its full name ``/package.Service/Method``."""
+    return REQUIRED_ROLES.get(method, frozenset()) | {Role.ADMIN}
 
 
 def is_open_to_all(method: str) -> bool:
@@ -185,7 +191,8 @@ class TokenFile:
     """The access tokens of a server, hashed, in one JSON file that only its owner can write.
 
     A running server sees changes of the file at the next RPC; calls that are already running go on. Several processes
-    may change the file at once: changes are made one after the other, under a lock, and replace the file whole.
+    may change the file at once: changes are made one after the other, under a lock, and replace the file whole. What
+    root changes belongs to the owner of the directory.
 
     Args:
         path: the file; it need not exist yet.
@@ -279,7 +286,7 @@ class TokenFile:
             self._tokens, self._seen = {}, None
             return self._tokens
         except OSError as error:
-            raise self._invalid(f"cannot be read: {error.strerror}") from None
+            raise self._unreadable(error) from None
         # Replacing the file gives it another inode, so even two changes within one tick of its clock are seen.
         signature = (stat.st_mtime_ns, stat.st_size, stat.st_ino)
         if signature != self._seen:
@@ -295,7 +302,7 @@ class TokenFile:
         try:
             return _parse(self._path.read_text(encoding="utf-8"))
         except OSError as error:
-            raise self._invalid(f"cannot be read: {error.strerror}") from None
+            raise self._unreadable(error) from None
         except (ValueError, KeyError, TypeError, AttributeError, InvalidRequest):
             raise self._invalid(
                 "is damaged; restore it from a backup, or remove it and issue every token anew with "
@@ -315,6 +322,7 @@ class TokenFile:
                 )
                 file.flush()
                 os.fsync(file.fileno())
+            self._give_away(replacement)
             replacement.replace(self._path)
             _sync_directory(self._path.parent)
         except OSError as error:
@@ -327,6 +335,7 @@ class TokenFile:
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             descriptor = os.open(lock, os.O_RDWR | os.O_CREAT, 0o600)
+            self._give_away(lock)
         except OSError as error:
             raise self._invalid(f"cannot be written: {error.strerror}") from None
         try:
@@ -334,6 +343,18 @@ class TokenFile:
             yield
         finally:
             os.close(descriptor)
+
+    def _give_away(self, made: Path) -> None:
+        # What root makes here is for the server, whose directory it is; left to root the server could not read it.
+        if os.geteuid() == _ROOT:
+            owner = self._path.parent.stat()
+            os.chown(made, owner.st_uid, owner.st_gid, follow_symlinks=False)
+
+    def _unreadable(self, error: OSError) -> TokenFileInvalid:
+        remedy = ""
+        if isinstance(error, PermissionError):
+            remedy = "; run as the user that runs the server, and `chown` it to that user if it is another's"
+        return self._invalid(f"cannot be read: {error.strerror}{remedy}")
 
     def _invalid(self, problem: str) -> TokenFileInvalid:
         return TokenFileInvalid(f"the token file {self._path} {problem}")

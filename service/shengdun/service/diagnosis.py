@@ -1,6 +1,5 @@
 """Whether this machine can serve, check by check, each with what to do."""
 
-import asyncio
 import os
 import re
 import shutil
@@ -13,8 +12,6 @@ from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 from typing import Final
 
-import grpc
-
 from shengdun.fingerprint.errors import ShengdunError
 from shengdun.fingerprint.voice.golden import check_golden
 from shengdun.fingerprint.voice.model_store import ModelState, ModelStatus, ModelStore
@@ -25,17 +22,16 @@ from shengdun.index.registry import Registry
 from shengdun.index.store import Store
 from shengdun.service.access import TokenFile
 from shengdun.service.app import STORE_DIRECTORY, Voice, open_voice, store_settings
-from shengdun.service.client import ClientError, ShengdunClient
-from shengdun.service.listening import check_free
+from shengdun.service.errors import PortInUse
+from shengdun.service.listening import address_of, check_free
+from shengdun.service.neighbour import shengdun_at
 from shengdun.service.settings import ServerSettings, Settings
-from shengdun.service.tls import asks_for_tokens, check_exposure, is_loopback, server_credentials
+from shengdun.service.tls import asks_for_tokens, check_exposure, server_credentials
 
 LITTLE_SPACE_BYTES: Final = 2 * 1024**3
 """Free space below which a person is warned: compacting the store needs room for a second copy."""
 NO_SPACE_BYTES: Final = 128 * 1024**2
 """Free space below which the store refuses writes or is about to."""
-_ANSWER_S: Final = 2.0
-_ANSWERS: Final = frozenset({grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED})
 
 
 class Verdict(Enum):
@@ -71,8 +67,7 @@ async def diagnose(settings: Settings) -> AsyncIterator[Finding]:
         yield _artefact(status)
     voice, finding = _voice(settings)
     yield finding
-    server = await _server(settings)
-    yield server
+    yield await _server(settings.server)
     yield await _store(settings, voice)
     yield _attempt("access", lambda: _access(settings))
 
@@ -183,36 +178,22 @@ def _voice(settings: Settings) -> tuple[Voice | None, Finding]:
     )
 
 
-async def _server(settings: Settings) -> Finding:
-    host, port = settings.server.host, settings.server.port
-    subject = "port"
-    if port == 0:
+async def _server(server: ServerSettings) -> Finding:
+    subject, address = "port", address_of(server.host, server.port)
+    if server.port == 0:
         return _ok(subject, "a free one is taken at every start")
-    if settings.server.tls is None and is_loopback(host):
-        answer = await _shengdun_at(f"{host}:{port}")
-        if answer is not None:
-            return _ok(subject, f"{host}:{port}: {answer}")
-    return _attempt(subject, lambda: _free_port(settings.server))
-
-
-def _free_port(server: ServerSettings) -> str:
-    check_free(server)
-    return f"{server.host}:{server.port} is free"
-
-
-async def _shengdun_at(address: str) -> str | None:
-    async with ShengdunClient.connect(address) as client:
-        try:
-            async with asyncio.timeout(_ANSWER_S):
-                info = await client.server_info()
-        except TimeoutError:
-            return None
-        except ClientError as error:
-            return "a server answers and asks for a token" if error.status in _ANSWERS else None
-    stale = "; its store can't be reached" if info.watchlists_stale else ""
-    return (
-        f"Shengdun {info.version} answers with {info.model_id}, {info.live_calls} live calls{stale}"
-    )
+    try:
+        check_free(server)
+    except PortInUse as error:
+        answer = await shengdun_at(server)
+        return (
+            _fail(subject, error.message)
+            if answer is None
+            else _ok(subject, f"{address}: {answer}")
+        )
+    except ShengdunError as error:
+        return _fail(subject, error.message)
+    return _ok(subject, f"{address} is free")
 
 
 def _store_directory(settings: Settings) -> Path:

@@ -21,9 +21,11 @@ from shengdun.fingerprint.errors import ShengdunError, Status
 from shengdun.service.access import (
     LOCAL,
     Principal,
+    Role,
     TokenFile,
     acting_as,
     is_open_to_all,
+    roles_for,
 )
 from shengdun.service.errors import (
     AccessUnavailable,
@@ -148,8 +150,8 @@ class AccessInterceptor(grpc.aio.ServerInterceptor):
         if not principal.may_call(details.method):
             bind_contextvars(principal=principal.name)
             raise PermissionDenied(
-                f"the roles of this access token ({_roles(principal)}) do not allow {details.method}; "
-                "ask for a token with the role that the RPC needs"
+                f"{details.method} needs the role {_named(roles_for(details.method), ' or ')}, and this access token "
+                f"has {_named(principal.roles, ' and ')}; ask for a token with a role that it needs"
             )
         return principal
 
@@ -182,8 +184,9 @@ def _bearer_token(details: grpc.HandlerCallDetails) -> str | None:
     return None
 
 
-def _roles(principal: Principal) -> str:
-    return ", ".join(sorted(role.value for role in principal.roles))
+def _named(roles: frozenset[Role], joined: str) -> str:
+    # In the order of their definition, so that the role made for the work comes before the administrator's.
+    return joined.join(role.value for role in Role if role in roles)
 
 
 @asynccontextmanager

@@ -1,6 +1,7 @@
 """How a server is reached: TLS credentials from PEM files, and the refusal to be reachable without protection."""
 
 import ipaddress
+import socket
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,6 +21,7 @@ from shengdun.service.errors import CertificateInvalid, SettingsInvalid
 from shengdun.service.settings import Settings, TlsSettings
 
 _Parsed = TypeVar("_Parsed")
+_CERTIFICATE = "a PEM certificate"
 
 
 def is_loopback(host: str) -> bool:
@@ -50,10 +52,9 @@ def check_exposure(settings: Settings, tokens: TokenFile) -> None:
     exposed = not is_loopback(settings.server.host)
     if exposed and settings.server.tls is None:
         steps.append(
-            "set server.tls.certificate and server.tls.key to PEM files; a self-signed pair for a trial: "
-            "`openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes "
-            "-days 90 -keyout server.key -out server.pem "
-            f'-subj "/CN={settings.server.host}"`'
+            "set server.tls.certificate and server.tls.key (--tls-certificate, --tls-key) to PEM files; for a trial "
+            f"this makes a self-signed pair, whose server.pem clients give as --ca-certificate:\n    "
+            f"{self_signed_command(settings.server.host)}"
         )
     if asks_for_tokens(settings) and not _has_valid(tokens):
         steps.append(
@@ -61,10 +62,33 @@ def check_exposure(settings: Settings, tokens: TokenFile) -> None:
         )
     if steps:
         where = f"others can reach {settings.server.host}" if exposed else "access.required is set"
-        remedy = ", or listen on 127.0.0.1" if exposed else ", or unset access.required"
+        steps.append("or listen on 127.0.0.1" if exposed else "or unset access.required")
         raise SettingsInvalid(
-            f"{where}, so the server does not start like this:\n  " + "\n  ".join(steps) + remedy
+            f"{where}, so the server does not start like this:\n  " + "\n  ".join(steps)
         )
+
+
+def self_signed_command(host: str) -> str:
+    """A command that makes ``server.pem`` and ``server.key`` for a trial.
+
+    Clients compare the address that they use with the certificate's subject alternative names alone (RFC 9525), so
+    it has the name of this machine and loopback, and ``host`` unless that stands for every address.
+    """
+    names = [_alternative_name(socket.gethostname()), "DNS:localhost", "IP:127.0.0.1"]
+    own = _alternative_name(host)
+    if own not in {*names, "IP:0.0.0.0", "IP:::"}:
+        names.insert(0, own)
+    return (
+        "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 90 -keyout server.key "
+        f'-out server.pem -subj "/CN=shengdun" -addext "subjectAltName={",".join(names)}"'
+    )
+
+
+def _alternative_name(host: str) -> str:
+    try:
+        return f"IP:{ipaddress.ip_address(host.removeprefix('[').removesuffix(']'))}"
+    except ValueError:
+        return f"DNS:{host}"
 
 
 def _has_valid(tokens: TokenFile) -> bool:
@@ -79,7 +103,7 @@ def server_credentials(tls: TlsSettings) -> grpc.ServerCredentials:
         CertificateInvalid: a file is missing, unreadable, not PEM, out of its time, or the key is another's.
     """
     chain_pem, key_pem = _read(tls.certificate, "certificate"), _read(tls.key, "key")
-    leaf = _parse(tls.certificate, chain_pem, _certificates, "a PEM certificate")[0]
+    leaf = _parse(tls.certificate, chain_pem, _certificates, _CERTIFICATE)[0]
     key = _parse(tls.key, key_pem, _private_key, "a PEM private key without a passphrase")
     _check_time(tls.certificate, leaf)
     if _public_bytes(leaf.public_key()) != _public_bytes(key.public_key()):
@@ -94,9 +118,19 @@ def server_credentials(tls: TlsSettings) -> grpc.ServerCredentials:
     )
 
 
+def leaf_of(tls: TlsSettings) -> x509.Certificate:
+    """The server's own certificate, which stands first in its chain.
+
+    Raises:
+        CertificateInvalid: the file is missing, unreadable or not PEM.
+    """
+    pem = _read(tls.certificate, "certificate")
+    return _parse(tls.certificate, pem, _certificates, _CERTIFICATE)[0]
+
+
 def _client_ca(path: Path) -> bytes:
     pem = _read(path, "client_ca")
-    for certificate in _parse(path, pem, _certificates, "a PEM certificate"):
+    for certificate in _parse(path, pem, _certificates, _CERTIFICATE):
         _check_time(path, certificate)
     return pem
 

@@ -25,6 +25,17 @@ def serve(
         typer.Option(help="Address to listen on; anything but loopback needs TLS and tokens."),
     ] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on; 0 takes a free one.")] = None,
+    tls_certificate: Annotated[
+        Path | None,
+        typer.Option(metavar="PEM", help="The server's certificate chain; turns TLS on."),
+    ] = None,
+    tls_key: Annotated[Path | None, typer.Option(metavar="PEM", help="Its private key.")] = None,
+    client_ca: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="PEM", help="Authority of which clients must show a certificate (mTLS)."
+        ),
+    ] = None,
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"] | None,
         typer.Option(help="Least severe level that is logged, to standard error."),
@@ -44,6 +55,9 @@ def serve(
         models_dir=models_dir,
         server__host=host,
         server__port=port,
+        server__tls__certificate=tls_certificate,
+        server__tls__key=tls_key,
+        server__tls__client_ca=client_ca,
         log__level=log_level,
         log__format=log_format,
     )
