@@ -18,15 +18,15 @@ from shengdun.enrollment.agreement import part_windows
 from shengdun.enrollment.assessed import AssessedRecording, HeardVoice, NamedRecording
 from shengdun.enrollment.policy import EnrollmentPolicy
 from shengdun.enrollment.reports import RecordingReport, Unfit, UnfitReason
-from shengdun.fingerprint.voice.activity import Framer, VoiceActivity
-from shengdun.fingerprint.voice.codecs import TelephoneBand
+from shengdun.fingerprint.voice.activity import VoiceActivity
 from shengdun.fingerprint.voice.errors import RecordingError, RecordingTooLong
+from shengdun.fingerprint.voice.listener import RecordingListener
 from shengdun.fingerprint.voice.models import VoiceModel
-from shengdun.fingerprint.voice.quality import AudioQuality, Finding, QualityMeter
+from shengdun.fingerprint.voice.quality import AudioQuality, Finding
 from shengdun.fingerprint.voice.recordings import Recording, decode_recording
 from shengdun.fingerprint.voice.samples import MODEL_RATE_HZ, Samples
 from shengdun.fingerprint.voice.speakers import SpeakerCount
-from shengdun.fingerprint.voice.windows import NetSpeech, Window
+from shengdun.fingerprint.voice.windows import Window
 from shengdun.index.scoring import Scorer, aggregate
 
 _BLOCK_SAMPLES: Final = 20 * MODEL_RATE_HZ
@@ -117,12 +117,14 @@ class RecordingAssessor:
         return await self._embedded(report, windows)
 
     async def _listen(self, decoded: Recording) -> tuple[Sequence[Window], float, AudioQuality]:
-        listener = _Listener(self._tools)
+        listener = RecordingListener(
+            activity=self._tools.activity, window_s=self._tools.model.window_s
+        )
         for start in range(0, len(decoded.samples), _BLOCK_SAMPLES):
             block = decoded.samples[start : start + _BLOCK_SAMPLES]
             await self._run(partial(listener.push, block))
         await self._run(listener.finish)
-        return listener.windows, listener.speech.net_speech_s, listener.meter.report(decoded.source)
+        return listener.windows, listener.net_speech_s, listener.quality(decoded.source)
 
     async def _overlap_share(self, samples: Samples) -> float:
         if self._tools.speakers is None:
@@ -194,34 +196,6 @@ class RecordingAssessor:
             f"Choose a longer recording."
         )
         return Unfit(reason=UnfitReason.TOO_LITTLE_SPEECH, message=message)
-
-
-class _Listener:
-    def __init__(self, tools: VoiceTools) -> None:
-        self._activity = tools.activity
-        self._state = tools.activity.new_state()
-        # Enrolled voices are heard as callers are: what a telephone drops would only make them differ.
-        self._telephone = TelephoneBand()
-        self._framer = Framer()
-        self.speech = NetSpeech(window_s=tools.model.window_s)
-        self.meter = QualityMeter()
-        self.windows: list[Window] = []
-
-    def push(self, samples: Samples) -> None:
-        self._take(self._framer.push(self._telephone.push(samples)))
-
-    def finish(self) -> None:
-        nothing = np.zeros(0, np.float32)
-        self._take(self._framer.push(self._telephone.push(nothing, last=True)))
-        self._take(self._framer.finish())
-        last = self.speech.finish()
-        if last is not None:
-            self.windows.append(last)
-
-    def _take(self, frames: Samples) -> None:
-        [probabilities] = self._activity.speech_probabilities([(self._state, frames)])
-        self.meter.update(frames, probabilities)
-        self.windows += self.speech.push(frames, probabilities)
 
 
 def _spread(places: Sequence[T], most: int) -> Sequence[T]:

@@ -7,13 +7,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from shengdun.fingerprint.voice.activity import Framer, VoiceActivity
-from shengdun.fingerprint.voice.codecs import TelephoneBand
+from shengdun.fingerprint.voice.activity import VoiceActivity
+from shengdun.fingerprint.voice.listener import RecordingListener
 from shengdun.fingerprint.voice.models import VoiceModel
-from shengdun.fingerprint.voice.quality import QualityMeter
 from shengdun.fingerprint.voice.recordings import decode_recording
-from shengdun.fingerprint.voice.samples import Samples
-from shengdun.fingerprint.voice.windows import NetSpeech, Window
 from shengdun.index.scoring import aggregate
 from shengdun.service.errors import NothingToEmbed
 
@@ -54,33 +51,21 @@ def embed_recording(
         NothingToEmbed: there is less speech in it than one voiceprint needs.
     """
     recording = decode_recording(file.read_bytes(), limit_s=limit_s)
-    meter = QualityMeter()
-    windows, net_speech_s = _listen(
-        TelephoneBand().push(recording.samples, last=True), model, activity, meter
-    )
+    listener = RecordingListener(activity=activity, window_s=model.window_s)
+    listener.push(recording.samples)
+    listener.finish()
+    windows = listener.windows
     if not windows:
         raise NothingToEmbed(
-            f"it holds {net_speech_s:.1f} s of speech, too little for a voiceprint; choose a longer recording"
+            f"it holds {listener.net_speech_s:.1f} s of speech, too little for a voiceprint; "
+            "choose a longer recording"
         )
     batches = [windows[start : start + _AT_ONCE] for start in range(0, len(windows), _AT_ONCE)]
     rows = np.concatenate([model.embed([one.samples for one in batch]) for batch in batches])
-    quality = meter.report(recording.source)
+    quality = listener.quality(recording.source)
     return EmbeddedRecording(
         voiceprint=aggregate(rows, np.array([window.net_speech_s for window in windows])),
-        net_speech_s=net_speech_s,
+        net_speech_s=listener.net_speech_s,
         snr_db=quality.snr_db,
         clipped_share=quality.clipped_share,
     )
-
-
-def _listen(
-    samples: Samples, model: VoiceModel, activity: VoiceActivity, meter: QualityMeter
-) -> tuple[list[Window], float]:
-    framer, speech, state = Framer(), NetSpeech(window_s=model.window_s), activity.new_state()
-    windows: list[Window] = []
-    for frames in (framer.push(samples), framer.finish()):
-        [probabilities] = activity.speech_probabilities([(state, frames)])
-        meter.update(frames, probabilities)
-        windows += speech.push(frames, probabilities)
-    last = speech.finish()
-    return [*windows, *([last] if last else [])], speech.net_speech_s
