@@ -14,7 +14,7 @@ from fixtures.enrolling import LIST, Stub
 from fixtures.store import voice
 from shengdun.enrollment.assessment import VoiceTools
 from shengdun.index.registry import Registry
-from shengdun.index.watchlists import NewActor, NewWatchlist, Template
+from shengdun.index.watchlists import ErasureReceipt, NewActor, NewWatchlist, Template
 from shengdun.v1 import watchlist_pb2 as pb
 
 Code = grpc.StatusCode
@@ -26,6 +26,21 @@ def reason_of(error: grpc.aio.AioRpcError) -> str:
     info = ErrorInfo()
     assert status.details[0].Unpack(info)
     return str(info.reason)
+
+
+def receipt_of(wire: pb.ErasureReceipt) -> ErasureReceipt:
+    """A receipt as the server signed it, from nothing but what a client is given."""
+    return ErasureReceipt(
+        receipt_id=wire.receipt_id,
+        actor_id=wire.actor_id,
+        reason=wire.reason,
+        principal=wire.principal,
+        erased_at=wire.erase_time.ToDatetime(UTC),
+        voiceprints_erased=wire.voiceprints_erased,
+        journal_sequence=wire.journal_sequence,
+        journal_hash=wire.journal_hash,
+        signature=wire.signature,
+    )
 
 
 async def registered(agents: Registry, tools: VoiceTools, count: int) -> list[str]:
@@ -234,13 +249,17 @@ async def test_the_last_voiceprint_stays(
 async def test_erasing_gives_a_receipt_and_leaves_nothing(
     keeping: Stub, agents: Registry, voice_tools: VoiceTools
 ) -> None:
-    """The actor is gone from reading, listing and searching, and the receipt is the journal's."""
+    """The actor is gone from reading, listing and searching, and the receipt has all that the journal's was signed with."""
     actor_id, other = await registered(agents, voice_tools, 2)
     answer = await keeping.EraseActor(
         pb.EraseActorRequest(actor_id=actor_id, reason="appeal upheld")
     )
     assert answer.receipt.actor_id == actor_id
     assert answer.receipt.voiceprints_erased == 1
+    assert answer.receipt.reason == "appeal upheld"
+    assert await agents.verify_receipt(receipt_of(answer.receipt))
+    answer.receipt.reason = "another"
+    assert not await agents.verify_receipt(receipt_of(answer.receipt))
     [entry] = await agents.audit(after=answer.receipt.journal_sequence - 1, limit=1)
     assert entry.hash == answer.receipt.journal_hash
     listed = await keeping.ListActors(pb.ListActorsRequest())

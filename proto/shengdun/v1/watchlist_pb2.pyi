@@ -224,7 +224,7 @@ class Actor(_message.Message):
     display_name: _builtins.str
     """A name for people."""
     network_id: _builtins.str
-    """The network (gang) it belongs to; may be empty."""
+    """The network (gang) it belongs to, as investigators name it; may be empty. At most 200 characters."""
     source: _builtins.str
     """Where the knowledge comes from, for instance "complaint investigation"."""
     case_reference: _builtins.str
@@ -1225,6 +1225,8 @@ class ErasureReceipt(_message.Message):
     JOURNAL_SEQUENCE_FIELD_NUMBER: _builtins.int
     JOURNAL_HASH_FIELD_NUMBER: _builtins.int
     SIGNATURE_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    PRINCIPAL_FIELD_NUMBER: _builtins.int
     receipt_id: _builtins.str
     """The receipt's own id."""
     actor_id: _builtins.str
@@ -1236,7 +1238,11 @@ class ErasureReceipt(_message.Message):
     journal_hash: _builtins.str
     """The hash of that entry, in hexadecimal."""
     signature: _builtins.str
-    """The server's signature over all of the above, in hexadecimal."""
+    """The server's signature over every other field, in hexadecimal."""
+    reason: _builtins.str
+    """Why it was erased, as the request said."""
+    principal: _builtins.str
+    """Who asked for it: the name of the access token, or "local"."""
     @_builtins.property
     def erase_time(self) -> _timestamp_pb2.Timestamp:
         """When."""
@@ -1251,10 +1257,12 @@ class ErasureReceipt(_message.Message):
         journal_sequence: _builtins.int = ...,
         journal_hash: _builtins.str = ...,
         signature: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        principal: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["erase_time", b"erase_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor_id", b"actor_id", "erase_time", b"erase_time", "journal_hash", b"journal_hash", "journal_sequence", b"journal_sequence", "receipt_id", b"receipt_id", "signature", b"signature", "voiceprints_erased", b"voiceprints_erased"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor_id", b"actor_id", "erase_time", b"erase_time", "journal_hash", b"journal_hash", "journal_sequence", b"journal_sequence", "principal", b"principal", "reason", b"reason", "receipt_id", b"receipt_id", "signature", b"signature", "voiceprints_erased", b"voiceprints_erased"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

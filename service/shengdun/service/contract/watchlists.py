@@ -305,6 +305,8 @@ class ErasureReceipt:
         voiceprints_erased: how many.
         journal_sequence: the entry of the journal that records it.
         journal_hash: the hash of that entry, hexadecimal.
+        reason: why, as the request said.
+        principal: who asked for it: the name of the access token, or "local".
         signature: the server's signature over all of the above, hexadecimal.
     """
 
@@ -314,4 +316,6 @@ class ErasureReceipt:
     voiceprints_erased: int
     journal_sequence: int
     journal_hash: str
+    reason: str
+    principal: str
     signature: str

@@ -85,6 +85,8 @@ def receipt_from_wire(wire: watchlist_pb2.ErasureReceipt) -> values.ErasureRecei
         voiceprints_erased=wire.voiceprints_erased,
         journal_sequence=wire.journal_sequence,
         journal_hash=wire.journal_hash,
+        reason=wire.reason,
+        principal=wire.principal,
         signature=wire.signature,
     )
 

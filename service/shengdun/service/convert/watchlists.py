@@ -90,6 +90,8 @@ def receipt_message(receipt: ErasureReceipt) -> watchlist_pb2.ErasureReceipt:
         voiceprints_erased=receipt.voiceprints_erased,
         journal_sequence=receipt.journal_sequence,
         journal_hash=receipt.journal_hash,
+        reason=receipt.reason,
+        principal=receipt.principal,
         signature=receipt.signature,
     )
 
