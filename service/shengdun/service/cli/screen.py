@@ -45,19 +45,23 @@ class _Plan:
 @with_server
 async def screen(
     target: Target,
-    files: Annotated[list[Path], typer.Argument(metavar="FILES...", help="Recordings of callers.")],
+    files: Annotated[list[Path], typer.Argument(metavar="FILE", help="Recordings of callers.")],
     *,
     live: Annotated[
         bool,
         typer.Option("--live/--recording", help="As live calls over a telephone codec, or whole."),
     ] = True,
     paced: Annotated[
-        bool, typer.Option("--paced/--fast", help="Live: at the pace of speech, or at once.")
+        bool,
+        typer.Option("--paced/--fast", help="Live: at the pace of speech, or as fast as it goes."),
     ] = True,
-    line: Annotated[str, typer.Option(help="Line of business.")] = "",
+    line: Annotated[str, typer.Option(help="Line of business; without it `default`.")] = "",
     watchlist: Annotated[
         list[str] | None,
-        typer.Option(help="Watchlist to screen; repeat it; without it the line's."),
+        typer.Option(
+            metavar="WATCHLIST",
+            help="Id of a watchlist to screen; repeat it; without it the line's.",
+        ),
     ] = None,
     codec: Annotated[AudioEncoding, typer.Option(help="Live: how the call is encoded.")] = (
         AudioEncoding.PCMU
@@ -135,4 +139,6 @@ def _show(file: Path, decision: Decision, plan: _Plan) -> None:
     if plan.json:
         say_json({"file": file, "decision": decision})
     else:
-        say((f"{file.name}: " if plan.several else "") + decision_line(decision))
+        # What is sent faster than speech waits in line, so that its latency says nothing.
+        line = decision_line(decision, timed=plan.live and plan.paced)
+        say((f"{file.name}: " if plan.several else "") + line)

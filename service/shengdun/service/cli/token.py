@@ -18,7 +18,14 @@ Json = Annotated[bool, typer.Option("--json", help="Write JSON, one value a line
 @app.command()
 def issue(
     name: Annotated[str, typer.Argument(metavar="NAME", help="Who it is for, for instance ivr-1.")],
-    role: Annotated[list[Role], typer.Option(help="What it may do; repeat it for several.")],
+    role: Annotated[
+        list[Role],
+        typer.Option(
+            metavar="ROLE",
+            help="What it may do: telephony screens calls, investigator keeps watchlists, admin does everything; "
+            "reviewer and auditor only see what the server is, as yet. Repeat it for several.",
+        ),
+    ],
     days: Annotated[
         int | None, typer.Option(min=1, help="Days until it expires; without it never.")
     ] = None,

@@ -11,7 +11,7 @@ from shengdun.service.client import KEEP, NewWatchlist, WatchlistChanges
 
 app = typer.Typer()
 
-WatchlistId = Annotated[str, typer.Argument(metavar="WATCHLIST", help="Its id.")]
+WatchlistId = Annotated[str, typer.Argument(metavar="WATCHLIST", help="Its id, as listed.")]
 Json = Annotated[bool, typer.Option("--json", help="Write JSON, one value a line.")]
 
 
@@ -83,7 +83,7 @@ async def update(
     owner: Annotated[str | None, typer.Option(help="Who answers for it.")] = None,
     legal_basis: Annotated[str | None, typer.Option(help="The legal basis.")] = None,
     revision: Annotated[
-        int, typer.Option(help="Change it only if it is still at this revision.")
+        int, typer.Option(help="Change it only if it is still at this revision; 0 for any.")
     ] = 0,
     json: Json = False,
 ) -> None:
