@@ -126,7 +126,7 @@ def test_a_link_out_of_the_folder_is_outside(read: Read, tmp_path: Path) -> None
         ("a.wav,A1,Wang,agents,2027-02-30,,", Reason.BAD_DATE),
         ("a.wav,A1,Wang,agents,2020-01-01,,", Reason.PAST_DATE),
         ("a.wav,A1,Wang,Not A Slug,,,", Reason.BAD_VALUE),
-        ("a.wav,A1,Wang,agents,,团伙,", Reason.BAD_VALUE),
+        (f"a.wav,A1,Wang,agents,,{'团' * 201},", Reason.BAD_VALUE),
         (f"a.wav,A1,{'n' * 201},agents,,,", Reason.BAD_VALUE),
         ("a.wav,A1,Wa\x07ng,agents,,,", Reason.BAD_VALUE),
         ("a.wav,A1,Wang,agents,,,,surplus", Reason.TOO_MANY_CELLS),

@@ -64,7 +64,7 @@ def test_a_malformed_watchlist_cannot_exist(changes: dict[str, object]) -> None:
         {"aliases": tuple(str(n) for n in range(33))},
         {"watchlist_ids": frozenset()},
         {"watchlist_ids": frozenset({"Not A Slug"})},
-        {"network_id": "团伙 1"},
+        {"network_id": " "},
         {"notes": "x" * 4001},
         {"expires_at": datetime(2026, 1, 1)},  # noqa: DTZ001
     ],

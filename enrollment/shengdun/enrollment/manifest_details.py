@@ -8,7 +8,7 @@ from typing import Final
 from shengdun.enrollment.manifest_cells import Column, parse_expiry, parse_list
 from shengdun.enrollment.manifest_rows import Row, RowProblem, RowProblemReason
 from shengdun.index.errors import InvalidRecord
-from shengdun.index.identifiers import check_record_id, check_text, check_watchlist_id
+from shengdun.index.identifiers import check_text, check_watchlist_id
 from shengdun.index.watchlists import MAX_ALIASES, MAX_WATCHLISTS, NAME_CHARACTERS, NOTES_CHARACTERS
 
 _SINGLE: Final = (
@@ -132,7 +132,7 @@ def _identifier_problems(row: Row) -> Iterator[RowProblem]:
         yield _problem(row, Column.ALIASES, RowProblemReason.BAD_VALUE, error.message)
     try:
         if row.text(Column.NETWORK):
-            check_record_id("Network", row.text(Column.NETWORK))
+            check_text("network", row.text(Column.NETWORK), longest=NAME_CHARACTERS)
     except InvalidRecord as error:
         yield _problem(row, Column.NETWORK, RowProblemReason.BAD_VALUE, error.message)
 

@@ -263,7 +263,7 @@ class Actor:
         check_text("display name", self.display_name, longest=NAME_CHARACTERS, empty=False)
         check_text("notes", self.notes, longest=NOTES_CHARACTERS)
         if self.network_id is not None:
-            check_record_id("Network id", self.network_id)
+            check_text("network id", self.network_id, longest=NAME_CHARACTERS, empty=False)
         _check_aliases(self.aliases)
         _check_watchlist_ids(self.watchlist_ids)
         _check_revision(self.revision)
