@@ -1,7 +1,7 @@
 """Every way in which a client misses a server is met for real, and says what to do."""
 
 import socket
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -10,13 +10,11 @@ import grpc
 import grpc.aio
 import pytest
 
-from fixtures.certificates import Authority, MakeAuthority
+from fixtures.certificates import Authority, MakeAuthority, Pair
 from shengdun.service.client import ClientError, ShengdunClient
 from shengdun.service.client.unreachable import Attempt, explain
 from shengdun.service.settings import TlsSettings
 from shengdun.service.tls import server_credentials
-
-FILES = ("ca_certificate", "client_certificate", "client_key")
 
 
 @asynccontextmanager
@@ -34,9 +32,14 @@ async def listening(tls: TlsSettings | None, host: str = "127.0.0.1") -> AsyncIt
         await server.stop(None)
 
 
-async def missed(address: str, files: Mapping[str, Path] | None = None) -> str:
+async def missed(address: str, authority: Path | None = None, own: Pair | None = None) -> str:
     """What a client is told whose request, one that isn't repeated, reaches no server of ours."""
-    async with ShengdunClient.connect(address, **(files or {})) as client:
+    async with ShengdunClient.connect(
+        address,
+        ca_certificate=authority,
+        client_certificate=None if own is None else own.certificate,
+        client_key=None if own is None else own.key,
+    ) as client:
         with pytest.raises(ClientError) as error:
             await client.delete_watchlist("none")
     assert error.value.status is grpc.StatusCode.UNAVAILABLE
@@ -67,7 +70,7 @@ async def test_a_client_without_tls_at_a_server_with_it(tls: TlsSettings) -> Non
 
 async def test_a_client_with_tls_at_a_server_without_it(authority: Authority) -> None:
     async with listening(None) as address:
-        message = await missed(address, {"ca_certificate": authority.path})
+        message = await missed(address, authority.path)
     assert f"{address} uses no TLS; leave out `--ca-certificate`" in message
 
 
@@ -82,7 +85,7 @@ async def test_a_server_of_another_authority(
     if self_signed:
         served = TlsSettings(certificate=stranger.path, key=stranger.write_key())
     async with listening(served) as address:
-        message = await missed(address, {"ca_certificate": authority.path})
+        message = await missed(address, authority.path)
     assert "not signed by the authority that `--ca-certificate` names" in message
 
 
@@ -90,7 +93,7 @@ async def test_an_address_that_the_certificate_does_not_name(
     authority: Authority, tls: TlsSettings
 ) -> None:
     async with listening(tls, host="127.0.0.2") as address:
-        message = await missed(address, {"ca_certificate": authority.path})
+        message = await missed(address, authority.path)
     assert "is not for 127.0.0.2; use an address" in message
 
 
@@ -103,7 +106,7 @@ async def test_a_certificate_that_expired_while_the_server_ran(authority: Author
     )
     port = server.add_secure_port("127.0.0.1:0", credentials)
     await server.start()
-    message = await missed(f"127.0.0.1:{port}", {"ca_certificate": authority.path})
+    message = await missed(f"127.0.0.1:{port}", authority.path)
     await server.stop(None)
     assert "has expired" in message
 
@@ -115,10 +118,9 @@ async def test_a_server_that_asks_for_certificates(
     clients, strangers = make_authority("clients"), make_authority("strangers")
     stranger = strangers.sign("client")
     mutual = tls.model_copy(update={"client_ca": clients.path})
-    files = dict(zip(FILES, (authority.path, stranger.certificate, stranger.key), strict=True))
     async with listening(mutual) as address:
-        without = await missed(address, {"ca_certificate": authority.path})
-        refused = await missed(address, files)
+        without = await missed(address, authority.path)
+        refused = await missed(address, authority.path, stranger)
     assert "asks clients for a certificate; give `--client-certificate` and" in without
     assert "doesn't accept this client's certificate" in refused
 
@@ -130,10 +132,10 @@ async def test_files_that_are_no_certificates(
     text = tmp_path / "ca.pem"
     text.write_text("none", encoding="utf-8")
     one, other = authority.sign("one"), authority.sign("other")
-    mixed = dict(zip(FILES, (authority.path, one.certificate, other.key), strict=True))
+    mixed = Pair(certificate=one.certificate, key=other.key)
     async with listening(tls) as address:
-        for files in ({"ca_certificate": text}, mixed):
-            assert "can't be used; they must be PEM" in await missed(address, files)
+        for message in (await missed(address, text), await missed(address, authority.path, mixed)):
+            assert "can't be used; they must be PEM" in message
 
 
 async def test_a_name_that_nobody_knows() -> None:

@@ -249,7 +249,7 @@ async def test_the_last_voiceprint_stays(
 async def test_erasing_gives_a_receipt_and_leaves_nothing(
     keeping: Stub, agents: Registry, voice_tools: VoiceTools
 ) -> None:
-    """The actor is gone from reading, listing and searching, and the receipt has all that the journal's was signed with."""
+    """The actor is gone from reading, listing and searching, and the receipt has all that was signed."""
     actor_id, other = await registered(agents, voice_tools, 2)
     answer = await keeping.EraseActor(
         pb.EraseActorRequest(actor_id=actor_id, reason="appeal upheld")

@@ -21,8 +21,8 @@ app = typer.Typer()
 
 
 @app.command(
-    epilog="A manifest is CSV in UTF-8 or GB 18030 with a header: path and name (录音, 姓名) and, as needed, actor (rows "
-    "that have the same are one person's), watchlists, aliases, network, source, case_reference, legal_basis, "
+    epilog="A manifest is CSV in UTF-8 or GB 18030. Its header has path and name (录音, 姓名) and, as needed, actor "
+    "(rows that have the same are one person's), watchlists, aliases, network, source, case_reference, legal_basis, "
     "notes, expires_at."
 )
 @with_server
