@@ -237,6 +237,15 @@ def test_doctor_knows_a_running_server(served: Served) -> None:
     assert re.search(r"OK +store +in use by a running server", result.stdout)
 
 
+def test_grpc_keeps_its_own_words_to_itself(served: Served, tmp_path: Path) -> None:
+    """A file that is no certificate, of which gRPC logs four lines, is one line of ours."""
+    file = tmp_path / "ca.pem"
+    file.write_text("none", encoding="utf-8")
+    result = served.run("actor", "list", "--ca-certificate", file)
+    assert result.returncode == 1
+    assert_one_error_line(result, "`--ca-certificate`", "must be PEM")
+
+
 def test_refusals_name_the_option_that_answers_them(served: Served, speech: Speech) -> None:
     """A likely duplicate, and a list that isn't empty, are refused with the option to give."""
     watchlist = served.new_watchlist()

@@ -63,7 +63,7 @@ async def update(
     ] = None,
     network: Annotated[
         str | None,
-        typer.Option(help="Id of the network it belongs to: letters, digits, `.`, `_`, `-`."),
+        typer.Option(help="The network (gang) it belongs to, by its name."),
     ] = None,
     watchlist: Annotated[
         list[str] | None,

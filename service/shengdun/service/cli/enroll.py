@@ -44,7 +44,7 @@ def enroll(
         list[str] | None, typer.Option(metavar="NAME", help="Another name; repeat it.")
     ] = None,
     network: Annotated[
-        str, typer.Option(help="Id of the network it belongs to: letters, digits, `.`, `_`, `-`.")
+        str, typer.Option(help="The network (gang) it belongs to, by its name.")
     ] = "",
     source: Annotated[str, typer.Option(help="Where the knowledge comes from.")] = "",
     case: Annotated[str, typer.Option(help="The case it was found in.")] = "",
