@@ -6,6 +6,7 @@
     └── VoiceError
         ├── UnsupportedFormat         an encoding or a sample rate that is not offered
         ├── OddByteCount              a chunk that ends inside a 16-bit sample
+        ├── ConditionUnavailable      a telephone condition whose codec this build of libav lacks
         ├── RecordingError
         │   ├── UnreadableRecording   not a recording, or damaged
         │   ├── NoAudio               a recording without any audio
@@ -38,6 +39,13 @@ class OddByteCount(VoiceError):
 
     status = Status.INVALID_ARGUMENT
     reason = "ODD_BYTE_COUNT"
+
+
+class ConditionUnavailable(VoiceError):
+    """This build of libav lacks the codec of a telephone condition."""
+
+    status = Status.FAILED_PRECONDITION
+    reason = "CONDITION_UNAVAILABLE"
 
 
 class RecordingError(VoiceError):
