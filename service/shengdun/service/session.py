@@ -128,7 +128,8 @@ class CallSession:
         """The final decision on what has been weighed so far, because no more can be."""
         self._revision += 1
         self._concluded = True
-        if self._evidence.windows:
+        # Asked of what was weighed, and not of the evidence, which may be taking in a window at this moment.
+        if self._risk.level is not None:
             self._state = State.FINAL
         return self._decide(since=self._now(), partial=(reason,) if reason else ())
 
@@ -172,7 +173,7 @@ class CallSession:
         self._quality = self._front_end.quality()
         self._position_s = heard.position_s
         self._net_speech_s = heard.net_speech_s
-        if self._evidence.windows:
+        if self._risk.level is not None:
             self._state = State.FINAL
         return self._decide(since=since)
 
