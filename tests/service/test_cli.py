@@ -48,7 +48,12 @@ def test_help_loads_nothing_heavy() -> None:
         (("screen", "a.wav", "--codec", "mp3"), "mp3"),
         (("enroll", "a.wav"), "--watchlist"),
         (("enroll", "--manifest", "m.csv"), "--results"),
+        (("screen", "a.wav", "--server", "localhost"), "must be HOST:PORT"),
         (("embed", "a.wav", "--output", "x.txt"), ".npz"),
+        (
+            ("embed", "a.wav", "--output", "no-such-folder/x.npz"),
+            "there is no folder no-such-folder",
+        ),
         (("actor", "update", "act_1"), "what to change"),
         (("version", "--nonsense"), "--nonsense"),
         (("watchlist", "list", "--client-key", "k.pem"), "--client-certificate"),
@@ -63,6 +68,7 @@ def test_wrong_usage_is_one_line_and_exit_code_2(
     assert shown.out == ""
     assert shown.err.count("\n") == 1
     assert shown.err.startswith("error: ")
+    assert "Value error" not in shown.err
     assert part in shown.err
 
 

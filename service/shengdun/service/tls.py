@@ -53,12 +53,13 @@ def check_exposure(settings: Settings, tokens: TokenFile) -> None:
     if exposed and settings.server.tls is None:
         steps.append(
             "set server.tls.certificate and server.tls.key (--tls-certificate, --tls-key) to PEM files; for a trial "
-            f"this makes a self-signed pair, whose server.pem clients give as --ca-certificate:\n    "
-            f"{self_signed_command(settings.server.host)}"
+            "this makes a self-signed pair, whose server.pem clients give as --ca-certificate (add to subjectAltName "
+            f"whatever else they call the server):\n    {self_signed_command(settings.server.host)}"
         )
     if asks_for_tokens(settings) and not _has_valid(tokens):
         steps.append(
-            f"issue at least one access token: `shengdun token issue ivr --role telephony` (kept in {tokens.path})"
+            "issue at least one access token: `shengdun token issue ivr --role telephony`, with the same --config or "
+            f"--data-dir as the server (tokens are kept in {tokens.path})"
         )
     if steps:
         where = f"others can reach {settings.server.host}" if exposed else "access.required is set"

@@ -32,6 +32,8 @@ def embed(
     """
     if output.suffix != ".npz":
         raise typer.BadParameter("--output must end in .npz")
+    if not output.parent.is_dir():
+        raise typer.BadParameter(f"--output: there is no folder {output.parent}")
     settings = settings_of(config, data_dir)
     store = ModelStore(settings.models_directory)
     model, activity = store.voice_model(settings.voice.model), store.voice_activity()

@@ -125,8 +125,9 @@ def _load(app: typer.Typer, name: str, summary: str) -> None:
 
 def _explain(error: Exception) -> int:
     if isinstance(error, typer.TyperException):
-        hint = "; --help says how it is used" if error.exit_code == WRONG_USAGE else ""
-        complain(error.format_message().rstrip(".") + hint)
+        hint = " (--help says how it is used)" if error.exit_code == WRONG_USAGE else ""
+        # Where a value is wrong, Pydantic puts the name of its error before what our types say.
+        complain(error.format_message().replace("Value error, ", "").rstrip(".") + hint)
         return error.exit_code
     message = getattr(error, "message", None)
     if isinstance(error, OSError):

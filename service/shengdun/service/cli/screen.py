@@ -12,6 +12,7 @@ import typer
 
 from shengdun.fingerprint.errors import ShengdunError
 from shengdun.service.cli.decisions import decision_line, summary_row
+from shengdun.service.cli.hints import with_hint
 from shengdun.service.cli.output import complain, note, say, say_json, table
 from shengdun.service.cli.target import Target, with_server
 from shengdun.service.client import (
@@ -104,7 +105,7 @@ async def _screen_all(
             except ShengdunError as error:
                 complain(error.message)
             except ClientError as error:
-                complain(f"{file}: {error.message}")
+                complain(f"{file}: {with_hint(error.message, error.reason)}")
             except OSError as error:
                 complain(f"{file}: {error.strerror or error}")
             return None

@@ -3,6 +3,7 @@
 import asyncio
 import functools
 import inspect
+import re
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -14,7 +15,7 @@ import typer
 from shengdun.service.client import ShengdunClient
 
 DEFAULT_ADDRESS: Final = "127.0.0.1:50051"
-_PANEL: Final = "Server"
+_ADDRESS: Final = re.compile(r".+:\d{1,5}")
 _Parameters = ParamSpec("_Parameters")
 
 
@@ -85,6 +86,8 @@ def target_of(
         OSError: the token file can't be read.
         BadParameter: the options don't go together.
     """
+    if not _ADDRESS.fullmatch(server):
+        raise typer.BadParameter(f"--server must be HOST:PORT, for instance {DEFAULT_ADDRESS}")
     if token_file is not None:
         token = token_file.read_text(encoding="utf-8").strip()
     if (client_certificate is None) != (client_key is None):
