@@ -9,6 +9,7 @@ from typing import Final, Self, TypeVar
 
 T = TypeVar("T")
 _NICENESS: Final = 10
+_LEAST_FAVOURABLE: Final = 19
 
 
 def available_cores() -> int:
@@ -44,4 +45,6 @@ class BackgroundLane:
 
 def _step_back() -> None:
     # On Linux niceness belongs to the thread, so the threads that serve live calls keep theirs.
-    os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)
+    thread = threading.get_native_id()
+    niceness = os.getpriority(os.PRIO_PROCESS, thread) + _NICENESS
+    os.setpriority(os.PRIO_PROCESS, thread, min(niceness, _LEAST_FAVOURABLE))
