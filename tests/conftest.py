@@ -7,4 +7,5 @@ pytest_plugins = [
     "fixtures.server",
     "fixtures.speech",
     "fixtures.store",
+    "fixtures.voice_model_contract",
 ]

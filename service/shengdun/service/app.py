@@ -160,8 +160,14 @@ def open_voice(settings: Settings) -> Voice:
         model=model,
         activity=models.voice_activity(),
         scorer=Scorer(profile),
-        speakers=SpeakerCount(models.segmentation(), model),
+        speakers=SpeakerCount(models.segmentation(), _counting_model(models, model)),
     )
+
+
+def _counting_model(models: ModelStore, model: VoiceModel) -> VoiceModel:
+    # Where one voice ends and the next begins is known in the default model's cosines only.
+    default = models.default_voice_model
+    return model if model.model_id.startswith(f"{default}@") else models.voice_model(default)
 
 
 def store_settings(settings: Settings, url: str) -> StoreSettings:

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Final
 
 from shengdun.fingerprint.errors import ShengdunError
-from shengdun.fingerprint.voice.golden import check_golden
-from shengdun.fingerprint.voice.model_store import ModelState, ModelStatus, ModelStore
+from shengdun.fingerprint.voice.catalogue import ModelState
+from shengdun.fingerprint.voice.converted import ConvertedStatus
+from shengdun.fingerprint.voice.model_store import ModelStatus, ModelStore
 from shengdun.index.embedded import EmbeddedStore
 from shengdun.index.errors import StoreInUse
 from shengdun.index.keys import KeyRing
@@ -63,8 +64,11 @@ async def diagnose(settings: Settings) -> AsyncIterator[Finding]:
     yield _data_directory(settings.data_dir)
     yield _free_space(settings.data_dir)
     yield _keys(settings)
-    for status in ModelStore(settings.models_directory).status():
+    models = ModelStore(settings.models_directory)
+    for status in models.status():
         yield _artefact(status)
+    for converted in models.converted():
+        yield _converted(converted)
     voice, finding = _voice(settings)
     yield finding
     yield await _server(settings.server)
@@ -165,10 +169,20 @@ def _artefact(status: ModelStatus) -> Finding:
     return _ok(subject, f"is not installed, and only the demo needs it; {again} for that")
 
 
+def _converted(status: ConvertedStatus) -> Finding:
+    subject = f"model {status.name}"
+    if status.state is ModelState.INSTALLED and status.record is not None:
+        return _ok(subject, f"as converted, {status.record.model_id}: {status.path}")
+    again = "convert again, or copy its folder again from where that was done"
+    if status.state is ModelState.MISSING:
+        return _fail(subject, f"{status.path} is missing; {again}")
+    return _fail(subject, f"{status.path} was altered; find out by whom, then {again}")
+
+
 def _voice(settings: Settings) -> tuple[Voice | None, Finding]:
     try:
         voice = open_voice(settings)
-        cosine = check_golden(voice.model)
+        cosine = ModelStore(settings.models_directory).self_test(voice.model)
     except ShengdunError as error:
         return None, _fail("golden voiceprint", error.message)
     profile = voice.scorer.profile_id

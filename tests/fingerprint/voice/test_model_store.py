@@ -14,6 +14,7 @@ from shengdun.fingerprint.voice.catalogue import (
     DEMO_RECORDINGS,
     SILERO_VAD,
     Artefact,
+    ModelState,
 )
 from shengdun.fingerprint.voice.demo_recordings import DemoRecording
 from shengdun.fingerprint.voice.errors import (
@@ -22,7 +23,7 @@ from shengdun.fingerprint.voice.errors import (
     ModelMissing,
     ModelUnknown,
 )
-from shengdun.fingerprint.voice.model_store import ModelState, ModelStore
+from shengdun.fingerprint.voice.model_store import ModelStore
 from shengdun.fingerprint.voice.recordings import decode_recording
 
 

@@ -5,9 +5,18 @@ any package index or a file carried over by hand will do.
 """
 
 from dataclasses import dataclass
+from enum import Enum
 from pathlib import PurePosixPath
 
 from shengdun.fingerprint.voice.errors import ModelUnknown
+
+
+class ModelState(Enum):
+    """How model files or recordings stand on this machine."""
+
+    INSTALLED = "INSTALLED"
+    MISSING = "MISSING"
+    ALTERED = "ALTERED"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

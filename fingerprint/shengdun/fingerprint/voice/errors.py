@@ -17,7 +17,8 @@
             ├── ModelAltered          not the bytes that were released
             ├── ModelInstallFailed    could not be fetched or written
             ├── UnsafeCheckpoint      asks for more than tensors when it is read
-            └── GoldenMismatch        computes other voiceprints than it should
+            ├── GoldenMismatch        computes other voiceprints than it should
+            └── ConversionFailed      another library's model could not be converted
 """
 
 from shengdun.fingerprint.errors import ShengdunError, Status
@@ -118,3 +119,9 @@ class GoldenMismatch(ModelError):
     """The model doesn't compute the voiceprint that it is known to compute."""
 
     reason = "GOLDEN_MISMATCH"
+
+
+class ConversionFailed(ModelError):
+    """A model of another library can't be converted here, or what came out disagrees with it."""
+
+    reason = "MODEL_CONVERSION_FAILED"

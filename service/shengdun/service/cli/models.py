@@ -6,8 +6,11 @@ from typing import Annotated
 
 import typer
 
+from shengdun.fingerprint.voice import ecapa, ecapa_export
+from shengdun.fingerprint.voice.catalogue import DEMO_RECORDINGS, ModelState
+from shengdun.fingerprint.voice.converted import ConvertedStatus
 from shengdun.fingerprint.voice.errors import ModelError
-from shengdun.fingerprint.voice.model_store import ModelState, ModelStatus, ModelStore
+from shengdun.fingerprint.voice.model_store import ModelStatus, ModelStore
 from shengdun.service.cli.output import complain, note, say, say_json, table
 from shengdun.service.cli.places import Config, DataDir, settings_of
 from shengdun.service.cli.target import Target, with_server
@@ -32,23 +35,55 @@ async def list_(
     """List what can be installed, and which watchlists a running server can't screen with its model."""
     store = ModelStore(settings_of(config, data_dir).models_directory)
     statuses = await asyncio.to_thread(store.status)
+    converted = await asyncio.to_thread(store.converted)
     if json:
         for status in statuses:
             say_json({"artefact": status.artefact, "state": status.state, "path": status.path})
+        for one in converted:
+            say_json({"converted": _plain(one), "state": one.state, "path": one.path})
     else:
-        rows = [
-            (
-                status.artefact.name,
-                status.state.value.lower(),
-                f"{status.artefact.size_bytes / 1e6:.1f} MB",
-                status.artefact.licence,
-                status.artefact.requirement,
-                status.artefact.purpose,
-            )
-            for status in statuses
-        ]
+        rows = [*map(_row, statuses), *map(_converted_row, converted)]
         say(table(("NAME", "STATE", "SIZE", "LICENCE", "FROM", "PURPOSE"), rows))
     await _list_templates(target, json=json)
+
+
+def _row(status: ModelStatus) -> tuple[str, ...]:
+    artefact = status.artefact
+    return (
+        artefact.name,
+        status.state.value.lower(),
+        f"{artefact.size_bytes / 1e6:.1f} MB",
+        artefact.licence,
+        artefact.requirement,
+        artefact.purpose,
+    )
+
+
+def _converted_row(status: ConvertedStatus) -> tuple[str, ...]:
+    record = status.record
+    return (
+        status.name,
+        status.state.value.lower(),
+        f"{status.size_bytes / 1e6:.1f} MB",
+        "its source's",
+        "conversion",
+        f"voice model ({record.kind}, {record.dimension} dimensions)" if record else "voice model",
+    )
+
+
+def _plain(status: ConvertedStatus) -> dict[str, object]:
+    record = status.record
+    if record is None:
+        return {"name": status.name}
+    return {
+        "name": record.name,
+        "model_id": record.model_id,
+        "kind": record.kind,
+        "dimension": record.dimension,
+        "sources": dict(record.sources),
+        "versions": dict(record.versions),
+        "parity": record.parity,
+    }
 
 
 async def _list_templates(target: Target, *, json: bool) -> None:
@@ -105,11 +140,48 @@ def install(
 
 
 @app.command()
+def convert(
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="SOURCE", help="A directory in the hub's layout, or a name on the hub."
+        ),
+    ],
+    name: Annotated[
+        str, typer.Option("--name", metavar="NAME", help="What the model will be called.")
+    ] = ecapa.NAME,
+    config: Config = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Convert an ECAPA-TDNN of SpeechBrain's into a voice model that servers run; needs the extra `ecapa`.
+
+    SOURCE is for example speechbrain/spkrec-ecapa-voxceleb, or a directory with that model's files. It is done once;
+    the folder that it makes is then copied to the servers, which don't need the extra.
+    """
+    ecapa_export.require_packages()
+    store = ModelStore(settings_of(config, data_dir).models_directory)
+    store.install(DEMO_RECORDINGS.name, progress=note)
+    note(f"converting {source}; this takes a minute")
+    speech = ecapa_export.parity_speech(store.demo_recordings())
+    done = ecapa_export.convert(source, name=name, speech=speech)
+    path = store.keep_converted(done.record, done.graph)
+    parity = done.record.parity
+    say(f"{done.record.model_id}: {path}")
+    say(
+        f"agrees with SpeechBrain on {parity.stretches} stretches of speech of {parity.shortest_s:.1f} to "
+        f"{parity.longest_s:.1f} s: least cosine {parity.least_cosine:.7f}"
+    )
+    store.voice_model(name)
+    say("passes its self-test; to screen with it, it needs a calibration profile of its own")
+
+
+@app.command()
 def verify(name: Name = None, config: Config = None, data_dir: DataDir = None) -> int:
     """Check that installed files are those that were released, and that the model passes its self-test."""
     settings = settings_of(config, data_dir)
     store = ModelStore(settings.models_directory)
     wanted = [status.artefact.name for status in store.status() if _expected(status)]
+    wanted += [status.name for status in store.converted()]
     results = [_verify(store, one, settings.voice.model) for one in ([name] if name else wanted)]
     return int(not all(results))
 
