@@ -7,12 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from onnx import TensorProto, helper, numpy_helper
 
-from shengdun.fingerprint.voice import ecapa, ecapa_export
+from fixtures.converted_models import DIMENSION, NAME, network, record_of
+from shengdun.fingerprint.voice import ecapa_export
 from shengdun.fingerprint.voice.catalogue import CAMPPLUS, ModelState
-from shengdun.fingerprint.voice.converted import ECAPA_TDNN, ConversionRecord, Parity
-from shengdun.fingerprint.voice.ecapa import Ecapa
 from shengdun.fingerprint.voice.errors import (
     ConversionFailed,
     GoldenMismatch,
@@ -22,59 +20,6 @@ from shengdun.fingerprint.voice.errors import (
 )
 from shengdun.fingerprint.voice.golden import golden_signal
 from shengdun.fingerprint.voice.model_store import ModelStore
-from shengdun.fingerprint.voice.wheels import sha256_of
-
-NAME = "ecapa-tiny"
-DIMENSION = 16
-
-
-def network(seed: int) -> bytes:
-    """A network with the inputs and outputs of a converted one: one convolution over the samples, and their mean."""
-    generator = np.random.default_rng(seed)
-    filters = generator.normal(0, 1, (DIMENSION, 1, 400)).astype(np.float32)
-    nodes = [
-        helper.make_node("Unsqueeze", [ecapa.INPUT, "one"], ["channel"]),
-        helper.make_node("Conv", ["channel", "filters"], ["frames"], strides=[160]),
-        helper.make_node("Relu", ["frames"], ["positive"]),
-        helper.make_node("ReduceMean", ["positive"], [ecapa.OUTPUT], axes=[2], keepdims=0),
-    ]
-    graph = helper.make_graph(
-        nodes,
-        "tiny",
-        [helper.make_tensor_value_info(ecapa.INPUT, TensorProto.FLOAT, [1, "n"])],
-        [helper.make_tensor_value_info(ecapa.OUTPUT, TensorProto.FLOAT, [1, DIMENSION])],
-        [
-            numpy_helper.from_array(filters, "filters"),
-            numpy_helper.from_array(np.array([1], np.int64), "one"),
-        ],
-    )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
-    return bytes(model.SerializeToString())
-
-
-def record_of(directory: Path, graph: bytes, *, name: str = NAME) -> ConversionRecord:
-    """The record that a conversion to this network would leave."""
-    checkpoint = directory / "embedding_model.ckpt"
-    checkpoint.write_bytes(graph)
-    digest = sha256_of(checkpoint)
-    model = Ecapa(graph, model_id=name, dimension=DIMENSION)
-    return ConversionRecord(
-        name=name,
-        kind=ECAPA_TDNN,
-        checkpoint_sha256=digest,
-        graph_sha256=digest,
-        dimension=DIMENSION,
-        golden=model.embed([golden_signal()])[0],
-        sources={checkpoint.name: digest},
-        versions={"shengdun": "0.1.0"},
-        parity=Parity(
-            least_cosine=1.0,
-            least_centred_cosine=1.0,
-            stretches=20,
-            shortest_s=0.5,
-            longest_s=11.9,
-        ),
-    )
 
 
 @pytest.fixture

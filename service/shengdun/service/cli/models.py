@@ -192,7 +192,7 @@ def _expected(status: ModelStatus) -> bool:
 
 def _verify(store: ModelStore, name: str, voice_model: str) -> bool:
     try:
-        say(f"{name}: as released, {store.verify(name)}")
+        say(f"{name}: unaltered, {store.verify(name)}")
         if name == voice_model:
             say(f"{store.voice_model(name).model_id}: passes its self-test")
     except ModelError as error:
