@@ -1,8 +1,9 @@
 """Searching one watchlist: from a caller's voiceprint to a calibrated LLR for each actor.
 
-Every voiceprint of a list up to ``EXHAUSTIVE_ROWS`` is scored, the nearest ``NEAREST_ROWS`` of a longer one. The result
-depends on the voiceprint, the list's content and the time, and on nothing else: not on the order of enrolments, on how
-the vectors are stored, or on what else runs.
+Every voiceprint of a list up to ``EXHAUSTIVE_ROWS`` is scored; of a longer one, those of the actors that have any among
+the nearest ``NEAREST_ROWS``. All of an actor's voiceprints speak either way (decision note 0011), so its LLR doesn't
+change when its list grows long. The result depends on the voiceprint, the list's content and the time, and on nothing
+else: not on the order of enrolments, on how the vectors are stored, or on what else runs.
 """
 
 from dataclasses import dataclass
@@ -109,7 +110,11 @@ def _find(segments: tuple[Segment, ...], query: NDArray[np.float32], at_us: int)
             for segment, (near, rows) in zip(segments, found, strict=True)
         ]
     )
-    return hits.take(_order(hits, -hits.cosines)[:NEAREST_ROWS])
+    nearest = hits.take(_order(hits, -hits.cosines)[:NEAREST_ROWS])
+    actor_codes = np.unique(nearest.actor_codes)
+    return Hits.concatenate(
+        [each.hits(query, each.rows_of(actor_codes, at_us)) for each in segments]
+    )
 
 
 def _by_actor(hits: Hits, llrs: NDArray[np.float64], scorer: Scorer) -> Ranking:

@@ -182,6 +182,10 @@ class Segment:
         """The rows that have not expired."""
         return np.flatnonzero(self.expires_us > at_us)
 
+    def rows_of(self, actor_codes: NDArray[np.int64], at_us: int) -> NDArray[np.int64]:
+        """The rows of some actors that have not expired."""
+        return np.flatnonzero(np.isin(self.actor_codes, actor_codes) & (self.expires_us > at_us))
+
     def nearest(
         self, query: NDArray[np.float32], at_us: int, count: int
     ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
