@@ -199,6 +199,15 @@ async def test_details_of_an_error_arrive() -> None:
     assert found == report
 
 
+@pytest.mark.parametrize("text", ["x", "界", "%", "\n"])
+async def test_a_message_that_repeats_a_huge_field_arrives(text: str) -> None:
+    """It is cut, so that status and reason pass the limit that gRPC sets to trailers."""
+    async with serving(Four(raising(InvalidRequest(text * 100_000))).handler()) as channel:
+        error = await refused(call(channel, "unary_unary"))
+    assert error.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert len(details_of(error)) == 1
+
+
 async def test_a_detail_that_is_too_large_is_left_out() -> None:
     """A huge detail does not cost the caller the status and the reason."""
     error = InvalidRequest("wrong")

@@ -81,6 +81,7 @@ BAD_STREAMS = {
     "a second configuration": ([_config(), _config()], "PROTOCOL_VIOLATION", "one call"),
     "a message without anything": ([_config(), Request()], "PROTOCOL_VIOLATION", "audio"),
     "an unknown line": ([_config(line="nowhere")], "LINE_UNKNOWN", "default"),
+    "a huge line": ([_config(line="界" * 100_000)], "LINE_UNKNOWN", "界"),
     "an unknown watchlist": ([_config(watchlist_ids=["nobody"])], "WATCHLIST_NOT_FOUND", "nobody"),
     "a malformed watchlist": ([_config(watchlist_ids=["No Slug"])], "INVALID_RECORD", "slug|a-z"),
     "no audio format": ([NO_FORMAT], "INVALID_REQUEST", "PCMU"),
@@ -117,6 +118,35 @@ async def test_each_bad_stream_has_its_error(desk: Desk, case: str) -> None:
     error = await _send(desk, messages)
     assert (error.status, error.reason) == (STATUS_OF[reason], reason)
     assert re.search(message, error.message)
+
+
+MALFORMED = {
+    "a string that is not UTF-8": b"\x0a\x04\x0a\x02\xff\xfe",
+    "bytes that are no message": b"\xff\xff\xff",
+}
+
+
+@pytest.mark.parametrize("content", MALFORMED)
+@pytest.mark.parametrize(
+    ("kind", "method"),
+    [
+        ("unary_unary", "WatchlistService/UpdateActor"),
+        ("stream_unary", "ScreeningService/ScreenRecording"),
+        ("stream_stream", "ScreeningService/ScreenCall"),
+    ],
+)
+async def test_a_message_that_is_none_is_the_callers_mistake(
+    desk: Desk, kind: str, method: str, content: str
+) -> None:
+    """It is refused by name, and is no incident of the server's."""
+    async with grpc.aio.insecure_channel(desk.server.address) as channel:
+        request = MALFORMED[content]
+        sent = request if kind == "unary_unary" else iter([request])
+        rpc = getattr(channel, kind)(f"/shengdun.v1.{method}")(sent)
+        error = error_from_wire(
+            await rpc.code(), await rpc.details(), await rpc.trailing_metadata()
+        )
+    assert (error.status, error.reason) == (StatusCode.INVALID_ARGUMENT, "INVALID_REQUEST")
 
 
 async def test_a_message_beyond_grpcs_limit_is_refused(desk: Desk) -> None:

@@ -15,6 +15,7 @@ from typing import Any, TypeAlias
 
 import grpc
 import structlog
+from google.protobuf.message import DecodeError
 from structlog.contextvars import bind_contextvars
 
 from shengdun.fingerprint.errors import ShengdunError, Status
@@ -29,11 +30,12 @@ from shengdun.service.access import (
 )
 from shengdun.service.errors import (
     AccessUnavailable,
+    InvalidRequest,
     PermissionDenied,
     TokenFileInvalid,
     Unauthenticated,
 )
-from shengdun.service.statuses import code_of, trailers_of
+from shengdun.service.statuses import code_of, told_of, trailers_of
 
 # Quoted: these are generic for type checkers alone.
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
@@ -107,7 +109,9 @@ class AnsweringInterceptor(grpc.aio.ServerInterceptor):
         """Wrap the handler of an RPC."""
         handler = await continuation(handler_call_details)
         method = handler_call_details.method
-        return handler and _surround(handler, lambda context: self._answered(method, context))
+        return handler and _surround(
+            _readable(handler), lambda context: self._answered(method, context)
+        )
 
     @asynccontextmanager
     async def _answered(self, method: str, context: Context) -> AsyncIterator[None]:
@@ -219,7 +223,7 @@ async def _answered(method: str, context: Context) -> AsyncIterator[None]:
     finally:
         _log_outcome(method, outcome, code if outcome is None else code_of(outcome), started_s)
     if outcome is not None:
-        await context.abort(code_of(outcome), outcome.message, trailers_of(outcome))
+        await context.abort(code_of(outcome), told_of(outcome), trailers_of(outcome))
 
 
 def _code_set_in(context: Context) -> grpc.StatusCode:
@@ -257,16 +261,52 @@ def _refusal(error: ShengdunError) -> Handler:
     return grpc.stream_stream_rpc_method_handler(refuse)
 
 
+def _readable(handler: Handler) -> Handler:
+    """The same handler, which answers a message that is no message with an error of ours.
+
+    Left to gRPC, one of a stream looks like a defect of this server, and one of a single request is answered UNKNOWN.
+    """
+    parse = handler.request_deserializer
+    if parse is None:
+        return handler
+
+    def read(data: bytes) -> object:
+        try:
+            return parse(data)
+        except DecodeError:
+            raise InvalidRequest(
+                "a message cannot be read: it is no request of this method, or a string in it is not UTF-8; "
+                "send what the generated stubs make of shengdun.v1"
+            ) from None
+
+    if handler.request_streaming:
+        return _rebuilt(handler, getattr(handler, _kind(handler)), read)
+    behavior = getattr(handler, _kind(handler))
+    # Read within the run, where errors are answered, and not before it.
+    return _rebuilt(handler, lambda data, context: behavior(read(data), context), None)
+
+
 def _surround(handler: Handler, around: Around) -> Handler:
     """The same handler with a context manager around each of its runs, whichever of the four kinds it is."""
-    kind = (
+    behavior = getattr(handler, _kind(handler))
+    surrounded = (_streaming if handler.response_streaming else _unary)(behavior, around)
+    return _rebuilt(handler, surrounded, handler.request_deserializer)
+
+
+def _kind(handler: Handler) -> str:
+    return (
         f"{'stream' if handler.request_streaming else 'unary'}_"
         f"{'stream' if handler.response_streaming else 'unary'}"
     )
-    behavior = getattr(handler, kind)
-    surrounded = (_streaming if handler.response_streaming else _unary)(behavior, around)
-    make = getattr(grpc, f"{kind}_rpc_method_handler")
-    rebuilt: Handler = make(surrounded, handler.request_deserializer, handler.response_serializer)
+
+
+def _rebuilt(
+    handler: Handler,
+    behavior: Callable[..., Any],
+    request_deserializer: Callable[[bytes], object] | None,
+) -> Handler:
+    make = getattr(grpc, f"{_kind(handler)}_rpc_method_handler")
+    rebuilt: Handler = make(behavior, request_deserializer, handler.response_serializer)
     return rebuilt
 
 
