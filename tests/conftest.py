@@ -3,6 +3,7 @@
 pytest_plugins = [
     "fixtures.certificates",
     "fixtures.command_line",
+    "fixtures.corpora",
     "fixtures.enrolling",
     "fixtures.server",
     "fixtures.speech",

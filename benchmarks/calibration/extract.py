@@ -1,6 +1,7 @@
 """Take window voiceprints of a corpus through telephone conditions, with the product's own voice path.
 
     python benchmarks/calibration/extract.py SPEECH MODELS OUTPUT [--corpus NAME ...] [--sessions NAME=DIRECTORY]
+        [--model NAME]
 
 ``SPEECH`` holds ``MANIFEST.csv`` and the corpora. One archive a corpus is written to ``OUTPUT``; recordings that it
 already has are skipped, so the run can be stopped and taken up again. ``--sessions`` reads a tree
@@ -75,11 +76,13 @@ class Archive:
     recording_rows: list[int] = field(default_factory=list)
 
     @classmethod
-    def read(cls, path: Path) -> "Archive":
-        """Take up what was written before, if anything."""
+    def read(cls, path: Path, model_id: str) -> "Archive":
+        """Take up what was written before, if anything, by the same model."""
         if not path.exists():
             return cls()
         with np.load(path, allow_pickle=False) as stored:
+            if str(stored["model_id"]) != model_id:
+                raise SystemExit(f"{path} has voiceprints of {stored['model_id']}; name another OUTPUT")
             return cls(
                 recordings=[tuple(row) for row in stored["recordings"].tolist()],
                 voiceprints=list(stored["voiceprints"]),
@@ -155,7 +158,7 @@ class VoicePath:
 def extract(
     sources: list[Source], path: Path, telephone: Telephone, voice_path: VoicePath, model_id: str
 ) -> None:
-    archive = Archive.read(path)
+    archive = Archive.read(path, model_id)
     done = {(name, condition) for _, _, name, condition, _ in archive.recordings}
     for count, source in enumerate(sources):
         todo = [condition for condition in CONDITIONS if (source.name, condition) not in done]
@@ -213,9 +216,10 @@ def main() -> None:
     parser.add_argument("output", type=Path)
     parser.add_argument("--corpus", action="append", default=[])
     parser.add_argument("--sessions", action="append", default=[], metavar="NAME=DIRECTORY")
+    parser.add_argument("--model", default="campplus-zh-en")
     arguments = parser.parse_args()
     store = ModelStore(arguments.models)
-    model = store.voice_model("campplus-zh-en")
+    model = store.voice_model(arguments.model)
     voice_path = VoicePath(store.voice_activity(), model)
     telephone = Telephone(arguments.speech / "noise_and_rooms")
     corpora = manifest_sources(arguments.speech)

@@ -17,13 +17,13 @@ from pathlib import Path
 from typing import Final
 
 import identification
-import measures
 import numpy as np
 from numpy.typing import NDArray
 from regression import fit_llr
 from report import write_report
 from trials import Corpus, Trials, draw_trials, load_corpora, recording_pairs
 
+from shengdun.index.accuracy import measures
 from shengdun.index.calibration import CalibrationProfile, LlrCoefficients
 from shengdun.index.scoring import QueryStatistics, Scorer
 

@@ -4,12 +4,12 @@ from pathlib import Path
 from typing import Final
 
 import identification
-import measures
 import numpy as np
 from identification import Calls
 from numpy.typing import NDArray
 from trials import Corpus, Trials
 
+from shengdun.index.accuracy import measures
 from shengdun.index.calibration import CalibrationProfile
 
 Floats = NDArray[np.float64]

@@ -3,13 +3,88 @@
 EER and the ROC convex hull follow Bruemmer & de Villiers, "The BOSARIS toolkit" (2011), sections 2-3; Cllr follows
 Bruemmer & du Preez, "Application-independent evaluation of speaker detection" (2006), section 4; the empirical trust
 limits follow Vergeer et al., "Numerical likelihood ratios outputted by LR systems are often based on extrapolation:
-when to stop extrapolating?" (Science & Justice 56(6), 2016).
+when to stop extrapolating?" (Science & Justice 56(6), 2016). The detection cost is that of the NIST speaker recognition
+evaluations (SRE 2016 evaluation plan, section 3.1), the DET axes are those of Martin et al., Eurospeech 1997.
 """
+
+from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DetectionCost:
+    """What the two errors cost, and how often a trial is of one voice.
+
+    Attributes:
+        prior: probability that a trial is of one voice.
+        miss: cost of not recognising it.
+        false_alarm: cost of taking a stranger for it.
+    """
+
+    prior: float = 0.01
+    miss: float = 1.0
+    false_alarm: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not 0.0 < self.prior < 1.0 or min(self.miss, self.false_alarm) <= 0.0:
+            raise ValueError("the prior must be in (0, 1) and the costs above 0")
+
+
+SRE_COST: Final = DetectionCost()
+"""Prior 0.01 and equal costs, as in NIST SRE 2016 and later."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class DetCurve:
+    """Both error rates at every threshold, ascending: misses rise from 0 while false alarms fall to 0.
+
+    Attributes:
+        misses: (t,) share of trials of one voice below the threshold.
+        alarms: (t,) share of trials of strangers at it or above.
+    """
+
+    misses: Floats
+    alarms: Floats
+
+    @property
+    def eer(self) -> float:
+        """Error rate where both are equal, between the two nearest thresholds."""
+        crossing = int(np.argmax(self.misses >= self.alarms))
+        return float((self.misses[crossing] + self.alarms[crossing]) / 2.0)
+
+    def min_dcf(self, cost: DetectionCost = SRE_COST) -> float:
+        """Least detection cost over all thresholds; 1 is that of deciding without listening."""
+        of_misses = cost.miss * cost.prior
+        of_alarms = cost.false_alarm * (1.0 - cost.prior)
+        costs = of_misses * self.misses + of_alarms * self.alarms
+        return float(costs.min() / min(of_misses, of_alarms))
+
+    def miss_rate_at(self, alarm_rate: float) -> float:
+        """Share missed at the lowest threshold that keeps false alarms within a rate."""
+        return float(self.misses[int(np.argmax(self.alarms <= alarm_rate))])
+
+
+def det_curve(target_counts: Floats, other_counts: Floats) -> DetCurve:
+    """The curve from how many trials of either kind have each score.
+
+    Args:
+        target_counts: (s,) weight of the trials of one voice at each score, scores ascending.
+        other_counts: (s,) weight of the trials of strangers at each score.
+
+    Raises:
+        ValueError: there are no trials of one of the kinds.
+    """
+    targets, others = target_counts.sum(), other_counts.sum()
+    if targets <= 0 or others <= 0:
+        raise ValueError("a curve needs trials of one voice and of strangers")
+    below = np.concatenate([[0.0], np.cumsum(target_counts)]) / targets
+    from_here = 1.0 - np.concatenate([[0.0], np.cumsum(other_counts)]) / others
+    return DetCurve(misses=np.clip(below, 0.0, 1.0), alarms=np.clip(from_here, 0.0, 1.0))
 
 
 def cllr(targets: Floats, others: Floats) -> float:
@@ -23,6 +98,21 @@ def min_cllr(targets: Floats, others: Floats) -> float:
     """Cllr after the best monotone recalibration (pool adjacent violators), with one error of either kind added."""
     llrs, is_target = _isotonic_llrs(targets, others)
     return cllr(llrs[is_target], llrs[~is_target])
+
+
+def min_cllr_of_counts(target_counts: Floats, other_counts: Floats) -> float:
+    """``min_cllr`` from how many trials of either kind have each score, (s,) each, scores ascending."""
+    targets, others = target_counts.sum(), other_counts.sum()
+    with_error_t = np.concatenate([[1.0, 0.0], target_counts, [1.0, 0.0]])
+    with_error_o = np.concatenate([[0.0, 1.0], other_counts, [0.0, 1.0]])
+    weights = with_error_t + with_error_o
+    shares = np.divide(with_error_t, weights, out=np.zeros_like(weights), where=weights > 0)
+    posterior = _pool_adjacent_violators(shares, weights)[2:-2]
+    posterior = np.clip(posterior, 1e-12, 1.0 - 1e-12)
+    llrs = np.log(posterior / (1.0 - posterior)) - np.log(targets / others)
+    of_targets = (target_counts * np.logaddexp(0.0, -llrs)).sum() / targets
+    of_others = (other_counts * np.logaddexp(0.0, llrs)).sum() / others
+    return float((of_targets + of_others) / (2.0 * np.log(2.0)))
 
 
 def eer(targets: Floats, others: Floats) -> float:
@@ -106,13 +196,17 @@ def _isotonic_llrs(targets: Floats, others: Floats) -> tuple[Floats, NDArray[np.
     return np.log(posterior / (1.0 - posterior)) - log_prior_odds, labels[order] == 1.0
 
 
-def _pool_adjacent_violators(labels: Floats) -> Floats:
+def _pool_adjacent_violators(values: Floats, weights: Floats | None = None) -> Floats:
     sums: list[float] = []
+    masses: list[float] = []
     counts: list[int] = []
-    for label in labels.tolist():
-        sums.append(label)
+    given = np.ones(len(values)) if weights is None else weights
+    for value, weight in zip(values.tolist(), given.tolist(), strict=True):
+        sums.append(value * weight)
+        masses.append(weight)
         counts.append(1)
-        while len(sums) > 1 and sums[-2] * counts[-1] >= sums[-1] * counts[-2]:
+        while len(sums) > 1 and sums[-2] * masses[-1] >= sums[-1] * masses[-2]:
             sums[-2:] = [sums[-2] + sums[-1]]
+            masses[-2:] = [masses[-2] + masses[-1]]
             counts[-2:] = [counts[-2] + counts[-1]]
-    return np.repeat(np.array(sums) / np.array(counts), counts)
+    return np.repeat(np.array(sums) / np.maximum(masses, 1e-300), counts)
