@@ -30,6 +30,7 @@ COMMANDS: Final = {
     "watchlist": "Create, show, change and delete watchlists.",
     "actor": "Show, change and erase actors and their voiceprints.",
     "embed": "Compute voiceprints of recordings into a file, without a server.",
+    "evaluate": "Measure accuracy on a corpus, by telephone condition and length of the watchlist.",
     "models": "List, install and verify voice models.",
     "token": "Issue, list and revoke access tokens.",
     "config": "Show the settings as they are resolved, or an example file.",

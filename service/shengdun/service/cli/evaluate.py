@@ -1,0 +1,163 @@
+"""``shengdun evaluate``."""
+
+import sys
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+from shengdun.fingerprint.voice.acoustics import Acoustics
+from shengdun.fingerprint.voice.conditions import Condition, unavailable
+from shengdun.fingerprint.voice.errors import ConditionUnavailable
+from shengdun.fingerprint.voice.model_store import ModelStore
+from shengdun.index.accuracy.corpus import read_corpus
+from shengdun.index.accuracy.embeddings import Embedder, EmbeddingCache, processors
+from shengdun.index.accuracy.evaluation import REPLICATES, SECONDS, SIZES, Plan, evaluate
+from shengdun.index.accuracy.identification import LinePolicy
+from shengdun.index.accuracy.report import write_report
+from shengdun.index.calibration import default_profile, load
+from shengdun.index.scoring import Scorer
+from shengdun.service.cli.output import note, say
+from shengdun.service.cli.places import Config, DataDir, settings_of
+from shengdun.service.lines import DEFAULT_LINE, Lines
+from shengdun.service.settings import Settings
+
+app = typer.Typer()
+
+_STEPS: Final = 20
+"""How often a stage says how far it is."""
+
+
+@app.command(
+    name="evaluate",
+    epilog="Exit code 0 also when recordings can't be enrolled: they are counted as misses and listed in the report.",
+)
+def evaluate_corpus(
+    corpus: Annotated[
+        Path,
+        typer.Argument(
+            metavar="CORPUS",
+            help="A folder <speaker>/<recording>, or a CSV manifest with the columns path and speaker, and maybe "
+            "session, language, sex and corpus.",
+        ),
+    ],
+    *,
+    output: Annotated[
+        Path, typer.Option("--output", metavar="DIR", help="Directory to write the report into.")
+    ],
+    condition: Annotated[
+        list[Condition] | None,
+        typer.Option(
+            "--condition", help="A telephone condition; may be repeated. All, if none is given."
+        ),
+    ] = None,
+    seconds: Annotated[
+        list[float] | None,
+        typer.Option("--seconds", min=1.0, help="Net speech of the calls; may be repeated."),
+    ] = None,
+    sizes: Annotated[
+        list[int] | None,
+        typer.Option("--sizes", min=1, help="Actors on the watchlist; may be repeated."),
+    ] = None,
+    only: Annotated[
+        list[str] | None,
+        typer.Option("--only", metavar="NAME", help="A corpus of the manifest; may be repeated."),
+    ] = None,
+    line: Annotated[
+        str, typer.Option("--line", metavar="NAME", help="Line whose prior and levels are applied.")
+    ] = DEFAULT_LINE,
+    profile: Annotated[
+        Path | None,
+        typer.Option("--profile", metavar="FILE", help="Calibration profile; else the default."),
+    ] = None,
+    noise_and_rooms: Annotated[
+        Path | None,
+        typer.Option(
+            "--noise-and-rooms",
+            metavar="DIR",
+            help="Recordings in noise/ and rir/ to put calls into; else they are made.",
+        ),
+    ] = None,
+    cache: Annotated[
+        Path | None,
+        typer.Option(
+            "--cache",
+            metavar="DIR",
+            help="Keep voiceprints here, so that a run can be stopped and taken up again. They are personal biometric "
+            "data and written unprotected.",
+        ),
+    ] = None,
+    jobs: Annotated[
+        int | None, typer.Option("--jobs", min=1, help="Recordings at once; else all processors.")
+    ] = None,
+    replicates: Annotated[
+        int, typer.Option("--replicates", min=1, help="Of the bootstrap.")
+    ] = REPLICATES,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Of everything that is drawn.")] = 1,
+    config: Config = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Measure how well speakers of a corpus are recognised on the telephone, alone and on watchlists.
+
+    Writes report.md, report.json and DET plots. Nobody's voice is enrolled in a watchlist and no server is needed.
+    """
+    settings = settings_of(config, data_dir)
+    plan = Plan(
+        conditions=_available(condition or list(Condition)),
+        seconds=tuple(sorted(set(seconds or SECONDS))),
+        sizes=tuple(sorted(set(sizes or SIZES))),
+        policy=_policy(settings, line),
+        seed=seed,
+        replicates=replicates,
+        jobs=jobs or processors(),
+    )
+    recordings = read_corpus(corpus, only=only or ())
+    for warning in recordings.warnings:
+        note(f"warning: {warning}")
+    store = ModelStore(settings.models_directory)
+    model = store.voice_model(settings.voice.model)
+    calibration = load(profile) if profile else default_profile(model.model_id)
+    calibration.require_model(model.model_id)
+    acoustics = Acoustics.recorded(noise_and_rooms) if noise_and_rooms else Acoustics.made()
+    embedder = Embedder(
+        model=model,
+        activity=store.voice_activity(),
+        acoustics=acoustics,
+        cache=EmbeddingCache(cache),
+        limit_s=settings.server.recording_max_s,
+    )
+    scorer = Scorer(calibration)
+    measured = evaluate(
+        recordings, plan, embedder, scorer, dimension=model.dimension, progress=_tell
+    )
+    report = write_report(measured, output, about=[f"Noises and rooms {acoustics.described}."])
+    failed = f", {len(measured.failures)} can't be enrolled" if measured.failures else ""
+    say(f"{measured.recordings} recordings of {measured.speakers} speakers{failed}: {report}")
+
+
+def _available(asked: list[Condition]) -> tuple[Condition, ...]:
+    """The conditions that were asked for, once each; says which of them can't be made, and fails if none can."""
+    conditions = tuple(dict.fromkeys(asked))
+    lacking = {each: lack for each, lack in unavailable().items() if each in conditions}
+    if len(lacking) == len(conditions):
+        names = ", ".join(f"{each.value} ({lack})" for each, lack in lacking.items())
+        raise ConditionUnavailable(f"None of the conditions can be made: {names}. Choose others.")
+    for each, lack in lacking.items():
+        note(f"warning: {each.value} is left out: {lack}")
+    return conditions
+
+
+def _policy(settings: Settings, line: str) -> LinePolicy:
+    policy = Lines(settings.lines).get(line).policy
+    return LinePolicy(
+        name=line, prior=policy.prior, medium=policy.levels.medium, high=policy.levels.high
+    )
+
+
+def _tell(stage: str, done: int, of: int) -> None:
+    """Tell how far a stage is: on one line of a terminal, else a few times."""
+    if sys.stderr.isatty():
+        ending = "\n" if done == of else ""
+        print(f"\r{stage}: {done} of {of}\033[K", end=ending, file=sys.stderr, flush=True)
+    elif done == of or done % max(of // _STEPS, 1) == 0:
+        note(f"{stage}: {done} of {of}")
