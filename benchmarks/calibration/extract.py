@@ -82,7 +82,9 @@ class Archive:
             return cls()
         with np.load(path, allow_pickle=False) as stored:
             if str(stored["model_id"]) != model_id:
-                raise SystemExit(f"{path} has voiceprints of {stored['model_id']}; name another OUTPUT")
+                raise SystemExit(
+                    f"{path} has voiceprints of {stored['model_id']}; name another OUTPUT"
+                )
             return cls(
                 recordings=[tuple(row) for row in stored["recordings"].tolist()],
                 voiceprints=list(stored["voiceprints"]),
