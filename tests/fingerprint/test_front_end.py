@@ -1,5 +1,6 @@
 """From chunks of telephone audio to windows of net speech."""
 
+import tracemalloc
 from collections.abc import Sequence
 
 import numpy as np
@@ -133,3 +134,23 @@ def test_silence_gives_no_window_and_says_so(voice_activity: VoiceActivity) -> N
     assert heard.windows == ()
     assert heard.net_speech_s == 0.0
     assert Finding.SILENCE in front_end.quality().findings
+
+
+def test_a_call_without_speech_takes_no_more_memory_as_it_goes_on(
+    voice_activity: VoiceActivity,
+) -> None:
+    """A caller on hold for hours holds what a caller on hold for a minute does."""
+    silence = np.zeros(10 * 16_000, "<i2").tobytes()
+    front_end = FrontEnd(L16, window_s=3.0, activity=voice_activity)
+
+    def held_bytes_after(audio_s: int) -> int:
+        for _ in range(audio_s // 10):
+            hear([(front_end, [silence], False)], voice_activity)
+        return tracemalloc.get_traced_memory()[0]
+
+    tracemalloc.start()
+    try:
+        first = held_bytes_after(10)
+        assert held_bytes_after(20) - first < 20_000
+    finally:
+        tracemalloc.stop()

@@ -155,18 +155,20 @@ class FrontEnd:
 
     def _source(self) -> SourceStatistics:
         # The decoder runs ahead of the frames; its statistics are taken where the frames are.
-        if not self._sources:
-            return self._decoder.source()
+        self._drop_passed_sources()
+        return self._sources[0][1] if self._sources else self._decoder.source()
+
+    def _drop_passed_sources(self) -> None:
         here = bisect_left(self._sources, self._frames * FRAME_SAMPLES, key=lambda entry: entry[0])
-        here = min(here, len(self._sources) - 1)
-        del self._sources[:here]
-        return self._sources[0][1]
+        del self._sources[: min(here, len(self._sources) - 1)]
 
     def _measure(self) -> None:
         if self._unmetered:
             samples, probabilities = zip(*self._unmetered, strict=True)
             self._meter.update(np.concatenate(samples), np.concatenate(probabilities))
             self._unmetered.clear()
+            # A call on hold completes no window for hours, so this can't wait until one asks for its quality.
+            self._drop_passed_sources()
 
 
 def hear(
