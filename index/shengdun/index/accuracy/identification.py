@@ -254,7 +254,9 @@ class _Search:
         actor_of = np.concatenate([self._actor_rows[real], listed[listed >= self._actors]])
         if len(rows) > EXHAUSTIVE_ROWS:
             nearest = np.argpartition(self._cosines[rows], -NEAREST_ROWS)[-NEAREST_ROWS:]
-            rows, actor_of = rows[nearest], actor_of[nearest]
+            # As in the search: all voiceprints of those who have any among the nearest.
+            kept = np.isin(actor_of, actor_of[nearest])
+            rows, actor_of = rows[kept], actor_of[kept]
         scored, places = np.unique(actor_of, return_inverse=True)
         llrs = self._gallery.scorer.actor_llr(
             self._llrs[rows], places.astype(np.int64), len(scored)
