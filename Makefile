@@ -10,10 +10,10 @@ export SHENGDUN_MODELS_DIR := $(CURDIR)/$(STATE)/models
 ROOMS := fingerprint index enrollment service
 SOURCES := $(ROOMS) benchmarks tests
 
-.PHONY: help demo test test-ecapa lint types proto lock check wheel clean
+.PHONY: help demo bench-accuracy test test-ecapa lint types proto lock check wheel clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 $(VENV)/.runtime: requirements/runtime.lock pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -28,6 +28,11 @@ $(VENV)/.dev: requirements/dev.lock $(VENV)/.runtime
 
 demo: $(VENV)/.runtime ## Enrol real voices, screen calls over a telephone codec, print every decision
 	$(BIN)/shengdun demo --data-dir $(STATE)/demo
+
+bench-accuracy: $(VENV)/.runtime ## Measure accuracy on CORPUS=DIR, a folder of <speaker>/<recording> or with a MANIFEST.csv
+	@test -n "$(CORPUS)" || { echo "make bench-accuracy CORPUS=DIR [OPTIONS='--condition pcmu --only NAME']" >&2; exit 2; }
+	$(BIN)/shengdun models install --quiet
+	$(BIN)/shengdun evaluate $(CORPUS) --output $(STATE)/accuracy --cache $(STATE)/voiceprints $(OPTIONS)
 
 test: $(VENV)/.dev ## Run the tests
 	$(BIN)/shengdun models install --quiet
