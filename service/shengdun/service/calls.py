@@ -28,7 +28,7 @@ from shengdun.service.errors import CallUnknown, Overloaded, ServerStopping
 
 KEEP_DECISION = timedelta(hours=1)
 _LEASE = timedelta(seconds=30)
-_RENEW_EVERY_S = 10.0
+_RENEWALS_PER_LEASE = 3
 _KEPT_HERE = 10_000
 _STORE_TROUBLE = (StoreUnavailable, StoreBusy, StoreFull, StoreRefused)
 _log = structlog.get_logger(__name__)
@@ -41,10 +41,14 @@ class LiveCall:
     Attributes:
         call_id: the telephony system's id.
         stopping: set when the server wants the call to end with what it has.
+        lease: held while the call's lease is renewed or given back, so that what was given back is not taken again.
+        given_back: whether the lease was given back.
     """
 
     call_id: str
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    lease: asyncio.Lock = field(default_factory=asyncio.Lock)
+    given_back: bool = False
 
 
 class LiveCalls:
@@ -53,11 +57,22 @@ class LiveCalls:
     Args:
         directory: the calls of all processes.
         max_calls: live calls of this process at once.
+        kept: decisions that are kept here; the oldest are forgotten first.
+        lease: how long a call stays claimed when this process has died.
     """
 
-    def __init__(self, directory: CallDirectory, *, max_calls: int) -> None:
+    def __init__(
+        self,
+        directory: CallDirectory,
+        *,
+        max_calls: int,
+        kept: int = _KEPT_HERE,
+        lease: timedelta = _LEASE,
+    ) -> None:
         self._directory = directory
         self._max_calls = max_calls
+        self._kept = kept
+        self._lease = lease
         self._owner = uuid4().hex
         self._live: dict[str, LiveCall] = {}
         self._latest: OrderedDict[str, bytes] = OrderedDict()
@@ -84,6 +99,16 @@ class LiveCalls:
     def __len__(self) -> int:
         return len(self._live)
 
+    @property
+    def owner(self) -> str:
+        """The name under which this process claims calls; nobody else uses it."""
+        return self._owner
+
+    @property
+    def unshared(self) -> int:
+        """Decisions that the store has not been given yet."""
+        return len(self._unshared)
+
     @asynccontextmanager
     async def open(self, call_id: str) -> AsyncIterator[LiveCall]:
         """Hold a call while it is screened.
@@ -109,18 +134,21 @@ class LiveCalls:
             await self._claim(call_id)
             yield call
         finally:
-            del self._live[call_id]
-            self._ended.set()
-            with suppress(*_STORE_TROUBLE):
-                await self._directory.release(call_id, self._owner)
+            try:
+                # The id stays taken meanwhile: the next stream of it would lose its own lease to this one's end.
+                await self._give_back(call)
+            finally:
+                del self._live[call_id]
+                self._ended.set()
 
     def publish(self, call: LiveCall, payload: bytes) -> None:
         """Make this the latest decision of the call, here at once and elsewhere within moments."""
         self._latest[call.call_id] = payload
         self._latest.move_to_end(call.call_id)
-        while len(self._latest) > _KEPT_HERE:
-            self._latest.popitem(last=False)
         self._unshared[call.call_id] = payload
+        while len(self._latest) > self._kept:
+            oldest, _ = self._latest.popitem(last=False)
+            self._unshared.pop(oldest, None)
         self._wake.set()
 
     async def latest(self, call_id: str) -> tuple[bytes, bool]:
@@ -159,18 +187,35 @@ class LiveCalls:
 
     async def _claim(self, call_id: str) -> None:
         try:
-            await self._directory.claim(call_id, self._owner, lease=_LEASE)
+            await self._directory.claim(call_id, self._owner, lease=self._lease)
         except CallAlreadyLive:
             raise
         except _STORE_TROUBLE as error:
             _log.warning("call not claimed", reason=error.reason)
 
+    async def _give_back(self, call: LiveCall) -> None:
+        async with call.lease:
+            call.given_back = True
+            with suppress(*_STORE_TROUBLE):
+                await self._directory.release(call.call_id, self._owner)
+
     async def _renew(self) -> None:
         while True:
-            await asyncio.sleep(_RENEW_EVERY_S)
-            for call_id in list(self._live):
-                with suppress(*_STORE_TROUBLE):
-                    await self._directory.renew(call_id, self._owner, lease=_LEASE)
+            await asyncio.sleep(self._lease.total_seconds() / _RENEWALS_PER_LEASE)
+            # A store that is gone is asked once a round, and not for every call.
+            with suppress(*_STORE_TROUBLE):
+                for call in list(self._live.values()):
+                    await self._renew_one(call)
+
+    async def _renew_one(self, call: LiveCall) -> None:
+        async with call.lease:
+            if call.given_back:
+                return
+            try:
+                await self._directory.renew(call.call_id, self._owner, lease=self._lease)
+            except CallAlreadyLive as error:
+                # Another process took it while the store was gone; both go on, and the others keep their leases.
+                _log.warning("call is screened elsewhere too", reason=error.reason)
 
     async def _share(self) -> None:
         while True:
