@@ -14,7 +14,7 @@ def _chunk(data: bytes, at: float = 0.0) -> Chunk:
 
 async def test_everything_that_arrived_is_taken_in_order() -> None:
     """One take gives all that waits."""
-    inbox = Inbox(100)
+    inbox = Inbox(100, portion_bytes=100)
     await inbox.put(_chunk(b"a"))
     await inbox.put(_chunk(b"b"))
     assert [chunk.data for chunk in await inbox.take()] == [b"a", b"b"]
@@ -22,7 +22,7 @@ async def test_everything_that_arrived_is_taken_in_order() -> None:
 
 async def test_a_full_inbox_slows_the_sender_down_and_loses_nothing() -> None:
     """Adding waits until the session has taken what is there."""
-    inbox = Inbox(4)
+    inbox = Inbox(4, portion_bytes=100)
     await inbox.put(_chunk(b"1234"))
     sender = asyncio.create_task(inbox.put(_chunk(b"5678")))
     for _ in range(5):
@@ -35,7 +35,7 @@ async def test_a_full_inbox_slows_the_sender_down_and_loses_nothing() -> None:
 
 async def test_the_end_comes_after_everything_before_it() -> None:
     """Chunks that arrived before the end are heard, then take gives nothing."""
-    inbox = Inbox(100)
+    inbox = Inbox(100, portion_bytes=100)
     await inbox.put(_chunk(b"last"))
     await inbox.close()
     assert [chunk.data for chunk in await inbox.take()] == [b"last"]
@@ -44,7 +44,7 @@ async def test_the_end_comes_after_everything_before_it() -> None:
 
 async def test_an_error_comes_after_everything_before_it() -> None:
     """What was wrong with the stream is raised once the good audio has been heard."""
-    inbox = Inbox(100)
+    inbox = Inbox(100, portion_bytes=100)
     await inbox.put(_chunk(b"good"))
     await inbox.close(ValueError("bad"))
     assert [chunk.data for chunk in await inbox.take()] == [b"good"]
@@ -54,9 +54,30 @@ async def test_an_error_comes_after_everything_before_it() -> None:
 
 async def test_closing_releases_a_waiting_sender() -> None:
     """A sender never waits for a session that has ended."""
-    inbox = Inbox(1)
+    inbox = Inbox(1, portion_bytes=100)
     await inbox.put(_chunk(b"x"))
     sender = asyncio.create_task(inbox.put(_chunk(b"y")))
     await asyncio.sleep(0)
     await inbox.close()
     await asyncio.wait_for(sender, 10)
+
+
+async def test_what_came_in_one_message_is_taken_in_portions() -> None:
+    """A chunk of minutes is given in parts that arrived when it did, so that other calls are heard in between."""
+    inbox = Inbox(100, portion_bytes=4)
+    await inbox.put(_chunk(b"ab", at=1.0))
+    await inbox.put(_chunk(b"cdefghi", at=2.0))
+    await inbox.close()
+    assert await inbox.take() == (_chunk(b"ab", at=1.0), _chunk(b"cd", at=2.0))
+    assert await inbox.take() == (_chunk(b"efgh", at=2.0),)
+    assert await inbox.take() == (_chunk(b"i", at=2.0),)
+    assert await inbox.take() == ()
+
+
+async def test_chunks_without_audio_are_not_kept() -> None:
+    """However many come, they take no room and are no audio."""
+    inbox = Inbox(4, portion_bytes=4)
+    for _ in range(100):
+        await inbox.put(_chunk(b""))
+    await inbox.put(_chunk(b"a"))
+    assert await inbox.take() == (_chunk(b"a"),)

@@ -8,9 +8,9 @@ from typing import Any, TypeVar
 from uuid import uuid4
 
 import grpc
-from shengdun.fingerprint.voice.recordings import Recording, decode_recording
 
 from shengdun.fingerprint.voice.codecs import AudioFormat, Encoding, encode
+from shengdun.fingerprint.voice.recordings import Recording, decode_recording
 from shengdun.fingerprint.voice.samples import MODEL_RATE_HZ
 from shengdun.service.calls import LiveCall, LiveCalls
 from shengdun.service.convert.calls import (
@@ -29,6 +29,7 @@ from shengdun.service.settings import ServerSettings
 from shengdun.v1 import decision_pb2, screening_pb2, screening_pb2_grpc
 
 MAX_RECORDING_BYTES = 64 << 20
+_PORTION_S = 1
 _RECORDING_FORMAT = AudioFormat(encoding=Encoding.L16, sample_rate_hz=MODEL_RATE_HZ)
 
 _Message = TypeVar(
@@ -72,7 +73,11 @@ class ScreeningServicer(screening_pb2_grpc.ScreeningServiceServicer):
             request, call_id=request.call_id, audio_format=request.audio_format
         )
         async with self._calls.open(request.call_id) as call:
-            inbox = Inbox(round(self._settings.call_queue_s * request.audio_format.bytes_per_s))
+            bytes_per_s = request.audio_format.bytes_per_s
+            inbox = Inbox(
+                round(self._settings.call_queue_s * bytes_per_s),
+                portion_bytes=_PORTION_S * bytes_per_s,
+            )
             reader = asyncio.create_task(self._read(request_iterator, inbox, request.audio_format))
             try:
                 async with aclosing(self._screen(session, call, inbox)) as decisions:
