@@ -18,11 +18,14 @@ from shengdun.fingerprint.voice.models import VoiceModel
 from shengdun.index.accuracy.corpus import Corpus, read_corpus
 from shengdun.index.accuracy.embeddings import WHOLE, Embedder, EmbeddingCache, Take
 from shengdun.index.accuracy.evaluation import Cell, Evaluation, Plan, evaluate
-from shengdun.index.accuracy.identification import LinePolicy
+from shengdun.index.accuracy.identification import LinePolicy, Watchlists, _enrolled_rows
 from shengdun.index.accuracy.report import write_report
 from shengdun.index.accuracy.sides import enroll, may_be_compared, place_calls
 from shengdun.index.calibration import default_profile
+from shengdun.index.posterior import open_set_posterior
 from shengdun.index.scoring import Scorer
+from shengdun.index.search import rank
+from shengdun.index.segments import NEVER_US, Row, append
 
 POLICY = LinePolicy(name="default", prior=0.03, medium=0.5, high=0.95)
 PLAN = Plan(
@@ -211,6 +214,45 @@ def test_no_call_is_compared_with_itself_or_its_session(
             assert enrolled.speaker == calls.recordings[call][0].speaker
             assert enrolled not in calls.recordings[call]
             assert enrolled.session not in {one.session for one in calls.recordings[call]}
+
+
+def test_lists_are_searched_as_the_service_searches_them(
+    corpus: Corpus, make_embedder: MakeEmbedder, cache: Path, voice_model: VoiceModel
+) -> None:
+    """A stranger's posterior is that of the service's own search in the same voiceprints."""
+    embedder, scorer = make_embedder(cache), Scorer(default_profile(voice_model.model_id))
+    enrolments = enroll(corpus, embedder, voice_model.dimension, jobs=1, progress=quiet)
+    calls = place_calls(
+        corpus, enrolments, embedder, Condition.PCMU, (3.0,), jobs=1, progress=quiet
+    )
+    others = len(corpus.speakers) - 1
+    lists = Watchlists(enrolments, scorer, POLICY, largest=others, seed=1)
+    measured = lists.search(calls, 3.0, (others,))[others]
+    order = np.random.default_rng(1).permutation(len(enrolments.recordings))
+    for place, call in enumerate(calls.ready(3.0)[:5]):
+        caller = int(calls.speakers[call])
+        nobody = np.zeros(len(order), dtype=bool)
+        rows = [
+            Row(
+                voiceprint_id=str(row),
+                actor_id=enrolments.recordings[row].speaker,
+                actor_code=int(enrolments.speakers[row]),
+                expires_us=NEVER_US,
+                net_speech_s=float(enrolments.net_speech_s[row]),
+                vector=enrolments.voiceprints[row],
+            )
+            for row in _enrolled_rows(enrolments, order, caller, nobody)
+        ]
+        heard = calls.heard[call]
+        ranking = rank(
+            append((), rows, scorer),
+            scorer,
+            heard.voiceprints[3.0],
+            net_speech_s=heard.net_speech_s[3.0],
+            at_us=0,
+        )
+        posterior = open_set_posterior(ranking.llrs, prior_on_list=POLICY.prior, actors=others)
+        assert measured.stranger[place] == pytest.approx(posterior.on_list, rel=1e-4)
 
 
 def test_the_report_is_for_people_and_programs(evaluation: Evaluation, tmp_path: Path) -> None:
