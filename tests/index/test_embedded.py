@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from fixtures.store import until
 from shengdun.index.embedded import EmbeddedStore
 from shengdun.index.errors import StoreInUse, StoreTampered, StoreUnavailable
 from shengdun.index.store import Store, StoreSettings
@@ -96,6 +97,21 @@ async def test_it_is_started_again_when_it_is_killed(
     await answers(store)
     assert await store.get("k") == b"v"
     assert embedded_store.pid != killed
+
+
+async def test_it_is_started_again_once_its_directory_can_be_used_again(
+    embedded_store: EmbeddedStore, store: Store
+) -> None:
+    """A lock file that can't be opened for a while, as when descriptors run out, is not the end of the supervision."""
+    lock = embedded_store.files.directory / "server.lock"
+    killed = embedded_store.pid
+    assert killed is not None
+    lock.unlink()
+    lock.mkdir()
+    os.kill(killed, signal.SIGKILL)
+    await until(lambda: "can't be started" in str(embedded_store.failure()))
+    lock.rmdir()
+    await answers(store)
 
 
 async def test_an_orphan_of_a_killed_service_is_stopped(tmp_path: Path) -> None:

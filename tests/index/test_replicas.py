@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from pathlib import Path
 
 import pytest
 
@@ -106,6 +107,23 @@ async def test_a_store_that_goes_away_and_comes_back(
     await caught_up(other, registry)
     assert best_actor(other, 2) == second.actor_id
     assert registry.health.journal_sequence == other.health.journal_sequence
+
+
+async def test_an_anchor_that_cannot_be_written_is_reported_and_caught_up_with(
+    registry: Registry, open_registry: OpenRegistry, tmp_path: Path
+) -> None:
+    """Changes fail cleanly, health names the file, and both processes go on when the disk lets them."""
+    other = await open_registry()
+    lock = tmp_path / "data" / "journal.anchor.lock"
+    lock.unlink()
+    lock.mkdir()
+    with pytest.raises(StoreUnavailable, match=r"journal\.anchor"):
+        await registry.register_actor(new_actor("甲"), [template(1)], principal="t")
+    await until(lambda: "journal.anchor" in other.health.problem)
+    assert best_actor(other, 1) is None
+    lock.rmdir()
+    await until(lambda: best_actor(other, 1) is not None and best_actor(registry, 1) is not None)
+    await until(lambda: not registry.health.stale and not other.health.stale)
 
 
 async def test_health_is_current_while_nothing_happens(registry: Registry) -> None:

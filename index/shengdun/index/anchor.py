@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from shengdun.index.durable_files import replace_file
-from shengdun.index.errors import StoreTampered
+from shengdun.index.errors import StoreTampered, StoreUnavailable
 from shengdun.index.journal import Head
 
 
@@ -33,22 +33,33 @@ class Anchor:
 
         Raises:
             StoreTampered: the file is malformed.
+            StoreUnavailable: it can't be read now.
         """
         try:
             content = json.loads(self.path.read_bytes())
             return Head(int(content["sequence"]), bytes.fromhex(content["hash"]))
         except FileNotFoundError:
             return None
+        except OSError as error:
+            raise self._unusable(error) from error
         except (ValueError, KeyError, TypeError) as error:
             raise StoreTampered.of(f"file {self.path.name}", "is malformed") from error
 
     def advance(self, head: Head) -> None:
-        """Anchor an entry, unless a later one is anchored already; on disk when this returns."""
-        with self._locked():
-            known = self.read()
-            if known is None or known.sequence < head.sequence:
-                content = {"sequence": head.sequence, "hash": head.hash.hex()}
-                replace_file(self.path, json.dumps(content).encode() + b"\n")
+        """Anchor an entry, unless a later one is anchored already; on disk when this returns.
+
+        Raises:
+            StoreTampered: the file is malformed.
+            StoreUnavailable: it can't be written now, because the disk is full for example.
+        """
+        try:
+            with self._locked():
+                known = self.read()
+                if known is None or known.sequence < head.sequence:
+                    content = {"sequence": head.sequence, "hash": head.hash.hex()}
+                    replace_file(self.path, json.dumps(content).encode() + b"\n")
+        except OSError as error:
+            raise self._unusable(error) from error
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
@@ -58,3 +69,9 @@ class Anchor:
             yield
         finally:
             os.close(descriptor)
+
+    def _unusable(self, error: OSError) -> StoreUnavailable:
+        return StoreUnavailable(
+            f"The file {self.path.name} in the data directory can't be used: {error.strerror}. The change may or "
+            f"may not have been kept: mend that and repeat."
+        )

@@ -143,24 +143,48 @@ class EmbeddedStore:
             self._owner_lock = None
 
     async def _supervise(self, process: Process) -> None:
-        """Start the server again whenever it dies, ever more slowly while it keeps dying."""
-        pause_s = _RESTART_FIRST_S
+        """Start the server again whenever it dies."""
         while True:
             await process.wait()
-            self._failure = self.files.diagnose()
-            if isinstance(self._failure, StoreFull):
-                self._full_at = asyncio.get_running_loop().time()
+            self._note(self.files.diagnose())
+            process = self._process = await self._relaunch()
+            self._failure = None
+
+    async def _relaunch(self) -> Process:
+        """Try until the server is up, ever more slowly."""
+        pause_s = _RESTART_FIRST_S
+        while True:
             await asyncio.sleep(pause_s)
             pause_s = min(2 * pause_s, _RESTART_LONGEST_S)
-            with suppress(IndexRoomError):
-                process = self._process = await self._launch()
-                self._failure, pause_s = None, _RESTART_FIRST_S
+            try:
+                return await self._launch()
+            except IndexRoomError as error:
+                self._note(error)
+
+    def _note(self, failure: IndexRoomError) -> None:
+        self._failure = failure
+        if isinstance(failure, StoreFull):
+            self._full_at = asyncio.get_running_loop().time()
 
     async def _launch(self) -> Process:
+        try:
+            process = await self._spawn()
+        except OSError as error:
+            raise StoreUnavailable(
+                f"The embedded store can't be started: {error.strerror}."
+            ) from error
+        try:
+            await self._wait_until_ready(process)
+        except BaseException:
+            await _terminate(process)
+            raise
+        return process
+
+    async def _spawn(self) -> Process:
         server_lock = await self._take_server_lock()
         try:
             self.files.prepare(max_memory_bytes=self._max_memory_bytes)
-            process = await asyncio.create_subprocess_exec(
+            return await asyncio.create_subprocess_exec(
                 str(get_binary_path()),
                 str(self.files.configuration),
                 stdin=asyncio.subprocess.DEVNULL,
@@ -171,18 +195,8 @@ class EmbeddedStore:
                 start_new_session=True,  # Ctrl-C is for the service, which stops the store last
                 restore_signals=False,  # a full disk is a write error then, and not the death by SIGXFSZ
             )
-        except OSError as error:
-            raise StoreUnavailable(
-                f"The embedded store can't be started: {error.strerror}."
-            ) from error
         finally:
             os.close(server_lock)
-        try:
-            await self._wait_until_ready(process)
-        except BaseException:
-            await _terminate(process)
-            raise
-        return process
 
     async def _take_server_lock(self) -> int:
         path = self.files.directory / "server.lock"
