@@ -171,3 +171,24 @@ def test_the_shipped_profiles_are_whole_small_and_found_by_their_model() -> None
             shipped = calibration.load(path)
         assert shipped.name == "default"
         assert default_profile(shipped.model_id).profile_id == shipped.profile_id
+
+
+def test_any_altered_byte_is_a_damaged_profile_or_none(
+    profile: CalibrationProfile, tmp_path: Path
+) -> None:
+    """Wherever a disk flips a bit, the profile is refused by name or is still the same."""
+    path = tmp_path / "p.npz"
+    profile.save(path)
+    whole = path.read_bytes()
+    refused = 0
+    for place in range(0, len(whole), max(1, len(whole) // 500)):
+        altered = bytearray(whole)
+        altered[place] ^= 0x40
+        path.write_bytes(altered)
+        try:
+            same = calibration.load(path).profile_id == profile.profile_id
+        except ProfileDamaged:
+            refused += 1
+        else:
+            assert same
+    assert refused

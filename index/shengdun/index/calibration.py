@@ -10,6 +10,7 @@ import io
 import json
 import os
 import zipfile
+import zlib
 from dataclasses import asdict, dataclass
 from importlib import resources
 from pathlib import Path
@@ -26,6 +27,17 @@ MAX_PROFILE_BYTES: Final = 600_000
 """A profile travels in the package and is held by every replica."""
 
 _ARRAYS: Final = ("mean", "whitening", "cohort")
+# What a bit that a disk has flipped makes of an archive: the last two are about how it is compressed.
+_UNREADABLE: Final = (
+    ValueError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    EOFError,
+    zipfile.BadZipFile,
+    zlib.error,
+    RuntimeError,
+)
 
 
 class ProfileMismatch(IndexRoomError):
@@ -214,7 +226,7 @@ def load(path: Path) -> CalibrationProfile:
         raise ProfileDamaged(
             f"Calibration profile {path.name} can't be read: {error.strerror}. {remedy}"
         ) from error
-    except (ValueError, KeyError, TypeError, AttributeError, EOFError, zipfile.BadZipFile) as error:
+    except _UNREADABLE as error:
         raise ProfileDamaged(f"{path.name} is no calibration profile: {error}. {remedy}") from error
 
 
