@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fixtures.store import (
+    MODEL,
     make_scorer,
     new_actor,
     new_watchlist,
@@ -329,3 +330,30 @@ def test_segments_stay_few_and_their_rows_whole() -> None:
     assert sum(len(each) for each in segments) == 1500
     assert all(each.index.ntotal == len(each) for each in segments)
     assert remove(segments, names) == ()
+
+
+def test_a_list_made_anew_for_another_model_keeps_nobody_of_the_old_one(tmp_path: Path) -> None:
+    """A replica that reads deletion and creation at once doesn't go on finding who was erased."""
+    models = (MODEL, "other-voice@ba9876543210")
+    history = History(tmp_path / "key.json")
+    planner = history.planner
+    draft = planner.register_actor(history.snapshot, "a-1", new_actor("甲"), [template(1)], "t")
+    history.commit(draft)
+    behind = Snapshot.empty([make_scorer(model_id) for model_id in models])
+    behind = behind.applied(
+        history.entries,
+        {name: value for each in history.commits for name, value in each.items()},
+        history.codec,
+    )
+    seen = len(history.entries)
+    for _ in range(2):
+        history.commit(
+            planner.empty_watchlist(history.snapshot, "agents", force=True, principal="t")
+        )
+    history.commit(
+        planner.create_watchlist(history.snapshot, new_watchlist(model_id=models[1]), "t")
+    )
+    missed = {name: value for each in history.commits[seen:] for name, value in each.items()}
+    caught_up = behind.applied(history.entries[seen:], missed, history.codec)
+    result = caught_up.search("agents", voice(1), net_speech_s=5.0, at=AT)
+    assert (result.actor_ids, result.size_actors) == ((), 0)

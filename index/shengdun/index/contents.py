@@ -120,7 +120,8 @@ class ContentChange:
             return
         watchlist = codec.decode_watchlist(name, stored)
         known = self.listings.get(watchlist_id)
-        if known is None:
+        # The model of a list never changes, so this one was deleted and made anew between two looks at the journal.
+        if known is None or known.watchlist.model_id != watchlist.model_id:
             known = Listing(watchlist=watchlist, expires_us=np.empty(0, dtype=np.int64))
         self.listings[watchlist_id] = replace(known, watchlist=watchlist)
 
