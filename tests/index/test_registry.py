@@ -470,3 +470,21 @@ async def test_voiceprints_come_back_as_they_were(
 def test_a_scorer_fits_the_fixtures() -> None:
     """The fixtures' scorer and templates are of one model."""
     assert make_scorer().model_id == template(1).info.model_id
+
+
+async def test_a_receipt_with_a_foreign_signature_is_not_ours(registry: Registry) -> None:
+    """Whatever stands in the signature's place, the answer is no and not an error."""
+    actor = await registry.register_actor(new_actor("甲"), [template(1)], principal="t")
+    receipt = await registry.erase_actor(actor.actor_id, reason="", principal="t")
+    for signature in ("", "签名", receipt.signature.upper()):
+        assert not await registry.verify_receipt(dataclasses.replace(receipt, signature=signature))
+
+
+async def test_an_expiry_without_a_time_zone_is_refused(registry: Registry) -> None:
+    """As a malformed record, and not as a defect of ours."""
+    with pytest.raises(InvalidRecord, match="time zone"):
+        await registry.register_actor(
+            new_actor("甲", expires_at=datetime(2050, 1, 1)),  # noqa: DTZ001 - what is refused
+            [template(1)],
+            principal="t",
+        )

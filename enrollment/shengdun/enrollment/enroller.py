@@ -235,10 +235,8 @@ class Enroller:
 
     async def _require_enrollable(self, new: NewActor) -> None:
         now = datetime.now(UTC)
-        if new.expires_at is not None and new.expires_at <= now:
-            raise InvalidRecord("The expiry lies in the past. State a later one, or none.")
         # An actor that exists is well-formed; what is wrong with it is better said before the recordings are sent.
-        Actor(
+        actor = Actor(
             actor_id=new.actor_id or "new",
             display_name=new.display_name,
             aliases=new.aliases,
@@ -250,6 +248,8 @@ class Enroller:
             created_at=now,
             updated_at=now,
         )
+        if actor.expired(now):
+            raise InvalidRecord("The expiry lies in the past. State a later one, or none.")
         await self._require_same_model(new.watchlist_ids)
 
     async def _require_same_model(self, watchlist_ids: frozenset[str]) -> None:

@@ -122,11 +122,11 @@ class Planner:
         if not templates:
             raise InvalidRecord("An actor is registered with at least one voiceprint.")
         now = datetime.now(UTC)
-        if new.expires_at is not None and new.expires_at <= now:
-            raise InvalidRecord("The expiry lies in the past: the actor would never be found.")
         given = _fields(new) | {"actor_id": actor_id}
         infos = tuple(template.info for template in templates)
         actor = Actor(**given, created_at=now, updated_at=now, voiceprints=infos)
+        if actor.expired(now):
+            raise InvalidRecord("The expiry lies in the past: the actor would never be found.")
         _check_models(snapshot, actor.watchlist_ids, templates)
         data_key = self._codec.new_data_key(actor_id)
         return self._actor_draft("actor.registered", actor, data_key, principal, added=templates)

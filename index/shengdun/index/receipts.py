@@ -31,7 +31,7 @@ def issue(
 
 def is_signed(receipt: ErasureReceipt, keys: KeyRing) -> bool:
     """Whether this installation issued the receipt, exactly as it is."""
-    return hmac.compare_digest(receipt.signature, _sign(receipt, keys))
+    return hmac.compare_digest(receipt.signature.encode(), _sign(receipt, keys).encode())
 
 
 def _sign(receipt: ErasureReceipt, keys: KeyRing) -> str:
