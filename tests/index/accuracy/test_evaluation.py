@@ -216,6 +216,15 @@ def test_no_call_is_compared_with_itself_or_its_session(
             assert enrolled.session not in {one.session for one in calls.recordings[call]}
 
 
+def test_calls_that_noise_cuts_short_are_counted(evaluation: Evaluation) -> None:
+    """Noise hides speech; calls that become too short by it are told, not dropped in silence."""
+    clean, noisy = (cell_of(evaluation, each) for each in PLAN.conditions)
+    lists = clean.identification[5].strangers - noisy.identification[5].strangers
+    lost = noisy.shortened - clean.shortened
+    lost += evaluation.call_failures["noise-0"] - evaluation.call_failures["pcmu"]
+    assert lists == lost > 0
+
+
 def test_lists_are_searched_as_the_service_searches_them(
     corpus: Corpus, make_embedder: MakeEmbedder, cache: Path, voice_model: VoiceModel
 ) -> None:

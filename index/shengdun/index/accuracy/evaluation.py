@@ -68,6 +68,7 @@ class Cell:
         condition: of the calls.
         seconds: net speech of the calls.
         group: ``corpus``, ``language`` or ``sex`` with its value; empty for everybody.
+        shortened: calls that are left out because less was heard than in their recordings.
         verification: one call against one recording.
         identification: by size of the watchlist.
     """
@@ -75,6 +76,7 @@ class Cell:
     condition: Condition
     seconds: Seconds
     group: str
+    shortened: int
     verification: Verification
     identification: dict[int, Identification]
 
@@ -142,6 +144,7 @@ def evaluate(
         for number, seconds in enumerate(plan.seconds, start=1):
             trials = trials_of(enrolments, calls, scorer, seconds, seed=plan.seed)
             searches = lists.search(calls, seconds, plan.sizes)
+            shortened = np.array(calls.shortened(seconds), dtype=np.int64)
             for group, members in groups.items():
                 draw = {"speakers": len(members), "replicates": plan.replicates, "seed": plan.seed}
                 cells.append(
@@ -149,6 +152,7 @@ def evaluate(
                         condition=condition,
                         seconds=seconds,
                         group=group,
+                        shortened=int(members[calls.speakers[shortened]].sum()),
                         verification=verify(trials.among(members), **draw),
                         identification={
                             size: identify(found.among(members), plan.policy, **draw)

@@ -95,6 +95,7 @@ def _cell_json(cell: Cell) -> dict[str, Any]:
         "condition": cell.condition.value,
         "net_speech_s": cell.seconds,
         "group": cell.group,
+        "shortened": cell.shortened,
         "verification": {
             "speakers": checked.speakers,
             "targets": checked.targets,
@@ -139,11 +140,16 @@ def _head(evaluation: Evaluation, about: Sequence[str]) -> Iterator[str]:
 
 
 def _verification(cells: Sequence[Cell], *, grouped: bool = False) -> Iterator[str]:
+    if not grouped:
+        yield (
+            "Failed: trials in which nothing was heard, counted as misses. Shortened: calls left out because less "
+            "speech was heard in this condition than is asked for, although their recordings have it.\n"
+        )
     yield _row(
         *(["group"] if grouped else []), "condition", "net speech", "speakers", "same / other trials",
-        "failed", "EER %", "minDCF", "Cllr", "min Cllr",
+        "failed", "shortened", "EER %", "minDCF", "Cllr", "min Cllr",
     )  # fmt: skip
-    yield _rule(10 if grouped else 9)
+    yield _rule(11 if grouped else 10)
     for cell in cells:
         checked = cell.verification
         if not checked.targets:
@@ -155,6 +161,7 @@ def _verification(cells: Sequence[Cell], *, grouped: bool = False) -> Iterator[s
             str(checked.speakers),
             f"{checked.targets:,} / {checked.others:,}",
             str(checked.failed),
+            str(cell.shortened),
             _percent(checked.figures.get("eer")),
             _number(checked.figures.get("min_dcf")),
             _number(checked.figures.get("cllr")),

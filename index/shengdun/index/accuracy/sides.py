@@ -77,6 +77,17 @@ class Calls:
             and self.expected_s[row] >= seconds - _SLACK_S
         ]
 
+    def shortened(self, seconds: Seconds) -> list[int]:
+        """Rows of the calls in which less was heard than in their recordings, which have so much net speech."""
+        return [
+            row
+            for row, heard in enumerate(self.heard)
+            if seconds in self.seconds[row]
+            and not heard.failure
+            and seconds not in heard.voiceprints
+            and seconds <= self.expected_s[row] < float("inf")
+        ]
+
 
 def enroll(
     corpus: Corpus, embedder: Embedder, dimension: int, *, jobs: int, progress: Progress

@@ -112,6 +112,7 @@ def evaluate_corpus(
         jobs=jobs or processors(),
     )
     recordings = read_corpus(corpus, only=only or ())
+    output.mkdir(parents=True, exist_ok=True)
     for warning in recordings.warnings:
         note(f"warning: {warning}")
     store = ModelStore(settings.models_directory)
