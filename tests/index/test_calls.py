@@ -75,10 +75,26 @@ async def test_the_latest_decision_is_shared(
     sealed = await store.get(keys[0].decode())
     assert sealed is not None
     assert b"second" not in sealed
-    await store.put(keys[0].decode(), b"\x00" * 8 + sealed[8:], ttl_ms=1000)
-    await store.put(keys[0].decode(), sealed[:-1] + b"\x00", ttl_ms=10_000)
+    await store.put(keys[0].decode(), sealed[:-1] + bytes([sealed[-1] ^ 1]), ttl_ms=10_000)
     with pytest.raises(SealBroken):
         await calls.decision("13800138000-1")
+
+
+async def test_decisions_do_not_wear_out_the_key_that_wraps_biometrics(
+    calls: CallDirectory, store: Store, tmp_path: Path
+) -> None:
+    """Calls seal millions of times a day: each has a key of its own, and none has that of the registry."""
+    for call_id in ("c-1", "c-2"):
+        await calls.publish_decision(call_id, b"x", keep_for=MINUTE)
+    ring = KeyRing.open(tmp_path / "key.json")
+    one, other = [key.decode() async for key in store._client.scan_iter()]
+    sealed = await store.get(one)
+    assert sealed is not None
+    with pytest.raises(SealBroken):
+        ring.unseal(sealed, one.encode())
+    with pytest.raises(SealBroken):
+        ring.unseal_decision(sealed, other)
+    assert ring.unseal_decision(sealed, one) == b"x"
 
 
 async def test_a_decision_expires(calls: CallDirectory) -> None:

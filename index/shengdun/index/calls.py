@@ -81,9 +81,8 @@ class CallDirectory:
         """Put a call's latest decision where ``decision`` finds it. Raises ``StoreUnavailable``."""
         key = self._key(call_id, "decision")
         async with _in_time():
-            await self._store.put(
-                key, self._keys.seal(payload, key.encode()), ttl_ms=_milliseconds(keep_for)
-            )
+            sealed = self._keys.seal_decision(payload, key)
+            await self._store.put(key, sealed, ttl_ms=_milliseconds(keep_for))
 
     async def decision(self, call_id: str) -> bytes | None:
         """A call's latest decision as it was published, or None.
@@ -95,7 +94,7 @@ class CallDirectory:
         key = self._key(call_id, "decision")
         async with _in_time():
             sealed = await self._store.get(key)
-        return None if sealed is None else self._keys.unseal(sealed, key.encode())
+        return None if sealed is None else self._keys.unseal_decision(sealed, key)
 
     def _key(self, call_id: str, what: str) -> str:
         check_text("call id", call_id, longest=256, empty=False)

@@ -90,6 +90,7 @@ class _MasterKey:
         self.pseudonym = _derive(secret, "pseudonym")
         self.rotation = _derive(secret, "rotation")
         self.receipt = _derive(secret, "receipt")
+        self.decisions = _derive(secret, "decisions")
 
     @classmethod
     def generate(cls) -> "_MasterKey":
@@ -170,6 +171,20 @@ class KeyRing:
         """
         key = self._key(sealed[:_KEY_ID_BYTES])
         return _decrypt(key.wrapping, sealed[_KEY_ID_BYTES:], aad)
+
+    def seal_decision(self, plaintext: bytes, place: str) -> bytes:
+        """AES-256-GCM under a key of this place's own; bound to the place.
+
+        A key stands 2^32 seals with random nonces (NIST SP 800-38D, section 8.3). The decisions of all calls would get
+        there, so they never touch the key that wraps biometrics, nor each other's.
+        """
+        key = self._active
+        return key.key_id + _encrypt(_derive(key.decisions, place), plaintext, place.encode())
+
+    def unseal_decision(self, sealed: bytes, place: str) -> bytes:
+        """Undo ``seal_decision``. Raises ``KeyWrong``, ``SealBroken``."""
+        key = self._key(sealed[:_KEY_ID_BYTES])
+        return _decrypt(_derive(key.decisions, place), sealed[_KEY_ID_BYTES:], place.encode())
 
     def new_data_key(self, aad: bytes) -> DataKey:
         """A new data key, wrapped by the active key."""
