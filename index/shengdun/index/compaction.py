@@ -52,7 +52,7 @@ class Compactor:
             try:
                 await self._store.compact()
             except StoreRefused:
-                pass  # a managed server compacts by itself; without its key the erased data is unreadable already
+                pass  # a managed server compacts by itself, and what it still has can't be read without the actor's key
             except IndexRoomError:
                 self._wanted.set()
                 await asyncio.sleep(_RETRY_S)

@@ -6,8 +6,9 @@
 ``voiceprint/<actor>/<id>``        header and rotated vector, sealed with the actor's data key
 =================================  ==============================================================================
 
-The name of a record is bound to its ciphertext, so that records can't be swapped. With ``actor/<id>`` goes the only
-copy of the data key, and with it the means to read the actor's voiceprints, in whatever backup their bytes still lie.
+The name of a record is bound to its ciphertext, so that records can't be swapped. With ``actor/<id>`` goes the store's
+only copy of the data key, and with it the means to read the actor's voiceprints wherever the store still has their
+bytes. A backup of the whole store has that record too: there an actor is erased when the backup is.
 """
 
 import json

@@ -330,8 +330,8 @@ class Registry:
     async def erase_actor(self, actor_id: str, *, reason: str, principal: str) -> ErasureReceipt:
         """Erase an actor and its voiceprints for good; not found any more when this returns.
 
-        The actor's data key is deleted at once, which makes every copy of its records unreadable; the store's files are
-        compacted in the background.
+        The actor's data key is deleted with it, so that nothing the store still has of its records can be read; the
+        store's files are compacted in the background. Backups taken before keep both until they are deleted.
 
         Raises:
             ActorNotFound: there is no such actor.
