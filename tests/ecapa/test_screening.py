@@ -17,6 +17,7 @@ from fixtures.calls import (
     speech_of,
     telephone,
 )
+from fixtures.command_line import shengdun
 from shengdun.fingerprint.voice.codecs import StreamDecoder, encode
 from shengdun.fingerprint.voice.demo_recordings import DemoRecording
 from shengdun.fingerprint.voice.model_store import ModelStore
@@ -144,3 +145,16 @@ async def test_size_of_chunks_does_not_matter(desk: Desk, recordings: Recordings
     small = await screen(desk.client, "small", audio, chunk_bytes=160)
     large = await screen(desk.client, "large", audio, chunk_bytes=8_000)
     assert evidence(small[-1]) == evidence(large[-1])
+
+
+async def test_demo_takes_model_and_profile_of_the_settings(
+    ecapa_store: ModelStore, profile: Path, tmp_path: Path
+) -> None:
+    """The demo's own server runs with the model; how far enrolment trusts random weights is no matter here."""
+    environment = {
+        "SHENGDUN_MODELS_DIR": str(ecapa_store.directory),
+        "SHENGDUN_VOICE__MODEL": NAME,
+        "SHENGDUN_VOICE__CALIBRATION_PROFILE": str(profile),
+    }
+    shown = shengdun("demo", "--fast", "--data-dir", tmp_path, environment=environment)
+    assert ecapa_store.voice_model(NAME).model_id in shown.stdout, shown.stderr

@@ -31,7 +31,7 @@ def demo(
     work = run_demo(
         settings.data_dir,
         settings.models_directory,
-        profile=settings.voice.calibration_profile,
+        voice=settings.voice,
         paced=not fast,
         say=say,
     )

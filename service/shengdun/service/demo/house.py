@@ -12,7 +12,7 @@ from typing import Final
 
 from shengdun.service.demo.cast import LINE, PRIOR
 from shengdun.service.errors import DemoFailed
-from shengdun.service.settings import ENVIRONMENT_PREFIX
+from shengdun.service.settings import ENVIRONMENT_PREFIX, VoiceSettings
 
 _READY: Final = "listening on "
 _START_S: Final = 60.0
@@ -22,21 +22,21 @@ _LAST_LINES: Final = 10
 
 @asynccontextmanager
 async def running_server(
-    directory: Path, *, models: Path, profile: Path | None, log: Path
+    directory: Path, *, models: Path, voice: VoiceSettings, log: Path
 ) -> AsyncIterator[str]:
     """A server for the time of the block; gives its address.
 
     Args:
         directory: its data directory.
         models: where the models are.
-        profile: its calibration profile; None means the one that ships with the model.
+        voice: its voice model and calibration profile.
         log: where its log goes.
 
     Raises:
         DemoFailed: it does not start.
     """
     config = directory / "demo.toml"
-    config.write_text(_settings(profile), encoding="utf-8")
+    config.write_text(_settings(voice), encoding="utf-8")
     command = (
         *(sys.executable, "-m", "shengdun.service.cli", "serve"),
         *("--config", str(config), "--data-dir", str(directory), "--models-dir", str(models)),
@@ -59,12 +59,14 @@ async def running_server(
         await _stop(process)
 
 
-def _settings(profile: Path | None) -> str:
-    line = f"[lines.{LINE}]\nprior = {PRIOR}\n"
-    if profile is None:
-        return line
+def _settings(voice: VoiceSettings) -> str:
     # A TOML basic string has the escapes of JSON.
-    return f"{line}\n[voice]\ncalibration_profile = {json.dumps(str(profile.absolute()))}\n"
+    settings = f"[lines.{LINE}]\nprior = {PRIOR}\n\n[voice]\nmodel = {json.dumps(voice.model)}\n"
+    profile = voice.calibration_profile
+    if profile is None:
+        return settings
+    named = json.dumps(str(profile.expanduser().absolute()))
+    return f"{settings}calibration_profile = {named}\n"
 
 
 async def _address(process: Process, log: Path) -> str:

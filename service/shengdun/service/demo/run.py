@@ -37,6 +37,7 @@ from shengdun.service.demo.cast import (
     choose,
 )
 from shengdun.service.demo.house import running_server
+from shengdun.service.settings import VoiceSettings
 
 Say: TypeAlias = Callable[[str], None]
 """Writes one line."""
@@ -55,14 +56,14 @@ _WATCHLISTS: Final = (
 
 
 async def run_demo(
-    directory: Path, models: Path, *, profile: Path | None, paced: bool, say: Say
+    directory: Path, models: Path, *, voice: VoiceSettings, paced: bool, say: Say
 ) -> bool:
     """Run the demo; gives whether everything went as it should.
 
     Args:
         directory: where its store and log go; made when missing.
         models: where models and recordings are, or are installed.
-        profile: the calibration profile; None means the one that ships with the model.
+        voice: the voice model and its calibration profile.
         paced: play the calls at the pace of speech.
         say: writes one line.
 
@@ -80,7 +81,7 @@ async def run_demo(
     with tempfile.TemporaryDirectory(dir=directory, prefix="run-") as own:
         log = directory / "server.log"
         async with (
-            running_server(Path(own), models=models, profile=profile, log=log) as address,
+            running_server(Path(own), models=models, voice=voice, log=log) as address,
             ShengdunClient.connect(address) as client,
         ):
             return await _Demo(client, address, cast, paced=paced, say=say).run(started_s)
