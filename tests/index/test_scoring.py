@@ -179,18 +179,6 @@ def test_pairwise_evidence_is_symmetric_and_tells_one_voice_from_two(scorer: Sco
     assert same == pytest.approx(scorer.pairwise_llr(near, a, net_a_s=9.0, net_b_s=5.0))
 
 
-def test_the_recording_of_somebody_else_stands_out(scorer: Scorer) -> None:
-    """Among recordings of one voice, the odd one has the lowest agreement."""
-    voice, stranger = _voices(2, 6)
-    noise = 0.3 * _voices(4, 7)
-    recordings = unit_rows(np.vstack([voice + noise, stranger[np.newaxis, :]]))
-    agreement = scorer.agreement(recordings, np.full(5, 6.0))
-    assert int(np.argmin(agreement)) == 4
-    assert (agreement[:4] > agreement[4] + 1.0).all()
-    with pytest.raises(ValueError, match="two"):
-        scorer.agreement(recordings[:1], np.array([6.0]))
-
-
 def test_a_running_voiceprint_weighs_its_windows_by_their_speech() -> None:
     """A window with more net speech counts for more; order and scale don't matter."""
     first, second = _voices(2, 8)

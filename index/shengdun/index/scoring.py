@@ -200,35 +200,6 @@ class Scorer:
         )
         return float(llr[0])
 
-    def agreement(
-        self, voiceprints: NDArray[np.float32], net_speech_s: NDArray[np.floating]
-    ) -> NDArray[np.float64]:
-        """Natural-log LLR, for each recording of an enrolment, that the others are the same voice.
-
-        Args:
-            voiceprints: (n, d), n >= 2, one for each recording or window, as the model gives them.
-            net_speech_s: (n,) net speech behind each, in seconds.
-
-        Returns:
-            (n,) float64; a recording of somebody else stands out as negative.
-
-        Raises:
-            ValueError: there are fewer than two voiceprints.
-        """
-        count = len(voiceprints)
-        if count < 2:
-            raise ValueError("agreement needs at least two voiceprints")
-        llrs = np.empty(count)
-        for row in range(count):
-            others = np.arange(count) != row
-            llrs[row] = self.pairwise_llr(
-                voiceprints[row],
-                aggregate(voiceprints[others], net_speech_s[others]),
-                net_a_s=float(net_speech_s[row]),
-                net_b_s=float(net_speech_s[others].sum()),
-            )
-        return llrs
-
     def _against_cohort(
         self, projected: NDArray[np.float32]
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

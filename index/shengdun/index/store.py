@@ -140,10 +140,10 @@ class Store:
                 values += await self._client.mget(keys[start : start + _PAGE])
         return values
 
-    async def put(self, key: str, value: bytes, *, ttl_ms: int, absent: bool = False) -> bool:
-        """Set a key for a while; with ``absent`` only if there is none. Returns whether it was set."""
+    async def put(self, key: str, value: bytes, *, ttl_ms: int) -> None:
+        """Set a key for a while."""
         with self._translated():
-            return bool(await self._client.set(key, value, px=ttl_ms, nx=absent))
+            await self._client.set(key, value, px=ttl_ms)
 
     async def scan(self, name_prefix: str) -> set[str]:
         """The names of all keys in the registry's slot that begin so."""
