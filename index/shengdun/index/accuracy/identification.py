@@ -132,14 +132,23 @@ class _Gallery:
     statistics: TemplateStatistics
     order: Rows
     strangers: dict[str, MadeStrangers] = field(default_factory=dict)
+    latest: dict[int, tuple[NDArray[np.float32], TemplateStatistics]] = field(default_factory=dict)
 
     def made(self, corpus: str) -> MadeStrangers:
         """Strangers that don't exist, like those of a corpus."""
         if corpus not in self.strangers:
             self.strangers[corpus] = make_strangers(
-                self.enrolments, corpus, self.scorer, count=self.largest, seed=self.seed
+                self.enrolments, corpus, count=self.largest, seed=self.seed
             )
         return self.strangers[corpus]
+
+    def crowd(self, corpus: str, caller: int) -> tuple[NDArray[np.float32], TemplateStatistics]:
+        """Those strangers as they are to one caller, projected; calls come caller by caller, so the latest is kept."""
+        if caller not in self.latest:
+            self.latest.clear()
+            projected = self.scorer.project(self.made(corpus).apart_from(caller))
+            self.latest[caller] = projected, self.scorer.template_statistics(projected)
+        return self.latest[caller]
 
 
 class Watchlists:
@@ -207,11 +216,12 @@ class _Search:
             enrolments, gallery.order, caller, may_be_compared(enrolments, calls, call)
         )
         made = gallery.made(corpus)
+        crowd, crowd_statistics = gallery.crowd(corpus, caller)
         query = gallery.scorer.project(heard.voiceprints[seconds][np.newaxis, :])[0]
-        self._cosines = np.concatenate([gallery.templates[rows] @ query, made.projected @ query])
+        self._cosines = np.concatenate([gallery.templates[rows] @ query, crowd @ query])
         self._llrs = gallery.scorer.llr(
             self._cosines,
-            TemplateStatistics.concatenate([gallery.statistics.take(rows), made.statistics]),
+            TemplateStatistics.concatenate([gallery.statistics.take(rows), crowd_statistics]),
             gallery.scorer.query_statistics(query),
             net_speech_s=heard.net_speech_s[seconds],
             template_net_speech_s=np.concatenate(

@@ -68,14 +68,21 @@ class Calls:
         return [row for row, heard in enumerate(self.heard) if seconds in heard.voiceprints]
 
     def failed(self, seconds: Seconds) -> list[int]:
-        """Rows of the calls in which nothing was heard although they should have had so much net speech."""
+        """Rows of the calls in which nothing was heard although they should have had so much net speech.
+
+        One that couldn't be enrolled either has nobody knows how much: it counts at the shortest length.
+        """
         return [
             row
             for row, heard in enumerate(self.heard)
-            if heard.failure
-            and seconds in self.seconds[row]
-            and self.expected_s[row] >= seconds - _SLACK_S
+            if heard.failure and self._counts(row, seconds)
         ]
+
+    def _counts(self, row: int, seconds: Seconds) -> bool:
+        made_for, expected_s = self.seconds[row], float(self.expected_s[row])
+        if expected_s == float("inf"):
+            return seconds == min(made_for)
+        return seconds in made_for and expected_s >= seconds - _SLACK_S
 
     def shortened(self, seconds: Seconds) -> list[int]:
         """Rows of the calls in which less was heard than in their recordings, which have so much net speech."""
