@@ -16,6 +16,7 @@
     ├── ModelMismatch          FAILED_PRECONDITION  voiceprints of different voice models
     ├── calibration.ProfileMismatch   FAILED_PRECONDITION
     ├── calibration.ProfileDamaged    DATA_LOSS
+    ├── accuracy.corpus.CorpusInvalid INVALID_ARGUMENT
     ├── CallAlreadyLive        ALREADY_EXISTS       another session holds this call id
     ├── StoreUnavailable       UNAVAILABLE
     ├── StoreBusy              UNAVAILABLE          others kept writing; nothing was changed
