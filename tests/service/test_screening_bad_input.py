@@ -173,6 +173,29 @@ async def test_a_silent_client_is_let_go(desk: Desk) -> None:
     assert not (await desk.client.get_decision("idle")).live
 
 
+async def test_a_call_that_trickles_ends_too(tmp_path: Path, models_dir: Path) -> None:
+    """Time counts like audio, so that a message now and then does not hold a place for ever."""
+    settings = server_settings(tmp_path, models_dir, server__call_max_s=0.5)
+    async with Server(settings) as server, ShengdunClient.connect(server.address) as client:
+        with pytest.raises(ClientError) as caught:
+            await _trickle(client.screen_call(CallConfig(call_id="trickle")))
+    assert caught.value.reason == "CALL_TOO_LONG"
+
+
+async def _trickle(stream: CallStream) -> None:
+    async with asyncio.timeout(20), stream as call:
+        ended = asyncio.ensure_future(_say_nothing_more(call))
+        # In between the answer is waited for: gRPC for Python drops the status of a call that ends during a write.
+        while not (await asyncio.wait({ended}, timeout=0.2))[0]:
+            await call.send(b"")
+        await ended
+
+
+async def _say_nothing_more(call: CallStream) -> None:
+    async for decision in call:
+        assert decision.state is DecisionState.NOT_ENOUGH_SPEECH
+
+
 async def test_a_live_call_id_cannot_be_used_twice(desk: Desk) -> None:
     """The second stream is refused, the first goes on, and afterwards the id is free again."""
     silence = telephone(signals.silence(0.5))

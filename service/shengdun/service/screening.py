@@ -12,6 +12,7 @@ import grpc
 from shengdun.fingerprint.voice.codecs import AudioFormat, Encoding, encode
 from shengdun.fingerprint.voice.recordings import Recording, decode_recording
 from shengdun.fingerprint.voice.samples import MODEL_RATE_HZ
+from shengdun.service.background import BackgroundLane
 from shengdun.service.calls import LiveCall, LiveCalls
 from shengdun.service.convert.calls import (
     MAX_CHUNK_BYTES,
@@ -56,6 +57,7 @@ class ScreeningServicer(screening_pb2_grpc.ScreeningServiceServicer):
         self._screener = screener
         self._calls = calls
         self._settings = settings
+        self._decoding = asyncio.Semaphore(1)
 
     async def drain(self) -> None:
         """Take no new calls, and give every live one a partial final decision; returns when all have ended."""
@@ -112,10 +114,7 @@ class ScreeningServicer(screening_pb2_grpc.ScreeningServiceServicer):
         session = self._screener.session(request, call_id=call_id, audio_format=_RECORDING_FORMAT)
         async with self._calls.open(call_id) as call:
             data = await self._recording_bytes(request_iterator)
-            recording = await self._screener.voiceprint_lane.run(
-                lambda: decode_recording(data, limit_s=self._settings.recording_max_s),
-                deadline=_now(),
-            )
+            recording = await self._decoded(data)
             decision = await self._screen_recording(session, call, recording)
             return screening_pb2.ScreenRecordingResponse(
                 decision=self._publish(call, decision, live=False),
@@ -180,22 +179,23 @@ class ScreeningServicer(screening_pb2_grpc.ScreeningServiceServicer):
         inbox: Inbox,
         audio_format: AudioFormat,
     ) -> None:
-        audio_bytes = 0
+        audio_bytes, began_at = 0, _now()
         try:
             while (message := await self._receive(requests)) is not None:
                 data = _audio(message)
                 audio_bytes += len(data)
-                self._check_length(audio_bytes / audio_format.bytes_per_s)
+                # Time counts too: a caller who sends a byte now and then would hold its place for ever.
+                self._check_length(max(audio_bytes / audio_format.bytes_per_s, _now() - began_at))
                 await inbox.put(Chunk(data=data, received_at=_now()))
         except Exception as error:  # noqa: BLE001 - handed to the session, which answers the call with it
             await inbox.close(error)
         else:
             await inbox.close()
 
-    def _check_length(self, audio_s: float) -> None:
-        if audio_s > self._settings.call_max_s:
+    def _check_length(self, call_s: float) -> None:
+        if call_s > self._settings.call_max_s:
             raise CallTooLong(
-                f"the call has more than {self._settings.call_max_s:g} s of audio (server.call_max_s); "
+                f"the call lasts more than {self._settings.call_max_s:g} s (server.call_max_s); "
                 "end the stream when the caller hangs up"
             )
 
@@ -236,6 +236,13 @@ class ScreeningServicer(screening_pb2_grpc.ScreeningServiceServicer):
                     f"the recording is larger than {MAX_RECORDING_BYTES >> 20} MiB; send it compressed or in parts"
                 )
         return bytes(data)
+
+    async def _decoded(self, data: bytes) -> Recording:
+        # Decoding takes seconds, and in a lane of the live calls every one of them would wait for it.
+        async with self._decoding, BackgroundLane(workers=1) as lane:
+            return await lane.run(
+                lambda: decode_recording(data, limit_s=self._settings.recording_max_s)
+            )
 
     async def _screen_recording(
         self, session: CallSession, call: LiveCall, recording: Recording

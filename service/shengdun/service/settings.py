@@ -60,7 +60,7 @@ class ServerSettings(_Settings):
     call_idle_s: Annotated[float, Field(gt=0)] = 60.0
     """Seconds without a message after which a call is ended."""
     call_max_s: Annotated[float, Field(gt=0)] = 4 * 3600.0
-    """Seconds of audio after which a call is ended."""
+    """Seconds after which a call is ended, of audio or by the clock, whichever is more."""
     call_queue_s: Annotated[float, Field(gt=0)] = 10.0
     """Seconds of audio of one call that may wait before the server stops reading it."""
     recording_max_s: Annotated[float, Field(gt=0)] = 1800.0

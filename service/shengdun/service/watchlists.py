@@ -10,7 +10,7 @@ from shengdun.enrollment.enroller import Enroller
 from shengdun.enrollment.errors import EnrollmentRefused
 from shengdun.enrollment.reports import EnrollmentReport
 from shengdun.index.errors import WatchlistNotFound
-from shengdun.index.identifiers import check_watchlist_id
+from shengdun.index.identifiers import check_record_id, check_watchlist_id
 from shengdun.index.registry import Registry
 from shengdun.index.snapshot import Snapshot
 from shengdun.index.watchlists import ActorPage, Watchlist
@@ -245,7 +245,7 @@ class WatchlistServicer(watchlist_pb2_grpc.WatchlistServiceServicer):
 
 def _page_of_all(snapshot: Snapshot, size: int, token: str) -> ActorPage:
     ids = snapshot.actor_ids
-    start = bisect_right(ids, requests.actor_id(token)) if token else 0
+    start = bisect_right(ids, check_record_id("page_token", token)) if token else 0
     page = ids[start : start + size]
     more = start + size < len(ids)
     return ActorPage(
