@@ -9,7 +9,7 @@ from shengdun.index.search import EXHAUSTIVE_ROWS, NEAREST_ROWS, Ranking, rank
 from shengdun.index.segments import NEVER_US, Row, append
 
 SCORER = make_scorer()
-STRANGERS: Mapping[str, Sequence[int]] = {
+STRANGERS: dict[str, Sequence[int]] = {
     f"stranger-{seed:05}": (seed,) for seed in range(1_000, 1_001 + EXHAUSTIVE_ROWS)
 }
 EXPIRED_US = 5
@@ -38,7 +38,7 @@ def llr_of(ranking: Ranking, actor_id: str) -> float:
 
 def test_an_actor_has_the_same_evidence_on_a_long_list_as_on_a_short_one() -> None:
     """All of its voiceprints speak, those too that are not among the nearest of a long list."""
-    many = {"many-voices": tuple(range(10)), "one-voice": (20,)}
+    many: dict[str, Sequence[int]] = {"many-voices": tuple(range(10)), "one-voice": (20,)}
     short = ranked(many, 3, expired=frozenset())
     long = ranked(STRANGERS | many, 3, expired=frozenset())
     assert llr_of(long, "many-voices") == llr_of(short, "many-voices")
@@ -49,7 +49,7 @@ def test_an_actor_has_the_same_evidence_on_a_long_list_as_on_a_short_one() -> No
 
 def test_voiceprints_of_expired_actors_stay_out_of_a_long_list() -> None:
     """Neither found by themselves nor brought along."""
-    many = {"expired": tuple(range(10)), "in-force": (3, 4)}
+    many: dict[str, Sequence[int]] = {"expired": tuple(range(10)), "in-force": (3, 4)}
     found = ranked(STRANGERS | many, 3, expired=frozenset({"expired"}))
     assert found.actor_ids[0] == "in-force"
     assert "expired" not in found.actor_ids
