@@ -379,3 +379,21 @@ async def test_a_call_without_any_watchlist_says_so(
         )[-1]
     assert (last.state, last.level) == (DecisionState.FINAL, RiskLevel.LOW)
     assert PartialReason.NO_WATCHLISTS in last.partial_reasons
+
+
+async def test_who_is_erased_during_a_call_is_not_named_at_its_end(
+    tmp_path: Path, models_dir: Path, recordings: Recordings
+) -> None:
+    """Even if no further speech follows the erasure."""
+    async with open_desk(
+        server_settings(tmp_path / "data", models_dir), recordings, ("S6",)
+    ) as desk:
+        async with desk.client.screen_call(CallConfig(call_id="erased")) as call:
+            await call.send(telephone(speech_of(recordings, "S6", seconds=5)))
+            while (decision := await anext(call)).state is not DecisionState.PROVISIONAL:
+                pass
+            assert decision.best is not None
+            await desk.client.erase_actor(desk.actors["S6"], reason="test")
+        assert call.decision is not None
+        assert call.decision.state is DecisionState.FINAL
+        assert call.decision.best is None

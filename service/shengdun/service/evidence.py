@@ -80,6 +80,11 @@ class VoiceEvidence:
         weights = np.array(self._net_speech_s)
         parting = part_windows(self._scorer, voiceprints, weights)
         self._several_voices = parting.llr is not None and parting.llr < _OTHER_VOICE_LLR
+        return self.weigh(at=at)
+
+    def weigh(self, *, at: datetime) -> Risk:
+        """Search the watchlists, as they are now, with all windows so far, at least one, and weigh what they say."""
+        voiceprints, weights = np.stack(self._voiceprints), np.array(self._net_speech_s)
         return assess(self._search(aggregate(voiceprints, weights), at), self._line)
 
     def _search(self, voiceprint: NDArray[np.float32], at: datetime) -> list[WatchlistResult]:

@@ -45,7 +45,7 @@ class FrontLane:
         await _stop([self._runner] if self._runner else [])
         for waiting in self._waiting:
             waiting.heard.cancel()
-        self._thread.shutdown(wait=True, cancel_futures=True)
+        await asyncio.to_thread(self._thread.shutdown, wait=True, cancel_futures=True)
 
     async def hear(
         self, front_end: FrontEnd, chunks: Sequence[bytes], *, finish: bool = False
@@ -69,8 +69,13 @@ class FrontLane:
             self._wake.clear()
             batch = [waiting for waiting in self._waiting if not waiting.heard.done()]
             self._waiting.clear()
-            if batch:
-                _settle(batch, await loop.run_in_executor(self._thread, self._hear, batch))
+            try:
+                if batch:
+                    _settle(batch, await loop.run_in_executor(self._thread, self._hear, batch))
+            except asyncio.CancelledError:
+                for waiting in batch:
+                    waiting.heard.cancel()
+                raise
 
     def _hear(self, batch: Sequence[_Waiting]) -> Sequence[Heard | Exception]:
         work = [(waiting.front_end, waiting.chunks, waiting.finish) for waiting in batch]
@@ -122,7 +127,7 @@ class VoiceprintLane:
         await _stop(self._runners)
         for job in self._jobs:
             job.done.cancel()
-        self._threads.shutdown(wait=True, cancel_futures=True)
+        await asyncio.to_thread(self._threads.shutdown, wait=True, cancel_futures=True)
 
     async def run(self, work: Callable[[], T], *, deadline: float) -> T:
         """Run ``work`` in a thread.

@@ -122,6 +122,12 @@ class CallSession:
         heard = await self._front_lane.hear(self._front_end, [], finish=True)
         for window in heard.windows:
             await self._take(window, since)
+        if self._evidence.windows and not heard.windows:
+            # Who was erased or has expired since the last window must not stand in what is kept of the call.
+            at = datetime.now(UTC)
+            self._risk = await self._voiceprint_lane.run(
+                lambda: self._evidence.weigh(at=at), deadline=since + self._budget_s
+            )
         yield self._conclude(heard, since)
 
     def abandon(self, reason: PartialReason | None = None) -> Decision:
