@@ -175,7 +175,7 @@ def test_the_quick_start_uses_the_models_that_make_fetched() -> None:
     """Its variable is the Makefile's, so that nothing is fetched a second time."""
     show = "show: ; @echo $$SHENGDUN_MODELS_DIR"
     made = subprocess.run(
-        ["make", "--eval", show, "show"],  # noqa: S607 - that of the README
+        ["make", "--no-print-directory", "--eval", show, "show"],  # noqa: S607 - that of the README
         check=True,
         capture_output=True,
         encoding="utf-8",
