@@ -130,6 +130,34 @@ PARTIAL_REASON_NO_WATCHLISTS: PartialReason.ValueType  # 4
 """There was no watchlist to screen the call against."""
 Global___PartialReason: _TypeAlias = PartialReason  # noqa: Y015
 
+class _AdvisoryReason:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _AdvisoryReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_AdvisoryReason.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    ADVISORY_REASON_UNSPECIFIED: _AdvisoryReason.ValueType  # 0
+    """Not used."""
+    ADVISORY_REASON_NO_SITE_PROFILE: _AdvisoryReason.ValueType  # 1
+    """The calibration profile was not made from this site's calls; `shengdun calibrate` makes one."""
+    ADVISORY_REASON_PROMISE_NOT_KEPT: _AdvisoryReason.ValueType  # 2
+    """The profile's calls are too few, or the watchlists too long, to vouch for so low a rate."""
+    ADVISORY_REASON_SCORE_DRIFT: _AdvisoryReason.ValueType  # 3
+    """Callers no longer score as those did whom the profile was made from; calibrate again."""
+
+class AdvisoryReason(_AdvisoryReason, metaclass=_AdvisoryReasonEnumTypeWrapper):
+    """Why a decision may only be used as a hint: the rate of false flags that its line asks for is not vouched for."""
+
+ADVISORY_REASON_UNSPECIFIED: AdvisoryReason.ValueType  # 0
+"""Not used."""
+ADVISORY_REASON_NO_SITE_PROFILE: AdvisoryReason.ValueType  # 1
+"""The calibration profile was not made from this site's calls; `shengdun calibrate` makes one."""
+ADVISORY_REASON_PROMISE_NOT_KEPT: AdvisoryReason.ValueType  # 2
+"""The profile's calls are too few, or the watchlists too long, to vouch for so low a rate."""
+ADVISORY_REASON_SCORE_DRIFT: AdvisoryReason.ValueType  # 3
+"""Callers no longer score as those did whom the profile was made from; calibrate again."""
+Global___AdvisoryReason: _TypeAlias = AdvisoryReason  # noqa: Y015
+
 @_typing.final
 class Flag(_message.Message):
     """One typed reason with its evidence."""
@@ -271,6 +299,103 @@ class WatchlistResult(_message.Message):
 Global___WatchlistResult: _TypeAlias = WatchlistResult  # noqa: Y015
 
 @_typing.final
+class AppliedLevels(_message.Message):
+    """The levels that a decision was made with."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MEDIUM_FIELD_NUMBER: _builtins.int
+    HIGH_FIELD_NUMBER: _builtins.int
+    EXPECTED_FALSE_FLAGS_PER_10000_CALLS_FIELD_NUMBER: _builtins.int
+    EXPECTED_FALSE_FLAGS_LOWER_FIELD_NUMBER: _builtins.int
+    EXPECTED_FALSE_FLAGS_UPPER_FIELD_NUMBER: _builtins.int
+    medium: _builtins.float
+    """The least probability of RISK_LEVEL_MEDIUM."""
+    high: _builtins.float
+    """The least probability of RISK_LEVEL_HIGH."""
+    expected_false_flags_per_10000_calls: _builtins.float
+    """Of 10,000 calls by people who are on none of the watchlists, how many are expected to be flagged at these levels;
+    absent where the profile cannot tell.
+    """
+    expected_false_flags_lower: _builtins.float
+    """Lower end of its 95 % interval."""
+    expected_false_flags_upper: _builtins.float
+    """Upper end of its 95 % interval."""
+    def __init__(
+        self,
+        *,
+        medium: _builtins.float = ...,
+        high: _builtins.float = ...,
+        expected_false_flags_per_10000_calls: _builtins.float | None = ...,
+        expected_false_flags_lower: _builtins.float | None = ...,
+        expected_false_flags_upper: _builtins.float | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_expected_false_flags_lower", b"_expected_false_flags_lower", "_expected_false_flags_per_10000_calls", b"_expected_false_flags_per_10000_calls", "_expected_false_flags_upper", b"_expected_false_flags_upper", "expected_false_flags_lower", b"expected_false_flags_lower", "expected_false_flags_per_10000_calls", b"expected_false_flags_per_10000_calls", "expected_false_flags_upper", b"expected_false_flags_upper"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_expected_false_flags_lower", b"_expected_false_flags_lower", "_expected_false_flags_per_10000_calls", b"_expected_false_flags_per_10000_calls", "_expected_false_flags_upper", b"_expected_false_flags_upper", "expected_false_flags_lower", b"expected_false_flags_lower", "expected_false_flags_per_10000_calls", b"expected_false_flags_per_10000_calls", "expected_false_flags_upper", b"expected_false_flags_upper", "high", b"high", "medium", b"medium"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__expected_false_flags_lower: _TypeAlias = _typing.Literal["expected_false_flags_lower"]  # noqa: Y015
+    _WhichOneofArgType__expected_false_flags_lower: _TypeAlias = _typing.Literal["_expected_false_flags_lower", b"_expected_false_flags_lower"]  # noqa: Y015
+    _WhichOneofReturnType__expected_false_flags_per_10000_calls: _TypeAlias = _typing.Literal["expected_false_flags_per_10000_calls"]  # noqa: Y015
+    _WhichOneofArgType__expected_false_flags_per_10000_calls: _TypeAlias = _typing.Literal["_expected_false_flags_per_10000_calls", b"_expected_false_flags_per_10000_calls"]  # noqa: Y015
+    _WhichOneofReturnType__expected_false_flags_upper: _TypeAlias = _typing.Literal["expected_false_flags_upper"]  # noqa: Y015
+    _WhichOneofArgType__expected_false_flags_upper: _TypeAlias = _typing.Literal["_expected_false_flags_upper", b"_expected_false_flags_upper"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__expected_false_flags_lower) -> _WhichOneofReturnType__expected_false_flags_lower | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__expected_false_flags_per_10000_calls) -> _WhichOneofReturnType__expected_false_flags_per_10000_calls | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__expected_false_flags_upper) -> _WhichOneofReturnType__expected_false_flags_upper | None: ...
+
+Global___AppliedLevels: _TypeAlias = AppliedLevels  # noqa: Y015
+
+@_typing.final
+class ShadowOutcome(_message.Message):
+    """What another voice model or calibration profile, tried out beside the one in use, says of the same speech. It has
+    no part in the decision.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MODEL_ID_FIELD_NUMBER: _builtins.int
+    CALIBRATION_PROFILE_ID_FIELD_NUMBER: _builtins.int
+    LEVEL_FIELD_NUMBER: _builtins.int
+    PROBABILITY_FIELD_NUMBER: _builtins.int
+    BEST_FIELD_NUMBER: _builtins.int
+    ACTORS_WITHOUT_VOICEPRINT_FIELD_NUMBER: _builtins.int
+    model_id: _builtins.str
+    """The voice model."""
+    calibration_profile_id: _builtins.str
+    """The calibration profile."""
+    level: Global___RiskLevel.ValueType
+    """The level, by the line's levels for that profile."""
+    probability: _builtins.float
+    """The probability that the caller is on one of the watchlists."""
+    actors_without_voiceprint: _builtins.int
+    """Actors of the watchlists that have no voiceprint of this model and so were not compared."""
+    @_builtins.property
+    def best(self) -> Global___Candidate:
+        """The best candidate, of any watchlist; absent when none could be scored."""
+
+    def __init__(
+        self,
+        *,
+        model_id: _builtins.str = ...,
+        calibration_profile_id: _builtins.str = ...,
+        level: Global___RiskLevel.ValueType = ...,
+        probability: _builtins.float = ...,
+        best: Global___Candidate | None = ...,
+        actors_without_voiceprint: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["best", b"best"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actors_without_voiceprint", b"actors_without_voiceprint", "best", b"best", "calibration_profile_id", b"calibration_profile_id", "level", b"level", "model_id", b"model_id", "probability", b"probability"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ShadowOutcome: _TypeAlias = ShadowOutcome  # noqa: Y015
+
+@_typing.final
 class Decision(_message.Message):
     """What is known about a call, and what to do. A flag is advice to a person, never a verdict."""
 
@@ -296,6 +421,10 @@ class Decision(_message.Message):
     CALIBRATION_PROFILE_ID_FIELD_NUMBER: _builtins.int
     DECIDE_TIME_FIELD_NUMBER: _builtins.int
     AUDIO_POSITION_FIELD_NUMBER: _builtins.int
+    ADVISORY_FIELD_NUMBER: _builtins.int
+    ADVISORY_REASONS_FIELD_NUMBER: _builtins.int
+    APPLIED_LEVELS_FIELD_NUMBER: _builtins.int
+    SHADOWS_FIELD_NUMBER: _builtins.int
     decision_id: _builtins.str
     """Changes exactly when the evidence or the outcome changes."""
     call_id: _builtins.str
@@ -320,6 +449,8 @@ class Decision(_message.Message):
     """The voice model, by name and content."""
     calibration_profile_id: _builtins.str
     """The calibration profile, by name and content."""
+    advisory: _builtins.bool
+    """Whether the decision is only a hint: act on it as policy allows without a promised rate of false flags."""
     @_builtins.property
     def flags(self) -> _containers.RepeatedCompositeFieldContainer[Global___Flag]:
         """The reasons, strongest first."""
@@ -352,6 +483,18 @@ class Decision(_message.Message):
     def audio_position(self) -> _duration_pb2.Duration:
         """Position in the call's audio up to which it was heard."""
 
+    @_builtins.property
+    def advisory_reasons(self) -> _containers.RepeatedScalarFieldContainer[Global___AdvisoryReason.ValueType]:
+        """Why it is advisory."""
+
+    @_builtins.property
+    def applied_levels(self) -> Global___AppliedLevels:
+        """The levels that were applied; absent while there is not enough speech."""
+
+    @_builtins.property
+    def shadows(self) -> _containers.RepeatedCompositeFieldContainer[Global___ShadowOutcome]:
+        """What is being tried out in shadow."""
+
     def __init__(
         self,
         *,
@@ -375,10 +518,14 @@ class Decision(_message.Message):
         calibration_profile_id: _builtins.str = ...,
         decide_time: _timestamp_pb2.Timestamp | None = ...,
         audio_position: _duration_pb2.Duration | None = ...,
+        advisory: _builtins.bool = ...,
+        advisory_reasons: _abc.Iterable[Global___AdvisoryReason.ValueType] | None = ...,
+        applied_levels: Global___AppliedLevels | None = ...,
+        shadows: _abc.Iterable[Global___ShadowOutcome] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_probability", b"_probability", "audio_position", b"audio_position", "audio_quality", b"audio_quality", "decide_time", b"decide_time", "latency", b"latency", "net_speech", b"net_speech", "probability", b"probability"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_probability", b"_probability", "applied_levels", b"applied_levels", "audio_position", b"audio_position", "audio_quality", b"audio_quality", "decide_time", b"decide_time", "latency", b"latency", "net_speech", b"net_speech", "probability", b"probability"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_probability", b"_probability", "audio_position", b"audio_position", "audio_quality", b"audio_quality", "calibration_profile_id", b"calibration_profile_id", "call_id", b"call_id", "decide_time", b"decide_time", "decision_id", b"decision_id", "flags", b"flags", "latency", b"latency", "level", b"level", "line", b"line", "model_id", b"model_id", "net_speech", b"net_speech", "partial", b"partial", "partial_reasons", b"partial_reasons", "policy_id", b"policy_id", "probability", b"probability", "recommended_action", b"recommended_action", "sequence", b"sequence", "state", b"state", "watchlists", b"watchlists"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_probability", b"_probability", "advisory", b"advisory", "advisory_reasons", b"advisory_reasons", "applied_levels", b"applied_levels", "audio_position", b"audio_position", "audio_quality", b"audio_quality", "calibration_profile_id", b"calibration_profile_id", "call_id", b"call_id", "decide_time", b"decide_time", "decision_id", b"decision_id", "flags", b"flags", "latency", b"latency", "level", b"level", "line", b"line", "model_id", b"model_id", "net_speech", b"net_speech", "partial", b"partial", "partial_reasons", b"partial_reasons", "policy_id", b"policy_id", "probability", b"probability", "recommended_action", b"recommended_action", "sequence", b"sequence", "shadows", b"shadows", "state", b"state", "watchlists", b"watchlists"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__probability: _TypeAlias = _typing.Literal["probability"]  # noqa: Y015
     _WhichOneofArgType__probability: _TypeAlias = _typing.Literal["_probability", b"_probability"]  # noqa: Y015
