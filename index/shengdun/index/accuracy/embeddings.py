@@ -184,12 +184,26 @@ class Embedder:
         self._cache.put(key, heard)
         return heard
 
+    def audio(self, take: Take, *, in_band: bool = True) -> Samples:
+        """What arrives of a take, at 16 kHz: the same for every system that is measured on it.
+
+        Args:
+            take: the recordings and their condition.
+            in_band: whether wide-band audio is brought into the telephone band, as the voice path does itself.
+
+        Raises:
+            RecordingError: a recording can't be decoded, or is too long.
+        """
+        samples = self._joined(take.recordings)
+        if take.condition is Condition.WIDEBAND and not in_band:
+            return samples
+        return carry(samples, take.condition, acoustics=self._acoustics, seed=_seed(take))
+
     def _listen(self, take: Take) -> Heard:
         try:
-            samples = self._joined(take.recordings)
+            call = self.audio(take)
         except RecordingError as error:
             return Heard(voiceprints={}, net_speech_s={}, failure=error.message)
-        call = carry(samples, take.condition, acoustics=self._acoustics, seed=_seed(take))
         windows = self._windows(call, at_most_s=_longest(take.seconds))
         if not windows:
             return Heard(

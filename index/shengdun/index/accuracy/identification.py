@@ -307,9 +307,9 @@ def identify(
     count = len(np.unique(searches.callers[listed]))
     found: dict[str, Figure] = {}
     if count >= MIN_SPEAKERS and strangers.any():
-        whole = _rates(searches, policy, np.ones(speakers))
+        whole = rates_of(searches, policy, np.ones(speakers))
         draws = speaker_draws(speakers, replicates=replicates, seed=seed)
-        found = figures(whole or {}, lambda draw: _rates(searches, policy, draw), draws)
+        found = figures(whole or {}, lambda draw: rates_of(searches, policy, draw), draws)
     return Identification(
         speakers=count,
         strangers=int(strangers.sum()),
@@ -321,7 +321,8 @@ def identify(
     )
 
 
-def _rates(searches: Searches, policy: LinePolicy, draw: Floats) -> dict[str, float] | None:
+def rates_of(searches: Searches, policy: LinePolicy, draw: Floats) -> dict[str, float] | None:
+    """The rates when speakers count as often as they were drawn, (s,); None if no search is left."""
     weights = draw[searches.callers]
     of_strangers = np.where(np.isnan(searches.stranger), 0.0, weights)
     of_listed = np.where(np.isnan(searches.listed), 0.0, weights)

@@ -126,15 +126,15 @@ def verify(trials: Trials, *, speakers: int, replicates: int, seed: int) -> Veri
         seed: of the bootstrap.
     """
     enough = trials.target_speakers >= MIN_SPEAKERS and bool((~trials.is_target).any())
-    binned = _Binned(trials) if enough else None
+    binned = BinnedTrials(trials) if enough else None
     draws = speaker_draws(speakers, replicates=replicates, seed=seed)
     return Verification(
         speakers=trials.target_speakers,
         targets=int(trials.is_target.sum()),
         others=int((~trials.is_target).sum()),
         failed=int(trials.failed.sum()),
-        figures=figures(_exact(trials), binned.drawn, draws) if binned else {},
-        det=_curve(trials) if binned else None,
+        figures=figures(exact_figures(trials), binned.drawn, draws) if binned else {},
+        det=curve_of(trials) if binned else None,
     )
 
 
@@ -170,7 +170,8 @@ def _thinned(trials: Trials, seed: int) -> Trials:
     )
 
 
-def _curve(trials: Trials) -> measures.DetCurve:
+def curve_of(trials: Trials) -> measures.DetCurve:
+    """The curve of some trials; where nothing was heard is below every threshold."""
     scores = np.where(trials.failed, -np.inf, trials.llrs)
     _, rows = np.unique(scores, return_inverse=True)
     return measures.det_curve(
@@ -183,8 +184,9 @@ def _counted(rows: Rows, chosen: NDArray[np.bool_]) -> Floats:
     return np.bincount(rows, weights=chosen).astype(np.float64)
 
 
-def _exact(trials: Trials) -> dict[str, float]:
-    curve = _curve(trials)
+def exact_figures(trials: Trials) -> dict[str, float]:
+    """``eer``, ``min_dcf``, ``cllr`` and ``min_cllr`` of some trials of one voice and of strangers."""
+    curve = curve_of(trials)
     targets, others = trials.llrs[trials.is_target], trials.llrs[~trials.is_target]
     heard = trials.llrs[trials.is_target & ~trials.failed]
     failed = float(trials.failed.sum() / trials.is_target.sum())
@@ -201,7 +203,7 @@ def _with_failures(min_cllr: float, failed: float) -> float:
     return min_cllr * (1.0 - failed / 2.0) + failed / 2.0
 
 
-class _Binned:
+class BinnedTrials:
     """Trials by their rank, so that a replicate is a few sums instead of a sort."""
 
     def __init__(self, trials: Trials) -> None:
@@ -213,7 +215,7 @@ class _Binned:
         self._size = len(edges) + 2
 
     def drawn(self, draw: Floats) -> dict[str, float] | None:
-        """The figures when speakers count as often as they were drawn."""
+        """The figures when speakers count as often as they were drawn, (s,); None if no trial is left."""
         trials = self._trials
         # A trial of one voice comes with its speaker, one of strangers with both.
         weights = draw[trials.enrolled] * np.where(trials.is_target, 1.0, draw[trials.calling])
