@@ -4,23 +4,18 @@ All values are immutable and shared between snapshots; a change copies the two o
 them what it touches.
 """
 
-from bisect import bisect_left
+import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
-from typing import Final
-
-import numpy as np
-from numpy.typing import NDArray
+from dataclasses import dataclass, field, replace
 
 from shengdun.index.errors import StoreTampered
 from shengdun.index.keys import DataKey
+from shengdun.index.members import Member, Members
 from shengdun.index.records import ACTOR, VOICEPRINT, WATCHLIST, RecordCodec, actor_record
+from shengdun.index.scorers import Scorers
 from shengdun.index.scoring import Scorer
 from shengdun.index.segments import Row, Segment, append, expire, microseconds, remove
 from shengdun.index.watchlists import Actor, Template, Watchlist
-
-_FEW: Final = 64
-"""Up to so many changed members are put into a listing one by one; more of them by sorting it anew."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -32,8 +27,18 @@ class Holding:
     data_key: DataKey
     code: int
 
+    @property
+    def model_ids(self) -> frozenset[str]:
+        """The voice models that the actor has voiceprints of."""
+        return frozenset(template.info.model_id for template in self.templates.values())
+
+    @property
+    def member(self) -> Member:
+        """The actor as a member of its watchlists."""
+        return Member(expires_us=microseconds(self.actor.expires_at), model_ids=self.model_ids)
+
     def rows(self, model_id: str) -> dict[str, Row]:
-        """The rows of this actor in a watchlist of one model, by voiceprint id."""
+        """The rows of this actor for the scorers of one voice model, by voiceprint id."""
         expires_us = microseconds(self.actor.expires_at)
         return {
             name: Row(
@@ -42,6 +47,7 @@ class Holding:
                 actor_code=self.code,
                 expires_us=expires_us,
                 net_speech_s=template.info.net_speech_s,
+                snr_db=math.nan if template.info.snr_db is None else template.info.snr_db,
                 vector=template.vector,
             )
             for name, template in self.templates.items()
@@ -56,20 +62,15 @@ class Listing:
     Attributes:
         watchlist: the record.
         changed_at: the journal entry of the last change that may alter its search results.
-        members: the ids of its actors, sorted.
-        expires_us: (n,) int64, when each member expires.
-        segments: their voiceprints; none without a scorer for the list's model.
+        members: its actors.
+        segments: the voiceprints of its actors by calibration profile, as the profile's scorer projects them. A
+            scorer's are those of its own voice model, whatever the model of the list.
     """
 
     watchlist: Watchlist
     changed_at: int = 0
-    members: tuple[str, ...] = ()
-    expires_us: NDArray[np.int64]
-    segments: tuple[Segment, ...] = ()
-
-    def size(self, at_us: int) -> int:
-        """How many members have not expired."""
-        return int(np.count_nonzero(self.expires_us > at_us))
+    members: Members
+    segments: Mapping[str, tuple[Segment, ...]] = field(default_factory=dict)
 
 
 class ContentChange:
@@ -85,13 +86,14 @@ class ContentChange:
         self,
         holdings: Mapping[str, Holding],
         listings: Mapping[str, Listing],
-        scorers: Mapping[str, Scorer],
+        scorers: Scorers,
         next_code: int,
     ) -> None:
         self._before = holdings
         self.holdings = dict(holdings)
         self.listings = dict(listings)
         self._scorers = scorers
+        self._anew: set[str] = set()
         self.next_code = next_code
 
     def apply(self, records: Mapping[str, bytes | None], codec: RecordCodec) -> None:
@@ -122,7 +124,9 @@ class ContentChange:
         known = self.listings.get(watchlist_id)
         # The model of a list never changes, so this one was deleted and made anew between two looks at the journal.
         if known is None or known.watchlist.model_id != watchlist.model_id:
-            known = Listing(watchlist=watchlist, expires_us=np.empty(0, dtype=np.int64))
+            members = Members.nobody(self._scorers.model_ids)
+            known = Listing(watchlist=watchlist, members=members)
+            self._anew.add(watchlist_id)
         self.listings[watchlist_id] = replace(known, watchlist=watchlist)
 
     def _apply_actors(self, records: Mapping[str, bytes | None], codec: RecordCodec) -> set[str]:
@@ -173,18 +177,29 @@ class ContentChange:
         """Bring a watchlist's members and voiceprints up to date with the actors that were touched."""
         listing = self.listings[watchlist_id]
         before = {
-            name: held for name in touched if (held := self._on(self._before, name, watchlist_id))
+            name: held
+            for name in touched
+            if (held := self._on(self._before, name, watchlist_id))
+            and watchlist_id not in self._anew
         }
         after = {
             name: held for name in touched if (held := self._on(self.holdings, name, watchlist_id))
         }
         if not before and not after:
             return
-        members, expires_us = _changed_members(listing, before.keys() - after.keys(), after)
-        segments = self._changed_segments(listing, before.values(), after.values())
-        self.listings[watchlist_id] = replace(
-            listing, members=members, expires_us=expires_us, segments=segments
+        members = listing.members.changed(
+            before.keys() - after.keys(), {name: held.member for name, held in after.items()}
         )
+        segments = {
+            scorer.profile_id: _changed_segments(
+                listing.segments.get(scorer.profile_id, ()),
+                scorer,
+                before.values(),
+                after.values(),
+            )
+            for scorer in self._scorers
+        }
+        self.listings[watchlist_id] = replace(listing, members=members, segments=segments)
 
     def _on(
         self, holdings: Mapping[str, Holding], actor_id: str, watchlist_id: str
@@ -192,45 +207,74 @@ class ContentChange:
         holding = holdings.get(actor_id)
         return holding if holding and watchlist_id in holding.actor.watchlist_ids else None
 
-    def _changed_segments(
-        self, listing: Listing, before: Iterable[Holding], after: Iterable[Holding]
-    ) -> tuple[Segment, ...]:
-        model_id = listing.watchlist.model_id
-        scorer = self._scorers.get(model_id)
-        if scorer is None:
-            return ()
-        old = {name: row for held in before for name, row in held.rows(model_id).items()}
-        new = {name: row for held in after for name, row in held.rows(model_id).items()}
-        # An actor that was erased and registered again has another code.
-        kept = {
-            name for name in old.keys() & new.keys() if old[name].actor_code == new[name].actor_code
+
+def rescored(
+    holdings: Mapping[str, Holding],
+    listings: Mapping[str, Listing],
+    scorers: Scorers,
+    prepared_holdings: Mapping[str, Holding],
+    prepared_listings: Mapping[str, Listing],
+) -> dict[str, Listing]:
+    """The listings with segments for other scorers.
+
+    Args:
+        holdings: the actors.
+        listings: the watchlists; what they have of these scorers is shared.
+        scorers: the scorers.
+        prepared_holdings: the actors as they were when ``prepared_listings`` were made; none if nothing is prepared.
+        prepared_listings: watchlists with segments for these scorers; only what has changed since is projected.
+    """
+    names = holdings.keys() | prepared_holdings.keys()
+    touched = [name for name in names if holdings.get(name) is not prepared_holdings.get(name)]
+    before = _by_watchlist(prepared_holdings, touched)
+    after = _by_watchlist(holdings, touched)
+    changed = {}
+    for name, listing in listings.items():
+        prepared = prepared_listings.get(name)
+        segments = {
+            scorer.profile_id: listing.segments[scorer.profile_id]
+            if scorer.profile_id in listing.segments
+            else _changed_segments(
+                () if prepared is None else prepared.segments.get(scorer.profile_id, ()),
+                scorer,
+                before.get(name, ()),
+                after.get(name, ()),
+            )
+            for scorer in scorers
         }
-        expiries = {n: new[n].expires_us for n in kept if new[n].expires_us != old[n].expires_us}
-        segments = remove(listing.segments, old.keys() - kept)
-        segments = expire(segments, expiries) if expiries else segments
-        added = [new[name] for name in sorted(new.keys() - kept)]
-        return append(segments, added, scorer) if added else segments
+        members = listing.members.accounting(
+            scorers.model_ids, lambda actor_id: holdings[actor_id].model_ids
+        )
+        changed[name] = replace(listing, members=members, segments=segments)
+    return changed
 
 
-def _changed_members(
-    listing: Listing, gone: Iterable[str], present: Mapping[str, Holding]
-) -> tuple[tuple[str, ...], NDArray[np.int64]]:
-    new = {name: microseconds(held.actor.expires_at) for name, held in present.items()}
-    if len(new) > _FEW:
-        content = dict(zip(listing.members, listing.expires_us.tolist(), strict=True)) | new
-        content = {name: content[name] for name in sorted(content.keys() - set(gone))}
-        return tuple(content), np.array(list(content.values()), dtype=np.int64)
-    members, expires_us = list(listing.members), listing.expires_us.copy()
-    for actor_id in gone:
-        row = bisect_left(members, actor_id)
-        if members[row : row + 1] == [actor_id]:
-            del members[row]
-            expires_us = np.delete(expires_us, row)
-    for actor_id, moment_us in new.items():
-        row = bisect_left(members, actor_id)
-        if members[row : row + 1] == [actor_id]:
-            expires_us[row] = moment_us
-        else:
-            members.insert(row, actor_id)
-            expires_us = np.insert(expires_us, row, moment_us)
-    return tuple(members), expires_us
+def _by_watchlist(
+    holdings: Mapping[str, Holding], names: Iterable[str]
+) -> dict[str, list[Holding]]:
+    found: dict[str, list[Holding]] = {}
+    for name in sorted(names):
+        held = holdings.get(name)
+        for watchlist_id in held.actor.watchlist_ids if held else ():
+            found.setdefault(watchlist_id, []).append(holdings[name])
+    return found
+
+
+def _changed_segments(
+    segments: tuple[Segment, ...],
+    scorer: Scorer,
+    before: Iterable[Holding],
+    after: Iterable[Holding],
+) -> tuple[Segment, ...]:
+    model_id = scorer.model_id
+    old = {name: row for held in before for name, row in held.rows(model_id).items()}
+    new = {name: row for held in after for name, row in held.rows(model_id).items()}
+    # An actor that was erased and registered again has another code.
+    kept = {
+        name for name in old.keys() & new.keys() if old[name].actor_code == new[name].actor_code
+    }
+    expiries = {n: new[n].expires_us for n in kept if new[n].expires_us != old[n].expires_us}
+    segments = remove(segments, old.keys() - kept)
+    segments = expire(segments, expiries) if expiries else segments
+    added = [new[name] for name in sorted(new.keys() - kept)]
+    return append(segments, added, scorer) if added else segments

@@ -28,6 +28,7 @@ from shengdun.index.journal import (
 from shengdun.index.keys import KeyRing
 from shengdun.index.loading import Batch, read_all, read_batch
 from shengdun.index.records import RecordCodec
+from shengdun.index.scorers import Scorers
 from shengdun.index.scoring import Scorer
 from shengdun.index.snapshot import Snapshot
 from shengdun.index.store import Store
@@ -66,12 +67,19 @@ class Ledger:
         self._store = store
         self._anchor = anchor
         self._lock = asyncio.Lock()
+        self._swapping = asyncio.Lock()
         self._health = HealthRecord()
         self._follower: asyncio.Task[None] | None = None
 
     @classmethod
     async def open(
-        cls, store: Store, *, data_directory: Path, key_path: Path, scorers: Sequence[Scorer]
+        cls,
+        store: Store,
+        *,
+        data_directory: Path,
+        key_path: Path,
+        scorers: Sequence[Scorer],
+        shadow: Sequence[Scorer] = (),
     ) -> "Ledger":
         """Verify and load the store, or begin a new one, and follow it from then on.
 
@@ -82,7 +90,7 @@ class Ledger:
         """
         anchor = Anchor(data_directory)
         keys = await _open_keys(store, anchor, key_path)
-        ledger = cls(store, keys, anchor, Snapshot.empty(scorers))
+        ledger = cls(store, keys, anchor, Snapshot.empty(scorers, shadow))
         await ledger._load()
         ledger._follower = asyncio.create_task(ledger._follow())
         return ledger
@@ -131,6 +139,16 @@ class Ledger:
                     return Committed(outcome, self.snapshot)
                 await self._catch_up()
         raise StoreBusy("Others kept changing the watchlists; nothing was changed. Try again.")
+
+    async def use_scorers(self, scorers: Scorers) -> None:
+        """Search with other scorers from now on; changes go on meanwhile, and none of them is lost."""
+        async with self._swapping:
+            prepared = await asyncio.to_thread(self.snapshot.with_scorers, scorers)
+            async with self._lock:
+                # Only what was changed since is left to do, so that a change hardly waits.
+                self.snapshot = await asyncio.to_thread(
+                    self.snapshot.with_scorers, scorers, prepared
+                )
 
     async def _seen(self, idempotency: Idempotency | None) -> Seen | None:
         if idempotency is None:

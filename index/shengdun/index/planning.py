@@ -127,7 +127,8 @@ class Planner:
         actor = Actor(**given, created_at=now, updated_at=now, voiceprints=infos)
         if actor.expired(now):
             raise InvalidRecord("The expiry lies in the past: the actor would never be found.")
-        _check_models(snapshot, actor.watchlist_ids, templates)
+        _check_found(snapshot, actor.watchlist_ids, templates)
+        _check_used(snapshot, actor.watchlist_ids, templates)
         data_key = self._codec.new_data_key(actor_id)
         return self._actor_draft("actor.registered", actor, data_key, principal, added=templates)
 
@@ -144,7 +145,7 @@ class Planner:
         _check_revision(f"actor '{actor_id}'", expected_revision, holding.actor.revision)
         if not templates:
             raise InvalidRecord("No voiceprint was given.")
-        _check_models(snapshot, holding.actor.watchlist_ids, templates)
+        _check_used(snapshot, holding.actor.watchlist_ids, templates)
         infos = (*holding.actor.voiceprints, *(template.info for template in templates))
         actor = _revised(holding.actor, voiceprints=infos)
         return self._actor_draft(
@@ -170,6 +171,8 @@ class Planner:
             raise LastVoiceprint(
                 f"This is the only voiceprint of actor '{actor_id}': add another one first, or erase the actor."
             )
+        left = {name: each for name, each in holding.templates.items() if name != voiceprint_id}
+        _check_still_found(snapshot, holding.actor, left.values())
         return self._actor_draft(
             "actor.voiceprint_removed",
             _revised(holding.actor),
@@ -191,7 +194,7 @@ class Planner:
         _check_revision(f"actor '{actor_id}'", expected_revision, holding.actor.revision)
         actor = _revised(holding.actor, **_changed(changes))
         joined = actor.watchlist_ids - holding.actor.watchlist_ids
-        _check_models(snapshot, joined, holding.templates.values())
+        _check_found(snapshot, joined, holding.templates.values())
         draft = self._actor_draft("actor.updated", actor, holding.data_key, principal)
         return replace(
             draft, watchlists=tuple(sorted(actor.watchlist_ids | holding.actor.watchlist_ids))
@@ -299,16 +302,38 @@ def _check_revision(what: str, expected: int | None, current: int) -> None:
         raise RevisionConflict.of(what, expected=expected, current=current)
 
 
-def _check_models(
+def _check_found(
     snapshot: Snapshot, watchlist_ids: Iterable[str], templates: Iterable[Template]
 ) -> None:
+    """Refuse an actor who could not be found on a watchlist: none of its voiceprints is of the list's model."""
     models = {template.info.model_id for template in templates}
     for watchlist_id in sorted(watchlist_ids):
         watchlist_model = snapshot.watchlist(watchlist_id).model_id
-        for model_id in sorted(models - {watchlist_model}):
-            raise ModelMismatch.of(
-                watchlist_id, watchlist_model=watchlist_model, given_model=model_id
+        if watchlist_model not in models:
+            given = ", ".join(sorted(models))
+            raise ModelMismatch.of(watchlist_id, watchlist_model=watchlist_model, given_model=given)
+
+
+def _check_still_found(snapshot: Snapshot, actor: Actor, left: Iterable[Template]) -> None:
+    models = {template.info.model_id for template in left}
+    for watchlist_id in sorted(actor.watchlist_ids):
+        model_id = snapshot.watchlist(watchlist_id).model_id
+        if model_id not in models:
+            raise LastVoiceprint(
+                f"This is the only voiceprint of actor '{actor.actor_id}' of model '{model_id}', which watchlist "
+                f"'{watchlist_id}' is searched with: add another one first, or take the actor off the list."
             )
+
+
+def _check_used(
+    snapshot: Snapshot, watchlist_ids: Iterable[str], templates: Iterable[Template]
+) -> None:
+    """Refuse voiceprints that nobody searches for: of no watchlist's model, nor of one that runs beside it."""
+    of_lists = {name: snapshot.watchlist(name).model_id for name in sorted(watchlist_ids)}
+    used = snapshot.scorers.model_ids | set(of_lists.values())
+    for model_id in sorted({template.info.model_id for template in templates} - used):
+        for name, watchlist_model in of_lists.items():
+            raise ModelMismatch.of(name, watchlist_model=watchlist_model, given_model=model_id)
 
 
 def _fields(value: NewActor | NewWatchlist) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from shengdun.index.keys import KeyRing
 from shengdun.index.ledger import Ledger, Plan
 from shengdun.index.planning import Planner
 from shengdun.index.records import ACTOR, actor_record
+from shengdun.index.scorers import Scorers
 from shengdun.index.scoring import Scorer
 from shengdun.index.snapshot import Snapshot
 from shengdun.index.store import Store
@@ -69,7 +70,13 @@ class Registry:
 
     @classmethod
     async def open(
-        cls, store: Store, *, data_directory: Path, key_path: Path, scorers: Sequence[Scorer]
+        cls,
+        store: Store,
+        *,
+        data_directory: Path,
+        key_path: Path,
+        scorers: Sequence[Scorer],
+        shadow: Sequence[Scorer] = (),
     ) -> "Registry":
         """Verify and load the whole store, and follow its journal from then on.
 
@@ -77,7 +84,8 @@ class Registry:
             store: a connected store; whoever connected it closes it, after the registry.
             data_directory: this machine's own; holds the anchor of the journal.
             key_path: the master keys' file; made when the store is new.
-            scorers: one for each voice model that is to be searched with.
+            scorers: the active ones, one for each voice model that is to be searched with.
+            shadow: others that can be searched with by name.
 
         Raises:
             KeyMissing: the store has content and the key file is missing.
@@ -85,7 +93,11 @@ class Registry:
             StoreTampered: the store is not what was acknowledged; names the first bad thing.
         """
         ledger = await Ledger.open(
-            store, data_directory=data_directory, key_path=key_path, scorers=scorers
+            store,
+            data_directory=data_directory,
+            key_path=key_path,
+            scorers=scorers,
+            shadow=shadow,
         )
         registry = cls(store, ledger)
         if store.embedded:
@@ -101,6 +113,22 @@ class Registry:
     def snapshot(self) -> Snapshot:
         """The current snapshot; take it once for what has to be consistent."""
         return self._ledger.snapshot
+
+    async def use_scorers(self, active: Sequence[Scorer], shadow: Sequence[Scorer] = ()) -> None:
+        """Search with other scorers from now on, without a restart.
+
+        All voiceprints are projected anew for a scorer that was not in use, on another thread: about a second for
+        100,000. Until that is done the old scorers go on; then all of them are replaced at once. Changes are taken
+        meanwhile and are in what is searched afterwards; a search under way ends as it began.
+
+        Args:
+            active: one for each voice model that is to be searched with.
+            shadow: others that can be searched with by name; each takes as much memory as an active one.
+
+        Raises:
+            ValueError: two are active for one model, or one profile is given twice.
+        """
+        await self._ledger.use_scorers(Scorers(active=tuple(active), shadow=tuple(shadow)))
 
     @property
     def keys(self) -> KeyRing:
@@ -207,7 +235,7 @@ class Registry:
 
         Raises:
             WatchlistNotFound: one of its watchlists does not exist.
-            ModelMismatch: a voiceprint is of another model than one of the watchlists.
+            ModelMismatch: no voiceprint is of a watchlist's model, or one is of a model that nothing is searched with.
             ActorExists: its id is taken.
             IdempotencyConflict: the key came with another request.
         """
@@ -235,7 +263,7 @@ class Registry:
 
         Raises:
             ActorNotFound: there is no such actor.
-            ModelMismatch: a voiceprint is of another model than one of the actor's watchlists.
+            ModelMismatch: a voiceprint is of a model that nothing is searched with.
             RevisionConflict: the actor has changed since it was read.
             IdempotencyConflict: the key came with another request.
         """
@@ -263,7 +291,7 @@ class Registry:
         Raises:
             ActorNotFound: there is no such actor.
             VoiceprintNotFound: the actor has no such voiceprint.
-            LastVoiceprint: it is the actor's only one.
+            LastVoiceprint: it is the actor's only one, or the only one that a watchlist can be searched with.
             RevisionConflict: the actor has changed since it was read.
         """
         outcome = await self._commit(
@@ -316,7 +344,7 @@ class Registry:
         Raises:
             ActorNotFound: there is no such actor.
             WatchlistNotFound: a watchlist does not exist.
-            ModelMismatch: the actor's voiceprints do not fit a watchlist.
+            ModelMismatch: the actor has no voiceprint of a watchlist's model.
             RevisionConflict: the actor has changed since it was read.
         """
         outcome = await self._commit(

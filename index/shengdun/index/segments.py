@@ -5,6 +5,7 @@ built again; segments of similar size are merged, so that there are few; a remov
 without the removed rows, so that an erased voiceprint is gone from memory, too, when the last reader lets go.
 """
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -42,6 +43,7 @@ class Row:
         actor_code: a number that stands for the actor in this process.
         expires_us: when the actor expires.
         net_speech_s: behind the voiceprint.
+        snr_db: signal-to-noise ratio of its recording in dB; NaN where it is unknown.
         vector: (d,) float32, as the voice model gave it.
     """
 
@@ -50,6 +52,7 @@ class Row:
     actor_code: int
     expires_us: int
     net_speech_s: float
+    snr_db: float = math.nan
     vector: NDArray[np.float32] = field(repr=False)
 
 
@@ -63,6 +66,7 @@ class Hits:
         actor_ids: (k,) str.
         actor_codes: (k,) int64.
         net_speech_s: (k,) float64.
+        snr_db: (k,) float64; NaN where it is unknown.
         statistics: of the templates.
     """
 
@@ -71,6 +75,7 @@ class Hits:
     actor_ids: NDArray[np.object_]
     actor_codes: NDArray[np.int64]
     net_speech_s: NDArray[np.float64]
+    snr_db: NDArray[np.float64]
     statistics: TemplateStatistics
 
     def take(self, rows: NDArray[np.int64]) -> "Hits":
@@ -81,6 +86,7 @@ class Hits:
             actor_ids=self.actor_ids[rows],
             actor_codes=self.actor_codes[rows],
             net_speech_s=self.net_speech_s[rows],
+            snr_db=self.snr_db[rows],
             statistics=self.statistics.take(rows),
         )
 
@@ -95,6 +101,7 @@ class Hits:
             actor_ids=np.concatenate([part.actor_ids for part in parts]),
             actor_codes=np.concatenate([part.actor_codes for part in parts]),
             net_speech_s=np.concatenate([part.net_speech_s for part in parts]),
+            snr_db=np.concatenate([part.snr_db for part in parts]),
             statistics=TemplateStatistics.concatenate([part.statistics for part in parts]),
         )
 
@@ -110,6 +117,7 @@ class Segment:
     actor_codes: NDArray[np.int64]
     expires_us: NDArray[np.int64]
     net_speech_s: NDArray[np.float64]
+    snr_db: NDArray[np.float64]
     statistics: TemplateStatistics
     row_of: Mapping[str, int]
     earliest_us: int
@@ -128,6 +136,7 @@ class Segment:
             actor_codes=np.array([row.actor_code for row in rows], dtype=np.int64),
             expires_us=np.array([row.expires_us for row in rows], dtype=np.int64),
             net_speech_s=np.array([row.net_speech_s for row in rows], dtype=np.float64),
+            snr_db=np.array([row.snr_db for row in rows], dtype=np.float64),
             statistics=scorer.template_statistics(vectors),
         )
 
@@ -141,6 +150,7 @@ class Segment:
             actor_codes=np.concatenate([part.actor_codes for part in parts]),
             expires_us=np.concatenate([part.expires_us for part in parts]),
             net_speech_s=np.concatenate([part.net_speech_s for part in parts]),
+            snr_db=np.concatenate([part.snr_db for part in parts]),
             statistics=TemplateStatistics.concatenate([part.statistics for part in parts]),
         )
 
@@ -156,6 +166,7 @@ class Segment:
             actor_codes=self.actor_codes[kept],
             expires_us=self.expires_us[kept],
             net_speech_s=self.net_speech_s[kept],
+            snr_db=self.snr_db[kept],
             statistics=self.statistics.take(kept),
         )
 
@@ -215,6 +226,7 @@ class Segment:
             actor_ids=self.actor_ids[rows],
             actor_codes=self.actor_codes[rows],
             net_speech_s=self.net_speech_s[rows],
+            snr_db=self.snr_db[rows],
             statistics=self.statistics.take(rows),
         )
 

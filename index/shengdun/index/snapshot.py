@@ -5,19 +5,21 @@ which shares with the last one whatever the change did not touch.
 """
 
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from shengdun.index.contents import ContentChange, Holding, Listing
+from shengdun.index.calibration import ProfileMismatch
+from shengdun.index.contents import ContentChange, Holding, Listing, rescored
 from shengdun.index.errors import ActorNotFound, ModelMismatch, WatchlistNotFound
 from shengdun.index.identifiers import check_record_id
 from shengdun.index.journal import START, Head, JournalEntry
 from shengdun.index.records import RecordCodec
+from shengdun.index.scorers import Scorers
 from shengdun.index.scoring import Scorer
 from shengdun.index.search import Candidate, rank
 from shengdun.index.segments import microseconds
@@ -35,13 +37,15 @@ class WatchlistResult:
     Attributes:
         watchlist_id: which one.
         version: ``<watchlist_id>@<journal sequence of its last change>``.
-        model_id: the voice model.
-        profile_id: the calibration profile.
+        model_id: the voice model of the scorer.
+        profile_id: the calibration profile of the scorer.
         size_actors: actors on the list that have not expired.
         candidates: the best actors, best first; at least two when the list has two.
         actor_ids: all scored actors, best first.
         actor_llrs: (n,) float64, natural-log LLR of each.
         unscored_actors: how many of ``size_actors`` were too far away to be scored.
+        actors_without_voiceprint: how many of ``size_actors`` have no voiceprint of the scorer's model, so that nothing
+            can be said about them; ``size_actors`` is these, the unscored, and those in ``actor_ids``.
     """
 
     watchlist_id: str
@@ -53,6 +57,7 @@ class WatchlistResult:
     actor_ids: tuple[str, ...]
     actor_llrs: NDArray[np.float64]
     unscored_actors: int
+    actors_without_voiceprint: int = 0
 
 
 class Snapshot:
@@ -60,9 +65,10 @@ class Snapshot:
 
     Attributes:
         head: the entry.
+        scorers: those that it can be searched with.
     """
 
-    __slots__ = ("_holdings", "_listings", "_next_code", "_scorers", "head")
+    __slots__ = ("_holdings", "_listings", "_next_code", "head", "scorers")
 
     def __init__(
         self,
@@ -70,20 +76,20 @@ class Snapshot:
         head: Head,
         holdings: Mapping[str, Holding],
         listings: Mapping[str, Listing],
-        scorers: Mapping[str, Scorer],
+        scorers: Scorers,
         next_code: int,
     ) -> None:
         self.head = head
         self._holdings = holdings
         self._listings = listings
-        self._scorers = scorers
+        self.scorers = scorers
         self._next_code = next_code
 
     @classmethod
-    def empty(cls, scorers: Iterable[Scorer]) -> "Snapshot":
-        """Before the first entry, for these scorers."""
-        by_model = {scorer.model_id: scorer for scorer in scorers}
-        return cls(head=START, holdings={}, listings={}, scorers=by_model, next_code=0)
+    def empty(cls, active: Sequence[Scorer], shadow: Sequence[Scorer] = ()) -> "Snapshot":
+        """Before the first entry, for one active scorer a voice model and others in shadow."""
+        scorers = Scorers(active=tuple(active), shadow=tuple(shadow))
+        return cls(head=START, holdings={}, listings={}, scorers=scorers, next_code=0)
 
     @property
     def journal_sequence(self) -> int:
@@ -114,7 +120,53 @@ class Snapshot:
 
     def members(self, watchlist_id: str) -> tuple[str, ...]:
         """The ids of a watchlist's actors, expired or not, sorted. Raises ``WatchlistNotFound``."""
-        return self._listing(watchlist_id).members
+        return self._listing(watchlist_id).members.ids
+
+    def without_voiceprint(
+        self, watchlist_id: str, model_id: str, *, at: datetime | None = None
+    ) -> tuple[str, ...]:
+        """The ids of a watchlist's actors that have no voiceprint of a model, sorted; takes longer than a search.
+
+        Args:
+            watchlist_id: which one.
+            model_id: the voice model, in use or not.
+            at: actors that have expired by then are left out; None means now.
+
+        Raises:
+            WatchlistNotFound: there is no such watchlist.
+        """
+        members = self._listing(watchlist_id).members
+        in_force = members.expires_us > microseconds(at or datetime.now(UTC))
+        return tuple(
+            actor_id
+            for actor_id, counts in zip(members.ids, in_force.tolist(), strict=True)
+            if counts and model_id not in self._holdings[actor_id].model_ids
+        )
+
+    def scorer(self, profile_id: str | None, model_id: str) -> Scorer:
+        """The scorer that this snapshot is searched with; take both from one snapshot, for they are swapped together.
+
+        Args:
+            profile_id: of an active scorer or one in shadow; None for the active one.
+            model_id: its voice model.
+
+        Raises:
+            ProfileMismatch: the profile is not in use, is another model's, or none is active for the model.
+        """
+        if profile_id is None:
+            found = self.scorers.active_for(model_id)
+            if found is None:
+                raise ProfileMismatch(
+                    f"No calibration profile is active for voice model {model_id}; activate one."
+                )
+            return found
+        found = self.scorers.of_profile(profile_id)
+        if found.model_id != model_id:
+            raise ProfileMismatch(
+                f"Calibration profile {profile_id} is of voice model {found.model_id}, not of {model_id}; "
+                f"choose one of {model_id}."
+            )
+        return found
 
     def actor(self, actor_id: str) -> Actor:
         """One actor, expired or not. Raises ``ActorNotFound``."""
@@ -156,22 +208,22 @@ class Snapshot:
             WatchlistNotFound: there is no such watchlist.
             InvalidRecord: the token is not one of ours.
         """
-        listing = self._listing(watchlist_id)
+        members = self._listing(watchlist_id).members
         start = (
-            bisect_right(listing.members, check_record_id("Page token", page_token))
+            bisect_right(members.ids, check_record_id("Page token", page_token))
             if page_token
             else 0
         )
         at_us = microseconds(at)
         wanted = max(1, min(page_size, LONGEST_PAGE))
-        rows = np.arange(start, len(listing.members))
+        rows = np.arange(start, len(members))
         if not include_expired:
-            rows = rows[listing.expires_us[start:] > at_us]
-        page = [listing.members[row] for row in rows[:wanted].tolist()]
+            rows = rows[members.expires_us[start:] > at_us]
+        page = [members.ids[row] for row in rows[:wanted].tolist()]
         return ActorPage(
             actors=tuple(self._holdings[actor_id].actor for actor_id in page),
             next_page_token=page[-1] if len(rows) > wanted else "",
-            total=len(listing.members) if include_expired else listing.size(at_us),
+            total=len(members) if include_expired else members.size(at_us),
         )
 
     def search(
@@ -182,39 +234,54 @@ class Snapshot:
         net_speech_s: float,
         at: datetime,
         candidates: int = 5,
+        profile_id: str | None = None,
     ) -> WatchlistResult:
         """Score a caller's voiceprint against a watchlist; takes milliseconds, so call it from a worker thread.
 
         Args:
             watchlist_id: which one.
-            voiceprint: (d,) float32, unit length, as the watchlist's voice model gives it.
+            voiceprint: (d,) float32, unit length, as the scorer's voice model gives it.
             net_speech_s: behind the voiceprint.
             at: actors that have expired by then are not found.
             candidates: how many of the best actors to name; at least 2.
+            profile_id: of the scorer, which may be in shadow and of another voice model than the watchlist; None for
+                the active one of the watchlist's model.
 
         Raises:
             WatchlistNotFound: there is no such watchlist.
-            ModelMismatch: no scorer for its voice model was given.
+            ModelMismatch: no scorer is active for its voice model.
+            ProfileMismatch: the named profile is not in use.
         """
         listing = self._listing(watchlist_id)
-        model_id, at_us = listing.watchlist.model_id, microseconds(at)
-        scorer = self._scorers.get(model_id)
-        if scorer is None:
-            given = ", ".join(sorted(self._scorers)) or "none"
-            raise ModelMismatch.of(watchlist_id, watchlist_model=model_id, given_model=given)
-        ranking = rank(listing.segments, scorer, voiceprint, net_speech_s=net_speech_s, at_us=at_us)
-        size = listing.size(at_us)
+        scorer = self._scorer_for(listing.watchlist, profile_id)
+        at_us = microseconds(at)
+        segments = listing.segments.get(scorer.profile_id, ())
+        ranking = rank(segments, scorer, voiceprint, net_speech_s=net_speech_s, at_us=at_us)
+        size = listing.members.size(at_us)
+        without = listing.members.without_voiceprint(scorer.model_id, at_us)
         return WatchlistResult(
             watchlist_id=watchlist_id,
             version=f"{watchlist_id}@{listing.changed_at}",
-            model_id=model_id,
+            model_id=scorer.model_id,
             profile_id=scorer.profile_id,
             size_actors=size,
             candidates=ranking.candidates(max(2, candidates)),
             actor_ids=ranking.actor_ids,
             actor_llrs=ranking.llrs,
-            unscored_actors=size - len(ranking.actor_ids),
+            unscored_actors=size - without - len(ranking.actor_ids),
+            actors_without_voiceprint=without,
         )
+
+    def _scorer_for(self, watchlist: Watchlist, profile_id: str | None) -> Scorer:
+        if profile_id is not None:
+            return self.scorers.of_profile(profile_id)
+        scorer = self.scorers.active_for(watchlist.model_id)
+        if scorer is None:
+            given = ", ".join(sorted(each.model_id for each in self.scorers.active)) or "none"
+            raise ModelMismatch.of(
+                watchlist.watchlist_id, watchlist_model=watchlist.model_id, given_model=given
+            )
+        return scorer
 
     def _listing(self, watchlist_id: str) -> Listing:
         try:
@@ -240,7 +307,7 @@ class Snapshot:
         """
         if not entries:
             return self
-        change = ContentChange(self._holdings, self._listings, self._scorers, self._next_code)
+        change = ContentChange(self._holdings, self._listings, self.scorers, self._next_code)
         change.apply(records, codec)
         for entry in entries:
             change.mark(entry.watchlists, entry.head.sequence)
@@ -248,6 +315,24 @@ class Snapshot:
             head=entries[-1].head,
             holdings=change.holdings,
             listings=change.listings,
-            scorers=self._scorers,
+            scorers=self.scorers,
             next_code=change.next_code,
+        )
+
+    def with_scorers(self, scorers: Scorers, prepared: "Snapshot | None" = None) -> "Snapshot":
+        """The same content for other scorers; around ten seconds for a million voiceprints, and none for those shared.
+
+        Args:
+            scorers: what to search with from now on.
+            prepared: an earlier snapshot with these scorers. What has not changed since is taken from it, so that
+                bringing it up to date takes milliseconds.
+        """
+        holdings = {} if prepared is None else prepared._holdings  # noqa: SLF001 - its own class
+        listings = {} if prepared is None else prepared._listings  # noqa: SLF001
+        return Snapshot(
+            head=self.head,
+            holdings=self._holdings,
+            listings=rescored(self._holdings, self._listings, scorers, holdings, listings),
+            scorers=scorers,
+            next_code=self._next_code,
         )
