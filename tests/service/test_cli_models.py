@@ -84,3 +84,39 @@ def test_convert_without_the_extra_names_it(environment: dict[str, str], tmp_pat
     assert result.returncode == 1
     assert_one_error_line(result, "pip install 'shengdun[ecapa]'", "not on this machine")
     assert not (Path(environment["SHENGDUN_MODELS_DIR"]) / "demo-recordings").exists()
+
+
+def test_models_are_set_side_by_side(
+    environment: dict[str, str], models_dir: Path, council: Path, tmp_path: Path
+) -> None:
+    """Installed models are compared on a corpus, and those without a profile are said to have none."""
+    graph, other = network(2), "ecapa-other"
+    models = tmp_path / "models"
+    ModelStore(models).keep_converted(record_of(tmp_path, graph, name=other), graph)
+    (models / "silero-vad").symlink_to(models_dir / "silero-vad")
+    header, *rows = council.read_text(encoding="utf-8").splitlines()
+    few = council.with_name("few.csv")
+    few.write_text("\n".join([header, *rows[:12]]), encoding="utf-8")
+    options = ["--condition", "pcmu", "--seconds", "3", "--size", "5", "--replicates", "5"]
+    result = shengdun(
+        "models", "compare", few, *options, "--rounds", "2", "--jobs", "1",
+        "--model", other, "--model", NAME, "--output", tmp_path / "report",
+        environment=environment,
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.startswith(f"{other}@")
+    assert result.stdout.strip().endswith("report.md")
+    assert f"{NAME}@" in result.stderr
+    assert "has no calibration profile; it is compared by centred cosine only" in result.stderr
+    report = (tmp_path / "report" / "report.md").read_text(encoding="utf-8")
+    assert "shengdun calibrate" in report
+    assert (tmp_path / "report" / "report.json").exists()
+
+
+def test_one_model_alone_is_compared_with_nothing(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    """The failure says how a second model is made, before the corpus is read."""
+    result = shengdun("models", "compare", tmp_path / "none", environment=environment)
+    assert result.returncode == 2
+    assert_one_error_line(result, f"nothing to compare {NAME}", "shengdun models convert")

@@ -4,7 +4,7 @@ Trials of one speaker resemble each other, so drawing trials again would promise
 for speakers: Wu et al., "Measurement uncertainty in ROC analysis of speaker detection", NISTIR 7733, 2010).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -49,14 +49,16 @@ def figures(
             no trial is left.
         draws: (replicates, speakers), as ``speaker_draws`` gives them.
     """
-    drawn = [found for row in draws if (found := draw(row)) is not None]
+    return intervals(whole, [found for row in draws if (found := draw(row)) is not None])
+
+
+def intervals(whole: dict[str, float], drawn: Sequence[dict[str, float]]) -> dict[str, Figure]:
+    """Every figure of the whole sample with the interval that its values in the replicates span."""
     tail = 100.0 * (1.0 - CONFIDENCE) / 2.0
-    intervals = {}
+    spans = {}
     for name, value in whole.items():
         samples = [found[name] for found in drawn] or [value]
         low, high = np.percentile(samples, (tail, 100.0 - tail))
         # The percentile interval of a biased replicate may miss the value; an interval that excludes it misleads.
-        intervals[name] = Figure(
-            value=value, low=min(float(low), value), high=max(float(high), value)
-        )
-    return intervals
+        spans[name] = Figure(value=value, low=min(float(low), value), high=max(float(high), value))
+    return spans

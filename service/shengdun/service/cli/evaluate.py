@@ -1,14 +1,12 @@
 """``shengdun evaluate``."""
 
-import sys
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated
 
 import typer
 
 from shengdun.fingerprint.voice.acoustics import Acoustics
-from shengdun.fingerprint.voice.conditions import Condition, unavailable
-from shengdun.fingerprint.voice.errors import ConditionUnavailable
+from shengdun.fingerprint.voice.conditions import Condition
 from shengdun.fingerprint.voice.model_store import ModelStore
 from shengdun.index.accuracy.corpus import read_corpus
 from shengdun.index.accuracy.embeddings import Embedder, EmbeddingCache, processors
@@ -17,15 +15,13 @@ from shengdun.index.accuracy.identification import LinePolicy
 from shengdun.index.accuracy.report import write_report
 from shengdun.index.calibration import default_profile, load
 from shengdun.index.scoring import Scorer
+from shengdun.service.cli.measuring import available, tell
 from shengdun.service.cli.output import note, say
 from shengdun.service.cli.places import Config, DataDir, settings_of
 from shengdun.service.lines import DEFAULT_LINE, Lines
 from shengdun.service.settings import Settings
 
 app = typer.Typer()
-
-_STEPS: Final = 20
-"""How often a stage says how far it is."""
 
 
 @app.command(
@@ -103,7 +99,7 @@ def evaluate_corpus(
     """
     settings = settings_of(config, data_dir)
     plan = Plan(
-        conditions=_available(condition or list(Condition)),
+        conditions=available(condition or list(Condition)),
         seconds=tuple(sorted(set(seconds or SECONDS))),
         sizes=tuple(sorted(set(sizes or SIZES))),
         policy=_policy(settings, line),
@@ -129,23 +125,11 @@ def evaluate_corpus(
     )
     scorer = Scorer(calibration)
     measured = evaluate(
-        recordings, plan, embedder, scorer, dimension=model.dimension, progress=_tell
+        recordings, plan, embedder, scorer, dimension=model.dimension, progress=tell
     )
     report = write_report(measured, output, about=[f"Noises and rooms {acoustics.described}."])
     failed = f", {len(measured.failures)} can't be enrolled" if measured.failures else ""
     say(f"{measured.recordings} recordings of {measured.speakers} speakers{failed}: {report}")
-
-
-def _available(asked: list[Condition]) -> tuple[Condition, ...]:
-    """The conditions that were asked for, once each; says which of them can't be made, and fails if none can."""
-    conditions = tuple(dict.fromkeys(asked))
-    lacking = {each: lack for each, lack in unavailable().items() if each in conditions}
-    if len(lacking) == len(conditions):
-        names = ", ".join(f"{each.value} ({lack})" for each, lack in lacking.items())
-        raise ConditionUnavailable(f"None of the conditions can be made: {names}. Choose others.")
-    for each, lack in lacking.items():
-        note(f"warning: {each.value} is left out: {lack}")
-    return conditions
 
 
 def _policy(settings: Settings, line: str) -> LinePolicy:
@@ -153,12 +137,3 @@ def _policy(settings: Settings, line: str) -> LinePolicy:
     return LinePolicy(
         name=line, prior=policy.prior, medium=policy.levels.medium, high=policy.levels.high
     )
-
-
-def _tell(stage: str, done: int, of: int) -> None:
-    """Tell how far a stage is: on one line of a terminal, else a few times."""
-    if sys.stderr.isatty():
-        ending = "\n" if done == of else ""
-        print(f"\r{stage}: {done} of {of}\033[K", end=ending, file=sys.stderr, flush=True)
-    elif done == of or done % max(of // _STEPS, 1) == 0:
-        note(f"{stage}: {done} of {of}")

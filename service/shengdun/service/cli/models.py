@@ -11,12 +11,14 @@ from shengdun.fingerprint.voice.catalogue import DEMO_RECORDINGS, ModelState
 from shengdun.fingerprint.voice.converted import ConvertedStatus
 from shengdun.fingerprint.voice.errors import ModelError
 from shengdun.fingerprint.voice.model_store import ModelStatus, ModelStore
+from shengdun.service.cli.comparing import compare_models
 from shengdun.service.cli.output import complain, note, say, say_json, table
 from shengdun.service.cli.places import Config, DataDir, settings_of
 from shengdun.service.cli.target import Target, with_server
 from shengdun.service.client import ClientError, ServerInfo, Watchlist
 
 app = typer.Typer()
+app.command("compare")(compare_models)
 
 Name = Annotated[
     str | None, typer.Argument(metavar="NAME", help="Which; without it all that are listed.")
@@ -172,7 +174,9 @@ def convert(
         f"{parity.longest_s:.1f} s: least cosine {parity.least_cosine:.7f}"
     )
     store.voice_model(name)
-    say("passes its self-test; to screen with it, it needs a calibration profile of its own")
+    say(
+        "passes its self-test; to screen with it, make its calibration profile with `shengdun calibrate`"
+    )
 
 
 @app.command()
