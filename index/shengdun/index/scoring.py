@@ -81,6 +81,11 @@ class Scorer:
         self._profile = profile
         self._cohort = None if profile.cohort is None else unit_rows(profile.cohort)
 
+    @property
+    def profile(self) -> CalibrationProfile:
+        """The calibration profile it scores under."""
+        return self._profile
+
     def project(self, voiceprints: NDArray[np.float32]) -> NDArray[np.float32]:
         """Centre, whiten and renormalise voiceprints; templates and callers are compared after this.
 

@@ -22,7 +22,7 @@ from shengdun.index.records import RecordCodec
 from shengdun.index.scorers import Scorers
 from shengdun.index.scoring import Scorer
 from shengdun.index.search import Candidate, rank
-from shengdun.index.segments import microseconds
+from shengdun.index.segments import Segment, microseconds
 from shengdun.index.watchlists import Actor, ActorPage, Template, Watchlist
 
 __all__ = ["Candidate", "Snapshot", "WatchlistResult"]
@@ -58,6 +58,23 @@ class WatchlistResult:
     actor_llrs: NDArray[np.float64]
     unscored_actors: int
     actors_without_voiceprint: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ListContent:
+    """What a watchlist holds for one scorer.
+
+    Attributes:
+        version: ``<watchlist_id>@<journal sequence of its last change>``.
+        size_actors: actors on the list that have not expired.
+        segments: the voiceprints, those of expired actors included.
+        scorer: the scorer that projected them.
+    """
+
+    version: str
+    size_actors: int
+    segments: tuple[Segment, ...]
+    scorer: Scorer
 
 
 class Snapshot:
@@ -270,6 +287,19 @@ class Snapshot:
             actor_llrs=ranking.llrs,
             unscored_actors=size - without - len(ranking.actor_ids),
             actors_without_voiceprint=without,
+        )
+
+    def content(
+        self, watchlist_id: str, *, at: datetime, profile_id: str | None = None
+    ) -> ListContent:
+        """What ``search`` goes through, for judging a list as a whole; the arguments are those of ``search``."""
+        listing = self._listing(watchlist_id)
+        scorer = self._scorer_for(listing.watchlist, profile_id)
+        return ListContent(
+            version=f"{watchlist_id}@{listing.changed_at}",
+            size_actors=listing.members.size(microseconds(at)),
+            segments=listing.segments.get(scorer.profile_id, ()),
+            scorer=scorer,
         )
 
     def _scorer_for(self, watchlist: Watchlist, profile_id: str | None) -> Scorer:
