@@ -2,7 +2,6 @@
 
 import asyncio
 import threading
-from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fixtures.histories import AT, STEPS, History, assert_same, results, take_step
 from fixtures.store import (
     MODEL,
     make_scorer,
@@ -20,147 +20,11 @@ from fixtures.store import (
     template,
     voice,
 )
-from shengdun.index.journal import START, Draft, Head, JournalEntry
-from shengdun.index.keys import KeyRing
-from shengdun.index.planning import Planner
-from shengdun.index.records import RecordCodec
+from shengdun.index.journal import Head, JournalEntry
 from shengdun.index.registry import Registry
 from shengdun.index.segments import NEVER_US, Row, Segment, append, remove
 from shengdun.index.snapshot import Snapshot, WatchlistResult
-from shengdun.index.watchlists import ActorChanges, Template
-
-AT = datetime(2030, 1, 1, tzinfo=UTC)
-LISTS = ("agents", "b-list", "c-list")
-
-
-class History:
-    """Changes applied one by one, as a registry does, and remembered as a store does."""
-
-    def __init__(self, key_path: Path) -> None:
-        self.codec = RecordCodec(KeyRing.open(key_path))
-        self.planner = Planner(self.codec)
-        self.snapshot = Snapshot.empty([make_scorer()])
-        self.entries: list[JournalEntry] = []
-        self.records: dict[str, bytes] = {}
-        self.commits: list[Mapping[str, bytes | None]] = []
-        for name in LISTS:
-            self.commit(self.planner.create_watchlist(self.snapshot, new_watchlist(name), "t"))
-
-    def commit(self, draft: Draft) -> None:
-        head = self.entries[-1].head if self.entries else START
-        changes: dict[str, bytes | None] = {**draft.writes, **dict.fromkeys(draft.deletions)}
-        entry = JournalEntry(
-            head=Head(head.sequence + 1, b""),
-            at=datetime.now(UTC),
-            kind=draft.kind,
-            principal=draft.principal,
-            subjects=draft.subjects,
-            watchlists=draft.watchlists,
-            digests={},
-        )
-        self.entries.append(entry)
-        self.commits.append(changes)
-        for name in draft.deletions:
-            del self.records[name]
-        self.records |= draft.writes
-        self.snapshot = self.snapshot.applied([entry], changes, self.codec)
-
-    def replayed(self, *cuts: int) -> Snapshot:
-        """The snapshot built from the journal in batches that end at these entries."""
-        snapshot = Snapshot.empty([make_scorer()])
-        start = 0
-        for end in (*sorted(cuts), len(self.entries)):
-            changes: dict[str, bytes | None] = {}
-            for each in self.commits[start:end]:
-                changes |= each
-            snapshot = snapshot.applied(self.entries[start:end], changes, self.codec)
-            start = end
-        return snapshot
-
-
-def results(snapshot: Snapshot, seeds: range, at: datetime = AT) -> list[WatchlistResult]:
-    return [
-        snapshot.search(listed.watchlist_id, voice(seed), net_speech_s=5.0, at=at, candidates=50)
-        for listed in snapshot.watchlists
-        for seed in seeds
-    ]
-
-
-def assert_same(one: Snapshot, other: Snapshot, seeds: range) -> None:
-    assert one.head == other.head
-    assert one.watchlists == other.watchlists
-    assert one.actor_ids == other.actor_ids
-    assert [one.actor(name) for name in one.actor_ids] == [
-        other.actor(name) for name in other.actor_ids
-    ]
-    for a, b in zip(results(one, seeds), results(other, seeds), strict=True):
-        assert (a.version, a.size_actors, a.unscored_actors) == (
-            b.version,
-            b.size_actors,
-            b.unscored_actors,
-        )
-        assert a.candidates == b.candidates
-        assert a.actor_ids == b.actor_ids
-        assert a.actor_llrs.tobytes() == b.actor_llrs.tobytes()
-
-
-LISTED = st.frozensets(st.sampled_from(LISTS), min_size=1)
-SEEDS = st.integers(0, 30)
-STEPS = st.lists(
-    st.one_of(
-        st.tuples(st.just("register"), LISTED, st.lists(SEEDS, min_size=1, max_size=3)),
-        st.tuples(st.just("add"), st.integers(0, 9), SEEDS),
-        st.tuples(st.just("remove"), st.integers(0, 9), st.integers(0, 3)),
-        st.tuples(st.just("move"), st.integers(0, 9), LISTED),
-        st.tuples(st.just("expire"), st.integers(0, 9), st.sampled_from([None, -1, 1])),
-        st.tuples(st.just("erase"), st.integers(0, 9), st.none()),
-        st.tuples(st.just("empty"), st.sampled_from(LISTS), st.none()),
-    ),
-    max_size=25,
-)
-
-
-def take_step(  # noqa: C901 - one branch a kind of change
-    history: History,
-    kind: str,
-    what: Any,  # noqa: ANN401
-    how: Any,  # noqa: ANN401
-) -> None:
-    snapshot, planner = history.snapshot, history.planner
-    if kind == "register":
-        name = f"a-{len(history.entries)}"
-        templates = [template(seed) for seed in how]
-        new = new_actor("甲", *what)
-        if all(snapshot.has_watchlist(each) for each in new.watchlist_ids):
-            history.commit(planner.register_actor(snapshot, name, new, templates, "t"))
-        return
-    if kind == "empty":
-        if snapshot.has_watchlist(str(what)):
-            history.commit(planner.empty_watchlist(snapshot, str(what), force=True, principal="t"))
-        return
-    if not snapshot.actor_ids:
-        return
-    actor_id = snapshot.actor_ids[int(what) % len(snapshot.actor_ids)]
-    actor = snapshot.actor(actor_id)
-    if kind == "add":
-        added = [template(int(how))]
-        history.commit(planner.add_voiceprints(snapshot, actor_id, added, None, "t"))
-    elif kind == "remove" and len(actor.voiceprints) > 1:
-        voiceprint = actor.voiceprints[int(how) % len(actor.voiceprints)]
-        history.commit(
-            planner.remove_voiceprint(snapshot, actor_id, voiceprint.voiceprint_id, None, "t")
-        )
-    elif kind == "move":
-        lists = frozenset(name for name in how if snapshot.has_watchlist(name))
-        if lists:
-            changes = ActorChanges(watchlist_ids=lists)
-            history.commit(planner.update_actor(snapshot, actor_id, changes, None, "t"))
-    elif kind == "expire":
-        expires_at = None if how is None else AT + timedelta(days=int(how))
-        changes = ActorChanges(expires_at=expires_at)
-        history.commit(planner.update_actor(snapshot, actor_id, changes, None, "t"))
-    elif kind == "erase":
-        history.commit(planner.erase_actor(snapshot, actor_id, reason="", principal="t"))
+from shengdun.index.watchlists import Template
 
 
 @settings(max_examples=60, deadline=None)
