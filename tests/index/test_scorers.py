@@ -1,6 +1,7 @@
 """Several scorers over one index, and swapping them while it is searched and changed."""
 
 import asyncio
+import dataclasses
 import threading
 from datetime import timedelta
 from pathlib import Path
@@ -23,6 +24,7 @@ from fixtures.histories import (
 from fixtures.store import (
     MODEL,
     OpenRegistry,
+    make_profile,
     make_scorer,
     new_actor,
     new_watchlist,
@@ -268,6 +270,41 @@ async def test_scorers_are_swapped_under_searches_enrolments_and_erasures(
     reopened = await open_registry()
     await reopened.use_scorers(ALL.active, ALL.shadow)
     assert_same(registry.snapshot, reopened.snapshot, range(12))
+
+
+async def test_changes_made_while_scorers_are_prepared_are_kept(registry: Registry) -> None:
+    """Enrolled and erased meanwhile; preparing is made long by many strangers to normalise against."""
+    for seed in range(30):
+        many = [template(1000 * seed + each) for each in range(60)]
+        await registry.register_actor(new_actor("甲", actor_id=f"a-{seed}"), many, principal="t")
+    cohort = np.stack([voice(seed) for seed in range(5000)]).astype(np.float16)
+    thorough = Scorer(
+        dataclasses.replace(make_profile(name="thorough"), cohort=cohort, cohort_nearest=300)
+    )
+    acknowledged = set(registry.snapshot.actor_ids)
+
+    async def take_up() -> tuple[Snapshot, set[str]]:
+        await registry.use_scorers([thorough])
+        return registry.snapshot, set(acknowledged)
+
+    swap = asyncio.create_task(take_up())
+    changes = 0
+    while not swap.done():
+        new = new_actor("乙", actor_id=f"b-{changes}")
+        await registry.register_actor(new, [template(90_000 + changes)], principal="t")
+        acknowledged.add(new.actor_id or "")
+        if changes < 30:
+            await registry.erase_actor(f"a-{changes}", reason="", principal="t")
+            acknowledged.remove(f"a-{changes}")
+        changes += 1
+    taken_up, expected = await swap
+    # A change under way may be in the snapshot before its caller has heard of it; nothing else may differ.
+    assert len(expected.symmetric_difference(taken_up.actor_ids)) <= 1
+    result = taken_up.search("agents", voice(1), net_speech_s=5.0, at=AT)
+    assert result.profile_id == thorough.profile_id
+    assert set(result.actor_ids) == set(taken_up.actor_ids)
+    assert set(registry.snapshot.actor_ids) == acknowledged
+    assert changes > 1
 
 
 async def test_a_registry_opens_with_scorers_in_shadow(
