@@ -158,3 +158,19 @@ async def test_demo_takes_model_and_profile_of_the_settings(
     }
     shown = shengdun("demo", "--fast", "--data-dir", tmp_path, environment=environment)
     assert ecapa_store.voice_model(NAME).model_id in shown.stdout, shown.stderr
+
+
+def test_demo_converts_a_directory_and_runs_with_it(
+    hub_directory: Path, models_dir: Path, tmp_path: Path
+) -> None:
+    """From SpeechBrain's files to the last step, with a profile fitted on the spot; a second run converts nothing."""
+    arguments = ("demo", "--fast", "--model", hub_directory, "--data-dir", tmp_path)
+    environment = {"SHENGDUN_MODELS_DIR": str(models_dir)}
+    shown = shengdun(*arguments, environment=environment)
+    assert shown.returncode == 0, shown.stdout + shown.stderr
+    assert "converting " in shown.stdout
+    assert f"model {NAME}@" in shown.stdout
+    assert shown.stdout.splitlines()[-1].startswith("as it should be: every step worked")
+    again = shengdun(*arguments, environment=environment)
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert "converting " not in again.stdout

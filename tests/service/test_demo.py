@@ -4,12 +4,23 @@ import sys
 import zipfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from fixtures.command_line import clean_environment, shengdun
+from fixtures.command_line import assert_one_error_line, clean_environment, shengdun
+from fixtures.converted_models import NAME, network, record_of
+from shengdun.enrollment.agreement import pairwise_llrs
+from shengdun.fingerprint.voice.activity import VoiceActivity
+from shengdun.fingerprint.voice.catalogue import CATALOGUE
 from shengdun.fingerprint.voice.demo_recordings import DemoRecording
+from shengdun.fingerprint.voice.model_store import ModelStore
+from shengdun.fingerprint.voice.models import VoiceModel
+from shengdun.fingerprint.voice.recordings import decode_recording
+from shengdun.index.scoring import Scorer
 from shengdun.service.demo.cast import ENROLLED, KNOWN_AGENTS, SHARED, Cast, choose
+from shengdun.service.demo.model import profile_for
 from shengdun.service.demo.story import percentile
+from shengdun.service.errors import DemoFailed
 
 
 @pytest.fixture
@@ -95,3 +106,59 @@ def test_a_demo_that_is_told_to_stop_stops_its_server(tmp_path: Path, models_dir
     assert complaints == "error: interrupted\n"
     assert '"event": "stopped"' in (tmp_path / "server.log").read_text(encoding="utf-8")
     assert [path.name for path in tmp_path.iterdir()] == ["server.log"]
+
+
+def test_a_model_without_a_profile_gets_one_on_the_spot(
+    tmp_path: Path, models_dir: Path, recordings: list[DemoRecording]
+) -> None:
+    """Every step works with any model; that nobody is recognised is no failure, and that it says nothing is said."""
+    for artefact in CATALOGUE:
+        (tmp_path / "models" / artefact.name).parent.mkdir(exist_ok=True)
+        (tmp_path / "models" / artefact.name).symlink_to(models_dir / artefact.name)
+    graph = network(1)
+    ModelStore(tmp_path / "models").keep_converted(record_of(tmp_path, graph), graph)
+    result = shengdun(
+        *("demo", "--fast", "--model", NAME, "--data-dir", tmp_path / "data"),
+        environment={"SHENGDUN_MODELS_DIR": str(tmp_path / "models")},
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+    lines = result.stdout.splitlines()
+    assert lines[0].endswith(f"model {NAME}@{record_of(tmp_path, graph).checkpoint_sha256[:12]}")
+    assert max(map(len, lines)) <= 120
+    assert "no calibration profile; one was fitted on the spot" in result.stdout
+    assert "shengdun calibrate" in result.stdout
+    assert "erasure" in result.stdout
+    assert lines[-1] == (
+        "as it should be: every step worked; who was recognised says nothing, see above"
+    )
+
+
+def test_a_directory_is_not_converted_without_the_extra(tmp_path: Path, models_dir: Path) -> None:
+    """Where PyTorch can't be imported, the one line has what to install; nothing is left half made."""
+    (tmp_path / "torch.py").write_text('raise ImportError("not on this machine")')
+    result = shengdun(
+        *("demo", "--model", tmp_path, "--data-dir", tmp_path / "data"),
+        environment={"SHENGDUN_MODELS_DIR": str(models_dir), "PYTHONPATH": str(tmp_path)},
+    )
+    assert result.returncode == 1
+    assert_one_error_line(result, "pip install 'shengdun[ecapa]'")
+
+
+def test_the_profile_on_the_spot_tells_its_own_speakers_apart(
+    recordings: list[DemoRecording], voice_model: VoiceModel, voice_activity: VoiceActivity
+) -> None:
+    """It is fitted on few recordings of those it is used for, and refuses when there is one person only."""
+    speakers = ("S1", "S2", "S3", "S4")
+    some = [
+        one
+        for name in speakers
+        for one in [each for each in recordings if each.speaker == name and each.duration_s > 8][:2]
+    ]
+    scorer = Scorer(profile_for(voice_model, some, voice_activity))
+    heard = voice_model.embed([decode_recording(one.read()).samples[:96_000] for one in some])
+    pairs = pairwise_llrs(scorer, heard, np.full(len(heard), 6.0))
+    first, second = np.triu_indices(len(some), k=1)
+    same = first // 2 == second // 2
+    assert pairs[first, second][same].mean() > 0 > pairs[first, second][~same].mean()
+    with pytest.raises(DemoFailed, match="too few"):
+        profile_for(voice_model, some[:2], voice_activity)

@@ -18,6 +18,15 @@ app = typer.Typer()
 def demo(
     config: Config = None,
     data_dir: DataDir = None,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            "--model",
+            metavar="NAME|DIR",
+            help="Run with another voice model: an installed one, or SpeechBrain's files in a directory, converted "
+            "first (`pip install 'shengdun[ecapa]'`, or `make demo MODEL=DIR`).",
+        ),
+    ] = None,
     fast: Annotated[
         bool, typer.Option("--fast", help="Send the calls as fast as the server takes them.")
     ] = False,
@@ -34,6 +43,7 @@ def demo(
         voice=settings.voice,
         paced=not fast,
         say=say,
+        model=model,
     )
     try:
         went_well = asyncio.run(_until_told(work))

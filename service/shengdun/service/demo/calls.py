@@ -105,6 +105,8 @@ def judge(plan: PlannedCall, last: Decision, actors: dict[str, str]) -> Outcome:
         return Outcome.FALSE_FLAG
     voice = next((flag.known_actor_voice for flag in last.flags if flag.known_actor_voice), None)
     right = (
-        voice is not None and plan.speaker is not None and voice.actor_id == actors[plan.speaker]
+        voice is not None
+        and plan.speaker is not None
+        and voice.actor_id == actors.get(plan.speaker)
     )
     return Outcome.DETECTED if right else Outcome.WRONG_ACTOR

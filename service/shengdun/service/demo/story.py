@@ -50,6 +50,13 @@ def opening(cast: Cast, info: ServerInfo) -> Iterator[str]:
     yield from _LEGEND
 
 
+def unjudged() -> Iterator[str]:
+    """That what follows says nothing about accuracy."""
+    yield "note        this voice model has no calibration profile; one was fitted on the spot, from the recordings"
+    yield "            that people are enrolled from. It shows that every step works with the model; who is"
+    yield "            recognised says nothing about accuracy. `shengdun calibrate` makes a profile to rely on."
+
+
 def enrolled(who: Enrolled, enrollment: Enrollment) -> Iterator[str]:
     """What the enrolment of one speaker found."""
     [report] = enrollment.report.recordings
