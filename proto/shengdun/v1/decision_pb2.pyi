@@ -114,6 +114,8 @@ class _PartialReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Partial
     """Speech that was already received had not been evaluated when the decision was due."""
     PARTIAL_REASON_NO_WATCHLISTS: _PartialReason.ValueType  # 4
     """There was no watchlist to screen the call against."""
+    PARTIAL_REASON_VOICEPRINTS_MISSING: _PartialReason.ValueType  # 5
+    """Actors of a watchlist have no voiceprint of the voice model in use, so they were not compared."""
 
 class PartialReason(_PartialReason, metaclass=_PartialReasonEnumTypeWrapper):
     """Why a decision rests on less than it could."""
@@ -128,6 +130,8 @@ PARTIAL_REASON_BUDGET_EXCEEDED: PartialReason.ValueType  # 3
 """Speech that was already received had not been evaluated when the decision was due."""
 PARTIAL_REASON_NO_WATCHLISTS: PartialReason.ValueType  # 4
 """There was no watchlist to screen the call against."""
+PARTIAL_REASON_VOICEPRINTS_MISSING: PartialReason.ValueType  # 5
+"""Actors of a watchlist have no voiceprint of the voice model in use, so they were not compared."""
 Global___PartialReason: _TypeAlias = PartialReason  # noqa: Y015
 
 class _AdvisoryReason:
@@ -267,12 +271,15 @@ class WatchlistResult(_message.Message):
     ACTOR_COUNT_FIELD_NUMBER: _builtins.int
     BEST_FIELD_NUMBER: _builtins.int
     RUNNER_UP_FIELD_NUMBER: _builtins.int
+    ACTORS_WITHOUT_VOICEPRINT_FIELD_NUMBER: _builtins.int
     watchlist_id: _builtins.str
     """The watchlist."""
     watchlist_version: _builtins.str
     """The version that was searched; it changes with every change of the list."""
     actor_count: _builtins.int
     """How many actors were in force."""
+    actors_without_voiceprint: _builtins.int
+    """How many of the actors have no voiceprint of the voice model in use and so were not compared."""
     @_builtins.property
     def best(self) -> Global___Candidate:
         """The best candidate; absent when the list is empty or there was not enough speech."""
@@ -289,10 +296,11 @@ class WatchlistResult(_message.Message):
         actor_count: _builtins.int = ...,
         best: Global___Candidate | None = ...,
         runner_up: Global___Candidate | None = ...,
+        actors_without_voiceprint: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["best", b"best", "runner_up", b"runner_up"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor_count", b"actor_count", "best", b"best", "runner_up", b"runner_up", "watchlist_id", b"watchlist_id", "watchlist_version", b"watchlist_version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor_count", b"actor_count", "actors_without_voiceprint", b"actors_without_voiceprint", "best", b"best", "runner_up", b"runner_up", "watchlist_id", b"watchlist_id", "watchlist_version", b"watchlist_version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

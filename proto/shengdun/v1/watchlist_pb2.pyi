@@ -148,6 +148,7 @@ class Watchlist(_message.Message):
     REVISION_FIELD_NUMBER: _builtins.int
     ACTOR_COUNT_FIELD_NUMBER: _builtins.int
     NEEDS_REENROLLMENT_FIELD_NUMBER: _builtins.int
+    ACTORS_WITHOUT_VOICEPRINT_FIELD_NUMBER: _builtins.int
     watchlist_id: _builtins.str
     """A slug: lower-case letters, digits and hyphens, 1 to 63 characters. Chosen by its creator."""
     name: _builtins.str
@@ -159,15 +160,17 @@ class Watchlist(_message.Message):
     legal_basis: _builtins.str
     """The legal basis of keeping it."""
     model_id: _builtins.str
-    """The voice model of its voiceprints; set by the server."""
+    """The voice model that it was made with; its actors may have voiceprints of others too. Set by the server."""
     revision: _builtins.int
     """Counts its changes; state it in an update to be sure that nobody else changed it meanwhile."""
     actor_count: _builtins.int
     """How many actors are on it, expired ones included; set by the server."""
     needs_reenrollment: _builtins.bool
-    """Whether its voiceprints are of another model than the server's, so that it cannot be screened
-    before its actors are enrolled again; set by the server.
+    """Whether actors in force have no voiceprint of the server's voice model, so that they cannot be
+    found before recordings of them are added; set by the server.
     """
+    actors_without_voiceprint: _builtins.int
+    """How many actors those are; set by the server."""
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """Set by the server."""
@@ -190,10 +193,11 @@ class Watchlist(_message.Message):
         revision: _builtins.int = ...,
         actor_count: _builtins.int = ...,
         needs_reenrollment: _builtins.bool = ...,
+        actors_without_voiceprint: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor_count", b"actor_count", "create_time", b"create_time", "legal_basis", b"legal_basis", "model_id", b"model_id", "name", b"name", "needs_reenrollment", b"needs_reenrollment", "owner", b"owner", "purpose", b"purpose", "revision", b"revision", "update_time", b"update_time", "watchlist_id", b"watchlist_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor_count", b"actor_count", "actors_without_voiceprint", b"actors_without_voiceprint", "create_time", b"create_time", "legal_basis", b"legal_basis", "model_id", b"model_id", "name", b"name", "needs_reenrollment", b"needs_reenrollment", "owner", b"owner", "purpose", b"purpose", "revision", b"revision", "update_time", b"update_time", "watchlist_id", b"watchlist_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
