@@ -16,6 +16,10 @@
     ├── ModelMismatch          FAILED_PRECONDITION  voiceprints of different voice models
     ├── calibration.ProfileMismatch   FAILED_PRECONDITION
     ├── calibration.ProfileDamaged    DATA_LOSS
+    ├── profile_library.ProfileNotFound       NOT_FOUND
+    ├── profile_library.ProfileLibraryDamaged DATA_LOSS
+    ├── profile_history.ProfileInUse          FAILED_PRECONDITION  active, or in shadow
+    ├── profile_history.NoEarlierProfile      FAILED_PRECONDITION  nothing to roll back to
     ├── accuracy.corpus.CorpusInvalid INVALID_ARGUMENT
     ├── CallAlreadyLive        ALREADY_EXISTS       another session holds this call id
     ├── StoreUnavailable       UNAVAILABLE
