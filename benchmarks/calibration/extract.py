@@ -1,7 +1,7 @@
 """Take window voiceprints of a corpus through telephone conditions, with the product's own voice path.
 
     python benchmarks/calibration/extract.py SPEECH MODELS OUTPUT [--corpus NAME ...] [--sessions NAME=DIRECTORY]
-        [--model NAME]
+        [--model NAME] [--condition NAME ...]
 
 ``SPEECH`` holds ``MANIFEST.csv`` and the corpora. One archive a corpus is written to ``OUTPUT``; recordings that it
 already has are skipped, so the run can be stopped and taken up again. ``--sessions`` reads a tree
@@ -11,6 +11,7 @@ already has are skipped, so the run can be stopped and taken up again. ``--sessi
 import argparse
 import csv
 import hashlib
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,38 +20,45 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from shengdun.fingerprint.voice.acoustics import Acoustics
 from shengdun.fingerprint.voice.activity import Framer, VoiceActivity
-from shengdun.fingerprint.voice.codecs import AudioFormat, Encoding, StreamDecoder, encode
+from shengdun.fingerprint.voice.conditions import Condition, carry
 from shengdun.fingerprint.voice.model_store import ModelStore
 from shengdun.fingerprint.voice.models import VoiceModel
+from shengdun.fingerprint.voice.quality import QualityMeter
 from shengdun.fingerprint.voice.recordings import decode_recording
-from shengdun.fingerprint.voice.samples import MODEL_RATE_HZ
+from shengdun.fingerprint.voice.samples import MODEL_RATE_HZ, Samples
 from shengdun.fingerprint.voice.windows import NetSpeech
 
-Samples = NDArray[np.float32]
-
-CONDITIONS: Final = ("pcmu", "pcma", "noise", "room")
-NET_SPEECH_CAP_S: Final = 20.0
-SPEECH_LEVEL_DBFS: Final = (-32.0, -18.0)
-NOISE_SNR_DB: Final = (8.0, 20.0)
+CONDITIONS: Final = (
+    Condition.WIDEBAND,
+    Condition.PCMU,
+    Condition.AMR_NB_4_75,
+    Condition.NOISE_5_DB,
+    Condition.NOISE_10_DB,
+    Condition.REVERBERATION,
+)
+"""Wideband is how a recording is enrolled. Packet loss and PCMA can't be told from PCMU by the voiceprints."""
+NET_SPEECH_CAP_S: Final = 21.0
 SAVE_EVERY: Final = 25
+PAUSE: Final = np.zeros(round(0.3 * MODEL_RATE_HZ), np.float32)
 
 NOISES: Final = (
-    "noise/speechbrain_noise1.flac",
-    "noise/speechbrain_noise3.flac",
-    "noise/speechbrain_noise4.flac",
-    "noise/speechbrain_noise5.flac",
-    "noise/pra_doing_the_dishes.flac",
-    "noise/pra_exercise_bike.flac",
-    "noise/dfn_freesound_573577.flac",
+    "speechbrain_noise1.flac",
+    "speechbrain_noise3.flac",
+    "speechbrain_noise4.flac",
+    "speechbrain_noise5.flac",
+    "pra_doing_the_dishes.flac",
+    "pra_exercise_bike.flac",
+    "dfn_freesound_573577.flac",
 )
 ROOMS: Final = (
-    "rir/speechbrain_rir1.flac",
-    "rir/speechbrain_rir2.flac",
-    "rir/speechbrain_rir4.flac",
-    "rir/dfn_sim_rt60_0.79.flac",
-    "rir/audiomentations_rir48000.flac",
-    "rir/wa_omni-35-10.flac",
+    "speechbrain_rir1.flac",
+    "speechbrain_rir2.flac",
+    "speechbrain_rir4.flac",
+    "dfn_sim_rt60_0.79.flac",
+    "audiomentations_rir48000.flac",
+    "wa_omni-35-10.flac",
 )
 """Only noises and rooms whose licences let what is fitted on them be shipped."""
 
@@ -71,6 +79,7 @@ class Archive:
     """What one corpus gave: rows of recordings in one condition, and rows of windows that point to them."""
 
     recordings: list[tuple[str, str, str, str, str]] = field(default_factory=list)
+    snr_db: list[float] = field(default_factory=list)
     voiceprints: list[NDArray[np.float32]] = field(default_factory=list)
     net_speech_s: list[float] = field(default_factory=list)
     recording_rows: list[int] = field(default_factory=list)
@@ -87,6 +96,7 @@ class Archive:
                 )
             return cls(
                 recordings=[tuple(row) for row in stored["recordings"].tolist()],
+                snr_db=stored["snr_db"].tolist(),
                 voiceprints=list(stored["voiceprints"]),
                 net_speech_s=stored["net_speech_s"].tolist(),
                 recording_rows=stored["recording_rows"].tolist(),
@@ -99,6 +109,7 @@ class Archive:
             partial,
             model_id=np.array(model_id),
             recordings=np.array(self.recordings, dtype=np.str_).reshape(-1, 5),
+            snr_db=np.array(self.snr_db),
             voiceprints=np.array(self.voiceprints, dtype=np.float32),
             net_speech_s=np.array(self.net_speech_s),
             recording_rows=np.array(self.recording_rows, dtype=np.int64),
@@ -106,76 +117,83 @@ class Archive:
         partial.replace(path)
 
 
-class Telephone:
-    """Puts a recording through one telephone condition, the same way each time."""
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Heard:
+    """What the voice path made of a call: window voiceprints (n, d), the net speech of each, and the call's noise."""
 
-    def __init__(self, noise_and_rooms: Path) -> None:
-        self._noises = [decode_recording(noise_and_rooms / name).samples for name in NOISES]
-        self._rooms = [decode_recording(noise_and_rooms / name).samples for name in ROOMS]
-
-    def call(self, samples: Samples, condition: str, seed: str) -> tuple[bytes, AudioFormat]:
-        """The bytes that a caller in this condition would send."""
-        rng = np.random.default_rng(
-            int.from_bytes(hashlib.sha256(seed.encode()).digest()[:8], "big")
-        )
-        silence = np.zeros(MODEL_RATE_HZ // 10, dtype=np.float32)
-        signal = np.concatenate([silence, samples, silence, silence]).astype(np.float64)
-        if condition == "room":
-            signal = _reverberated(signal, self._rooms[rng.integers(len(self._rooms))])
-        if condition == "noise":
-            signal += _noise_for(signal, self._noises[rng.integers(len(self._noises))], rng)
-        signal *= _amplitude(rng.uniform(*SPEECH_LEVEL_DBFS)) / _rms(signal)
-        encoding = Encoding.PCMA if condition == "pcma" else Encoding.PCMU
-        audio_format = AudioFormat(encoding=encoding, sample_rate_hz=8000)
-        return encode(signal.astype(np.float32), audio_format), audio_format
+    voiceprints: NDArray[np.float32]
+    net_speech_s: list[float]
+    snr_db: float
 
 
 class VoicePath:
-    """The product's way from telephone bytes to net-speech windows and their voiceprints."""
+    """The product's way from a recording in a telephone condition to net-speech windows and their voiceprints."""
 
-    def __init__(self, activity: VoiceActivity, model: VoiceModel) -> None:
+    def __init__(self, activity: VoiceActivity, model: VoiceModel, acoustics: Acoustics) -> None:
         self._activity = activity
         self._model = model
+        self._acoustics = acoustics
 
-    def voiceprints(
-        self, data: bytes, audio_format: AudioFormat
-    ) -> tuple[NDArray[np.float32], list[float]]:
-        """Window voiceprints (n, d) of the first seconds of net speech, and the net speech of each."""
-        decoder, framer = StreamDecoder(audio_format), Framer()
+    def hear(self, samples: Samples, condition: Condition, *, seed: str) -> Heard:
+        """The first seconds of net speech; the same seed takes the same noise or room."""
+        number = int.from_bytes(hashlib.sha256(seed.encode()).digest()[:8], "big")
+        padded = np.concatenate([PAUSE, samples, PAUSE])
+        call = carry(padded, condition, acoustics=self._acoustics, seed=number)
+        framer = Framer()
+        frames = np.concatenate([framer.push(call), framer.finish()])
+        state = self._activity.new_state()
+        [probabilities] = self._activity.speech_probabilities([(state, frames)])
+        quality = QualityMeter()
+        quality.update(frames, probabilities)
         net_speech = NetSpeech(window_s=self._model.window_s)
-        whole = framer.push(np.concatenate([decoder.decode(data), decoder.finish()]))
-        frames = np.concatenate([whole, framer.finish()])
-        probabilities = self._activity.speech_probabilities([(self._activity.new_state(), frames)])[
-            0
-        ]
         windows = net_speech.push(frames, probabilities)
         last = net_speech.finish()
         windows += [last] if last else []
         windows = [w for w in windows if w.index * self._model.window_s < NET_SPEECH_CAP_S]
-        if not windows:
-            return np.empty((0, self._model.dimension), dtype=np.float32), []
-        return self._model.embed([w.samples for w in windows]), [w.net_speech_s for w in windows]
+        rows = [self._model.embed([w.samples])[0] for w in windows]
+        snr_db = quality.report().snr_db
+        return Heard(
+            voiceprints=np.array(rows, np.float32).reshape(-1, self._model.dimension),
+            net_speech_s=[w.net_speech_s for w in windows],
+            snr_db=np.nan if snr_db is None else snr_db,
+        )
+
+
+def open_acoustics(noise_and_rooms: Path) -> Acoustics:
+    """The noises and rooms of open licences."""
+    with tempfile.TemporaryDirectory() as directory:
+        for kind, names in (("noise", NOISES), ("rir", ROOMS)):
+            (Path(directory) / kind).mkdir()
+            for name in names:
+                (Path(directory) / kind / name).symlink_to(
+                    (noise_and_rooms / kind / name).resolve()
+                )
+        return Acoustics.recorded(Path(directory))
 
 
 def extract(
-    sources: list[Source], path: Path, telephone: Telephone, voice_path: VoicePath, model_id: str
+    sources: list[Source],
+    path: Path,
+    voice_path: VoicePath,
+    model_id: str,
+    conditions: list[Condition],
 ) -> None:
     archive = Archive.read(path, model_id)
     done = {(name, condition) for _, _, name, condition, _ in archive.recordings}
     for count, source in enumerate(sources):
-        todo = [condition for condition in CONDITIONS if (source.name, condition) not in done]
+        todo = [each for each in conditions if (source.name, each.value) not in done]
         if todo:
             samples = decode_recording(source.path).samples
         for condition in todo:
-            call = telephone.call(samples, condition, f"{source.name} {condition}")
-            voiceprints, net_speech_s = voice_path.voiceprints(*call)
+            heard = voice_path.hear(samples, condition, seed=f"{condition.value}{source.name}")
             row = len(archive.recordings)
             archive.recordings.append(
-                (source.speaker, source.session, source.name, condition, source.licence_class)
+                (source.speaker, source.session, source.name, condition.value, source.licence_class)
             )
-            archive.voiceprints += list(voiceprints)
-            archive.net_speech_s += net_speech_s
-            archive.recording_rows += [row] * len(net_speech_s)
+            archive.snr_db.append(heard.snr_db)
+            archive.voiceprints += list(heard.voiceprints)
+            archive.net_speech_s += heard.net_speech_s
+            archive.recording_rows += [row] * len(heard.net_speech_s)
         if todo and count % SAVE_EVERY == 0:
             archive.write(path, model_id)
             print(f"{path.stem}: {count + 1} of {len(sources)} recordings", flush=True)
@@ -219,11 +237,13 @@ def main() -> None:
     parser.add_argument("--corpus", action="append", default=[])
     parser.add_argument("--sessions", action="append", default=[], metavar="NAME=DIRECTORY")
     parser.add_argument("--model", default="campplus-zh-en")
+    parser.add_argument("--condition", action="append", type=Condition, default=[])
     arguments = parser.parse_args()
     store = ModelStore(arguments.models)
     model = store.voice_model(arguments.model)
-    voice_path = VoicePath(store.voice_activity(), model)
-    telephone = Telephone(arguments.speech / "noise_and_rooms")
+    acoustics = open_acoustics(arguments.speech / "noise_and_rooms")
+    voice_path = VoicePath(store.voice_activity(), model, acoustics)
+    conditions = arguments.condition or list(CONDITIONS)
     corpora = manifest_sources(arguments.speech)
     if arguments.corpus or arguments.sessions:
         corpora = {name: corpora[name] for name in arguments.corpus}
@@ -232,31 +252,7 @@ def main() -> None:
         corpora[name] = list(session_sources(Path(tree)))
     arguments.output.mkdir(parents=True, exist_ok=True)
     for name, sources in corpora.items():
-        extract(sources, arguments.output / f"{name}.npz", telephone, voice_path, model.model_id)
-
-
-def _reverberated(signal: NDArray[np.float64], room: Samples) -> NDArray[np.float64]:
-    # From the direct sound on, at unit energy, so that the room neither delays nor amplifies.
-    response = room[int(np.argmax(np.abs(room))) :].astype(np.float64)
-    response /= np.sqrt((response**2).sum())
-    length = len(signal) + len(response)
-    spectrum = np.fft.rfft(signal, length) * np.fft.rfft(response, length)
-    return np.fft.irfft(spectrum, length)[: len(signal)]
-
-
-def _noise_for(
-    signal: NDArray[np.float64], noise: Samples, rng: np.random.Generator
-) -> NDArray[np.float64]:
-    cut = np.resize(np.roll(noise, -int(rng.integers(len(noise)))), len(signal)).astype(np.float64)
-    return cut * _rms(signal) / _rms(cut) * _amplitude(-rng.uniform(*NOISE_SNR_DB))
-
-
-def _rms(signal: NDArray[np.float64]) -> float:
-    return float(np.sqrt((signal**2).mean())) + 1e-9
-
-
-def _amplitude(level_db: float) -> float:
-    return float(10.0 ** (level_db / 20.0))
+        extract(sources, arguments.output / f"{name}.npz", voice_path, model.model_id, conditions)
 
 
 if __name__ == "__main__":

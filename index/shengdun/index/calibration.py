@@ -1,8 +1,9 @@
 """Calibration profiles: everything that turns cosines of one voice model into likelihood ratios.
 
-A profile is fitted once from recordings (``benchmarks/calibration``) and then only read. It is bound to one voice
-model, named by the hash of its own content, and echoed in every decision, so that a decision can be explained later.
-What a line does with the evidence (prior, levels, actions) is that line's policy and isn't stored here.
+A profile is fitted once from recordings and then only read: the one that ships by ``benchmarks/calibration``, a site's
+own by ``shengdun calibrate``. It is bound to one voice model, named by the hash of its own content, and echoed in every
+decision, so that a decision can be explained, and computed again, later. What a line does with the evidence (prior,
+levels, actions) is that line's policy and isn't stored here.
 """
 
 import hashlib
@@ -21,12 +22,31 @@ from numpy.typing import NDArray
 
 from shengdun.fingerprint.errors import Status
 from shengdun.index.errors import IndexRoomError
+from shengdun.index.llr import LlrCoefficients
+from shengdun.index.strangers import Strangers
 
-FORMAT: Final = "shengdun-calibration-profile/1"
-MAX_PROFILE_BYTES: Final = 600_000
-"""A profile travels in the package and is held by every replica."""
+__all__ = [
+    "CalibrationProfile",
+    "LlrCoefficients",
+    "ProfileDamaged",
+    "ProfileMismatch",
+    "ProfileVersionUnknown",
+    "default_profile",
+    "load",
+]
 
-_ARRAYS: Final = ("mean", "whitening", "cohort")
+FORMAT: Final = "shengdun-calibration-profile"
+VERSION: Final = 2
+MAX_PROFILE_BYTES: Final = 8_000_000
+"""A profile is held by every replica."""
+
+_STRANGERS: Final = (
+    "stranger_voiceprints",
+    "stranger_net_speech_s",
+    "stranger_calls",
+    "stranger_snr_db",
+)
+_ARRAYS: Final = ("mean", "whitening", "cohort", *_STRANGERS)
 # What a bit that a disk has flipped makes of an archive: the last two are about how it is compressed.
 _UNREADABLE: Final = (
     ValueError,
@@ -47,55 +67,18 @@ class ProfileMismatch(IndexRoomError):
     reason: ClassVar[str] = "PROFILE_MISMATCH"
 
 
+class ProfileVersionUnknown(IndexRoomError):
+    """A calibration profile was written by a newer or a much older version of this program."""
+
+    status: ClassVar[Status] = Status.FAILED_PRECONDITION
+    reason: ClassVar[str] = "PROFILE_VERSION_UNKNOWN"
+
+
 class ProfileDamaged(IndexRoomError):
     """A calibration profile can't be read, or isn't what was saved."""
 
     status: ClassVar[Status] = Status.DATA_LOSS
     reason: ClassVar[str] = "PROFILE_DAMAGED"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LlrCoefficients:
-    """A line from normalised score to natural-log LLR whose slope and offset depend on how much speech there was.
-
-    With ``brevity = 1 / net_probe_s + 1 / net_template_s``, both clamped to the range that the fit saw::
-
-        LLR = offset + offset_brevity * brevity + (slope + slope_brevity * brevity) * score
-
-    clamped to ``[floor, cap]``. Brevity is symmetric in probe and template: the variance that too little speech adds
-    to a cosine is the sum of what either side adds.
-
-    Attributes:
-        offset: LLR at score 0 with unlimited speech.
-        offset_brevity: change of the offset for each unit of brevity, in 1/s.
-        slope: LLR for each unit of score with unlimited speech.
-        slope_brevity: change of the slope for each unit of brevity; negative when short speech says less.
-        shortest_net_speech_s: less net speech than this counts as this much, in seconds.
-        longest_net_speech_s: more net speech than this counts as this much, in seconds.
-        floor: the smallest LLR that the amount of calibration data supports, below 0.
-        cap: the largest such LLR, above 0 (empirical bounds: Vergeer et al. 2016, Science & Justice 56(6)).
-    """
-
-    offset: float
-    offset_brevity: float
-    slope: float
-    slope_brevity: float
-    shortest_net_speech_s: float
-    longest_net_speech_s: float
-    floor: float
-    cap: float
-
-    def __post_init__(self) -> None:
-        if not np.isfinite(list(asdict(self).values())).all():
-            raise ValueError("LLR coefficients must be finite")
-        if not 0.0 < self.shortest_net_speech_s < self.longest_net_speech_s:
-            raise ValueError("the range of net speech must be positive and ascending")
-        if not self.floor < 0.0 < self.cap:
-            raise ValueError("the LLR floor must be below 0 and the cap above 0")
-        steepest = self.slope + self.slope_brevity * 2.0 / self.longest_net_speech_s
-        flattest = self.slope + self.slope_brevity * 2.0 / self.shortest_net_speech_s
-        if min(steepest, flattest) <= 0.0:
-            raise ValueError("the slope must stay positive at every amount of net speech")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -112,6 +95,11 @@ class CalibrationProfile:
         cohort: (K, d) float16 of projected unit vectors of other people, or None without score normalisation.
         cohort_nearest: how many of the nearest cohort members a voiceprint is normalised against; 0 without a cohort.
         coefficients: the map from score to LLR.
+        site_coefficients: of a profile that site profiles are made from: the map for voiceprints that are centred on
+            their own site, fitted on sites of known voices; None for a profile that no others are made from.
+        based_on: the profile that this site profile was made from; empty for one that belongs to no site.
+        strangers: calls of the site, by which levels are derived and drift is noticed; None without a site. They are
+            biometric data of people, without names.
     """
 
     name: str
@@ -123,6 +111,9 @@ class CalibrationProfile:
     cohort: NDArray[np.float16] | None
     cohort_nearest: int
     coefficients: LlrCoefficients
+    site_coefficients: LlrCoefficients | None = None
+    based_on: str = ""
+    strangers: Strangers | None = None
 
     def __post_init__(self) -> None:
         dimension = self.mean.shape[0] if self.mean.ndim == 1 else 0
@@ -132,27 +123,37 @@ class CalibrationProfile:
             self.whitening.shape != (dimension, dimension) or self.whitening.dtype != np.float32
         ):
             raise ValueError("whitening must be a (d, d) float32 matrix")
-        if self.cohort is None:
-            if self.cohort_nearest:
-                raise ValueError("cohort_nearest needs a cohort")
-        elif (
-            self.cohort.ndim != 2
-            or self.cohort.shape[1] != dimension
-            or self.cohort.dtype != np.float16
-        ):
-            raise ValueError("cohort must be a (K, d) float16 matrix")
-        elif not 2 <= self.cohort_nearest <= self.cohort.shape[0]:
-            raise ValueError("cohort_nearest must be between 2 and the size of the cohort")
+        self._check_cohort(dimension)
+        if (self.strangers is None) == self.is_site:
+            raise ValueError("a site profile has strangers, and no other has")
+        if self.strangers is not None and self.strangers.voiceprints.shape[1] != dimension:
+            raise ValueError("strangers must be of the profile's dimension")
         for array in (self.mean, self.whitening, self.cohort):
             if array is not None:
                 if not np.isfinite(array).all():
                     raise ValueError("the arrays of a profile must be finite")
                 array.setflags(write=False)
 
+    def _check_cohort(self, dimension: int) -> None:
+        if self.cohort is None:
+            if self.cohort_nearest:
+                raise ValueError("cohort_nearest needs a cohort")
+            return
+        shape = self.cohort.shape
+        if len(shape) != 2 or shape[1] != dimension or self.cohort.dtype != np.float16:
+            raise ValueError("cohort must be a (K, d) float16 matrix")
+        if not 2 <= self.cohort_nearest <= shape[0]:
+            raise ValueError("cohort_nearest must be between 2 and the size of the cohort")
+
     @property
     def dimension(self) -> int:
         """Length of the voiceprints, d."""
         return int(self.mean.shape[0])
+
+    @property
+    def is_site(self) -> bool:
+        """Whether it was made from a site's own calls."""
+        return bool(self.based_on)
 
     @property
     def profile_id(self) -> str:
@@ -196,24 +197,43 @@ class CalibrationProfile:
 
     def _metadata(self) -> dict[str, Any]:
         return {
-            "format": FORMAT,
+            "format": f"{FORMAT}/{VERSION}",
             "name": self.name,
             "model_id": self.model_id,
             "created_at": self.created_at,
             "provenance": self.provenance,
             "cohort_nearest": self.cohort_nearest,
             "coefficients": asdict(self.coefficients),
+            "site_coefficients": self.site_coefficients and asdict(self.site_coefficients),
+            "based_on": self.based_on,
         }
 
     def _arrays(self) -> dict[str, NDArray[Any]]:
-        found = {"mean": self.mean, "whitening": self.whitening, "cohort": self.cohort}
+        found: dict[str, NDArray[Any] | None] = {
+            "mean": self.mean,
+            "whitening": self.whitening,
+            "cohort": self.cohort,
+        }
+        if self.strangers is not None:
+            found |= {
+                # A third of the digits of a float would be noise; the scores are the same to 1e-3.
+                "stranger_voiceprints": self.strangers.voiceprints.astype(np.float16),
+                "stranger_net_speech_s": self.strangers.net_speech_s,
+                "stranger_calls": self.strangers.calls,
+                "stranger_snr_db": self.strangers.snr_db,
+            }
         return {name: array for name, array in found.items() if array is not None}
+
+
+class _OtherVersion(Exception):
+    """The file is of another version of the format."""
 
 
 def load(path: Path) -> CalibrationProfile:
     """Read a profile and check that nothing in it has changed since it was saved.
 
     Raises:
+        ProfileVersionUnknown: it is of another version of the format.
         ProfileDamaged: the file is missing, isn't a profile, or doesn't match its own hash.
     """
     remedy = "Restore the file from the package or a backup."
@@ -222,6 +242,11 @@ def load(path: Path) -> CalibrationProfile:
             metadata = json.loads(archive["metadata"].tobytes())
             arrays = {name: archive[name] for name in _ARRAYS if name in archive.files}
         return _unsealed(metadata, arrays)
+    except _OtherVersion as error:
+        raise ProfileVersionUnknown(
+            f"Calibration profile {path.name} is of format version {error}, this program reads {VERSION}. Use the "
+            "version of Shengdun that wrote it, or make the profile anew with `shengdun calibrate`."
+        ) from None
     except OSError as error:
         raise ProfileDamaged(
             f"Calibration profile {path.name} can't be read: {error.strerror}. {remedy}"
@@ -248,13 +273,16 @@ def default_profile(model_id: str) -> CalibrationProfile:
             known.append(f"{profile.profile_id} for {profile.model_id}")
     raise ProfileMismatch(
         f"No calibration profile is shipped for voice model {model_id} (shipped: {', '.join(known) or 'none'}). "
-        f"Use the voice model of a shipped profile, or fit a profile for {model_id}."
+        f"Use the voice model of a shipped profile, or make one for {model_id} with `shengdun calibrate`."
     )
 
 
 def _unsealed(metadata: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> CalibrationProfile:
-    if metadata.get("format") != FORMAT:
+    name, _, version = str(metadata.get("format")).partition("/")
+    if name != FORMAT or not version.isdecimal():
         raise ValueError(f"its format is not {FORMAT}")
+    if int(version) != VERSION:
+        raise _OtherVersion(int(version))
     sealed = metadata.pop("sha256")
     if sealed != _digest(metadata, arrays):
         raise ValueError("its content does not match its SHA-256")
@@ -268,6 +296,23 @@ def _unsealed(metadata: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Cali
         cohort=arrays.get("cohort"),
         cohort_nearest=metadata["cohort_nearest"],
         coefficients=LlrCoefficients(**metadata["coefficients"]),
+        site_coefficients=LlrCoefficients(**of_sites)
+        if (of_sites := metadata["site_coefficients"])
+        else None,
+        based_on=metadata["based_on"],
+        strangers=_strangers_of(arrays),
+    )
+
+
+def _strangers_of(arrays: dict[str, NDArray[Any]]) -> Strangers | None:
+    if _STRANGERS[0] not in arrays:
+        return None
+    voiceprints, net_speech_s, calls, snr_db = (arrays[name] for name in _STRANGERS)
+    return Strangers(
+        voiceprints=voiceprints.astype(np.float32),
+        net_speech_s=net_speech_s,
+        calls=calls,
+        snr_db=snr_db,
     )
 
 

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shengdun.index.calibration import CalibrationProfile
+from shengdun.index.llr import Sides
 
 _BLOCK_ROWS: Final = 64
 """Matrix products run on blocks of exactly this many rows: BLAS chooses its kernel, and so its rounding, by shape."""
@@ -124,6 +125,8 @@ class Scorer:
         *,
         net_speech_s: float,
         template_net_speech_s: NDArray[np.floating],
+        snr_db: float | None = None,
+        template_snr_db: NDArray[np.floating] | None = None,
     ) -> NDArray[np.float64]:
         """Natural-log LLR of "the caller is the voice of this template" for each template.
 
@@ -133,6 +136,8 @@ class Scorer:
             query: the statistics of the caller.
             net_speech_s: the caller's net speech so far, in seconds.
             template_net_speech_s: (k,) net speech behind each template, in seconds.
+            snr_db: the caller's speech over noise; None where it isn't known.
+            template_snr_db: (k,) speech over noise of each template, NaN where it isn't known; None where none is.
 
         Returns:
             (k,) float64 within the profile's trust limits; grows with the cosine when all else is equal.
@@ -151,9 +156,13 @@ class Scorer:
             np.float64(query.mean),
             np.float64(query.deviation),
         )
-        return self._calibrated(
-            scores, np.float64(net_speech_s), np.asarray(template_net_speech_s, dtype=np.float64)
+        sides = Sides(
+            net_a_s=net_speech_s,
+            net_b_s=template_net_speech_s,
+            snr_a_db=np.nan if snr_db is None else snr_db,
+            snr_b_db=np.nan if template_snr_db is None else template_snr_db,
         )
+        return self._profile.coefficients.llr(scores, sides)
 
     def actor_llr(
         self, template_llrs: NDArray[np.float64], actor_rows: NDArray[np.int64], actors: int
@@ -189,6 +198,8 @@ class Scorer:
         *,
         net_a_s: float,
         net_b_s: float,
+        snr_a_db: float | None = None,
+        snr_b_db: float | None = None,
     ) -> float:
         """Natural-log LLR that two voiceprints, (d,) each as the model gives them, are one voice; symmetric."""
         pair = self.project(np.stack([a, b]))
@@ -202,6 +213,8 @@ class Scorer:
             second,
             net_speech_s=net_b_s,
             template_net_speech_s=np.array([net_a_s]),
+            snr_db=snr_b_db,
+            template_snr_db=None if snr_a_db is None else np.array([snr_a_db]),
         )
         return float(llr[0])
 
@@ -215,21 +228,6 @@ class Scorer:
         scores = _product(projected, self._cohort.T)
         top = np.sort(scores, axis=1)[:, -nearest:].astype(np.float64)
         return top.mean(axis=1).astype(np.float32), top.std(axis=1).astype(np.float32)
-
-    def _calibrated(
-        self,
-        scores: NDArray[np.float64],
-        net_a_s: np.float64 | NDArray[np.float64],
-        net_b_s: np.float64 | NDArray[np.float64],
-    ) -> NDArray[np.float64]:
-        by = self._profile.coefficients
-        shortest, longest = by.shortest_net_speech_s, by.longest_net_speech_s
-        brevity = 1.0 / np.clip(net_a_s, shortest, longest) + 1.0 / np.clip(
-            net_b_s, shortest, longest
-        )
-        slope = by.slope + by.slope_brevity * brevity
-        offset = by.offset + by.offset_brevity * brevity
-        return np.clip(offset + slope * scores, by.floor, by.cap)
 
 
 def aggregate(

@@ -69,6 +69,7 @@ def rank(
     *,
     net_speech_s: float,
     at_us: int,
+    snr_db: float | None = None,
 ) -> Ranking:
     """Score a caller's voiceprint, (d,) float32, against the voiceprints in some segments.
 
@@ -78,6 +79,7 @@ def rank(
         voiceprint: unit length.
         net_speech_s: behind the voiceprint.
         at_us: actors that have expired by then are left out; microseconds since 1970.
+        snr_db: the caller's speech over noise; None where it isn't known.
     """
     if not segments:
         return NOBODY
@@ -91,6 +93,8 @@ def rank(
         scorer.query_statistics(query),
         net_speech_s=net_speech_s,
         template_net_speech_s=hits.net_speech_s,
+        snr_db=snr_db,
+        template_snr_db=hits.snr_db,
     )
     return _by_actor(hits, llrs, scorer)
 

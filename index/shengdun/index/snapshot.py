@@ -252,6 +252,7 @@ class Snapshot:
         at: datetime,
         candidates: int = 5,
         profile_id: str | None = None,
+        snr_db: float | None = None,
     ) -> WatchlistResult:
         """Score a caller's voiceprint against a watchlist; takes milliseconds, so call it from a worker thread.
 
@@ -263,6 +264,7 @@ class Snapshot:
             candidates: how many of the best actors to name; at least 2.
             profile_id: of the scorer, which may be in shadow and of another voice model than the watchlist; None for
                 the active one of the watchlist's model.
+            snr_db: the caller's speech over noise; None where it isn't known.
 
         Raises:
             WatchlistNotFound: there is no such watchlist.
@@ -273,7 +275,9 @@ class Snapshot:
         scorer = self._scorer_for(listing.watchlist, profile_id)
         at_us = microseconds(at)
         segments = listing.segments.get(scorer.profile_id, ())
-        ranking = rank(segments, scorer, voiceprint, net_speech_s=net_speech_s, at_us=at_us)
+        ranking = rank(
+            segments, scorer, voiceprint, net_speech_s=net_speech_s, at_us=at_us, snr_db=snr_db
+        )
         size = listing.members.size(at_us)
         without = listing.members.without_voiceprint(scorer.model_id, at_us)
         return WatchlistResult(

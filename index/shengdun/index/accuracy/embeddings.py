@@ -12,7 +12,7 @@ import tempfile
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -26,6 +26,7 @@ from shengdun.fingerprint.voice.activity import Framer, VoiceActivity
 from shengdun.fingerprint.voice.conditions import Condition, carry
 from shengdun.fingerprint.voice.errors import RecordingError
 from shengdun.fingerprint.voice.models import VoiceModel
+from shengdun.fingerprint.voice.quality import QualityMeter
 from shengdun.fingerprint.voice.recordings import decode_recording
 from shengdun.fingerprint.voice.samples import MODEL_RATE_HZ, Samples, Seconds
 from shengdun.fingerprint.voice.windows import NetSpeech, Window, WindowPolicy
@@ -39,7 +40,7 @@ _SLACK_S: Seconds = 0.5
 _PAUSE: Final = np.zeros(MODEL_RATE_HZ // 5, np.float32)
 _AT_ONCE: Final = 8
 _SOURCES: Final = (
-    "acoustics", "activity", "campplus", "codecs", "conditions", "fbank", "g711", "recordings", "windows",
+    "acoustics", "activity", "campplus", "codecs", "conditions", "fbank", "g711", "quality", "recordings", "windows",
 )  # fmt: skip
 
 
@@ -70,11 +71,13 @@ class Heard:
     Attributes:
         voiceprints: of the take by seconds of net speech, (d,) float32 each; without those that it has too little for.
         net_speech_s: net speech behind each of them.
+        snr_db: speech over noise of the whole take; None where it couldn't be measured.
         failure: why there is no voiceprint at all; empty when there is one.
     """
 
     voiceprints: dict[Seconds, NDArray[np.float32]] = field(repr=False)
     net_speech_s: dict[Seconds, Seconds]
+    snr_db: float | None = None
     failure: str = ""
 
 
@@ -98,6 +101,7 @@ class EmbeddingCache:
                 return Heard(
                     voiceprints=dict(zip(seconds, stored["voiceprints"], strict=True)),
                     net_speech_s=dict(zip(seconds, stored["net_speech_s"].tolist(), strict=True)),
+                    snr_db=None if np.isnan(stored["snr_db"]) else float(stored["snr_db"]),
                     failure=str(stored["failure"]),
                 )
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
@@ -116,6 +120,7 @@ class EmbeddingCache:
             seconds=np.array(list(heard.voiceprints), np.float64),
             voiceprints=np.stack(rows) if rows else np.zeros((0, 0), np.float32),
             net_speech_s=np.array(list(heard.net_speech_s.values()), np.float64),
+            snr_db=np.array(np.nan if heard.snr_db is None else heard.snr_db),
             failure=np.array(heard.failure),
         )
         with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
@@ -204,12 +209,12 @@ class Embedder:
             call = self.audio(take)
         except RecordingError as error:
             return Heard(voiceprints={}, net_speech_s={}, failure=error.message)
-        windows = self._windows(call, at_most_s=_longest(take.seconds))
+        windows, snr_db = self._windows(call, at_most_s=_longest(take.seconds))
         if not windows:
             return Heard(
                 voiceprints={}, net_speech_s={}, failure="less than 1 s of speech was heard"
             )
-        return self._heard(windows, take.seconds)
+        return replace(self._heard(windows, take.seconds), snr_db=snr_db)
 
     def _joined(self, recordings: Sequence[CorpusRecording]) -> Samples:
         parts = [
@@ -218,7 +223,8 @@ class Embedder:
         ]
         return np.concatenate([block for part in parts for block in (_PAUSE, part)] + [_PAUSE])
 
-    def _windows(self, call: Samples, *, at_most_s: Seconds) -> list[Window]:
+    def _windows(self, call: Samples, *, at_most_s: Seconds) -> tuple[list[Window], float | None]:
+        """The windows of a call, and its speech over noise."""
         framer = Framer()
         frames = np.concatenate([framer.push(call), framer.finish()])
         state = self._activity.new_state()
@@ -227,7 +233,10 @@ class Embedder:
         windows = speech.push(frames, probabilities)
         last = speech.finish()
         windows += [last] if last else []
-        return [window for window in windows if window.index * self._model.window_s < at_most_s]
+        quality = QualityMeter()
+        quality.update(frames, probabilities)
+        kept = [window for window in windows if window.index * self._model.window_s < at_most_s]
+        return kept, quality.report().snr_db
 
     def _heard(self, windows: Sequence[Window], seconds: Sequence[Seconds]) -> Heard:
         cut = {wanted: list(_cut(windows, wanted, self._model.window_s)) for wanted in seconds}

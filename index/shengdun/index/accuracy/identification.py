@@ -227,6 +227,8 @@ class _Search:
             template_net_speech_s=np.concatenate(
                 [enrolments.net_speech_s[rows], made.net_speech_s]
             ),
+            snr_db=heard.snr_db,
+            template_snr_db=np.concatenate([enrolments.snr_db[rows], made.snr_db]),
         )
         actors, self._actor_rows = np.unique(enrolments.speakers[rows], return_inverse=True)
         self._caller = int(np.flatnonzero(actors == caller)[0]) if caller in actors else None

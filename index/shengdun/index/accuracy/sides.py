@@ -34,6 +34,7 @@ class Enrolments:
         failed: (n,) whether no voiceprint could be made.
         voiceprints: (n, d) float32 unit rows; zeros where failed.
         net_speech_s: (n,) net speech; 0 where failed.
+        snr_db: (n,) speech over noise; NaN where it couldn't be measured.
         failures: why, by the recording's name.
     """
 
@@ -42,6 +43,7 @@ class Enrolments:
     failed: NDArray[np.bool_]
     voiceprints: NDArray[np.float32]
     net_speech_s: NDArray[np.float64]
+    snr_db: NDArray[np.float64]
     failures: dict[str, str]
 
 
@@ -114,6 +116,7 @@ def enroll(
         failed=np.array([bool(each.failure) for each in heard]),
         voiceprints=np.stack([each.voiceprints.get(WHOLE, nothing) for each in heard]),
         net_speech_s=np.array([each.net_speech_s.get(WHOLE, 0.0) for each in heard]),
+        snr_db=np.array([np.nan if each.snr_db is None else each.snr_db for each in heard]),
         failures={
             recording.name: each.failure
             for recording, each in zip(corpus.recordings, heard, strict=True)

@@ -29,6 +29,7 @@ class MadeStrangers:
         deviations: (n, d) float32, those deviations.
         speakers: (n,) row of each recording's speaker in the corpus.
         net_speech_s: (k,) drawn from those of real enrolments.
+        snr_db: (k,) of the same enrolments; NaN where it isn't known.
     """
 
     drawn: NDArray[np.float32]
@@ -36,6 +37,7 @@ class MadeStrangers:
     deviations: NDArray[np.float32]
     speakers: NDArray[np.int64]
     net_speech_s: NDArray[np.float64]
+    snr_db: NDArray[np.float64]
 
     def apart_from(self, speaker: int) -> NDArray[np.float32]:
         """(k, d) unit rows, as they are when nothing was known of one of the speakers."""
@@ -57,10 +59,12 @@ def make_strangers(enrolments: Enrolments, corpus: str, *, count: int, seed: int
     weights = rng.standard_normal((count, len(rows))) * np.sqrt((1 - _SHRINKAGE) / len(rows))
     weights = weights.astype(np.float32)
     everywhere = rng.standard_normal((count, rows.shape[1])) * spread
+    likened = rng.integers(len(rows), size=count)
     return MadeStrangers(
         drawn=(centre + weights @ deviations + everywhere).astype(np.float32),
         weights=weights,
         deviations=deviations,
         speakers=enrolments.speakers[chosen],
-        net_speech_s=rng.choice(enrolments.net_speech_s[chosen], size=count),
+        net_speech_s=enrolments.net_speech_s[chosen][likened],
+        snr_db=enrolments.snr_db[chosen][likened],
     )

@@ -106,6 +106,8 @@ def trials_of(
             scorer.query_statistics(query),
             net_speech_s=heard.net_speech_s[seconds],
             template_net_speech_s=enrolments.net_speech_s[rows],
+            snr_db=heard.snr_db,
+            template_snr_db=enrolments.snr_db[rows],
         )
         failed = enrolments.failed[rows]
         parts.append((np.where(failed, 0.0, llrs), own[rows], failed, rows, call))
