@@ -55,14 +55,19 @@ class VoiceTools:
     Attributes:
         activity: finds speech.
         model: makes voiceprints.
-        scorer: compares the voiceprints of that model.
+        scorer_in_use: gives the scorer that compares the voiceprints of that model; it may be another one next time.
         speakers: hears people who talk at once; None leaves them unnoticed, and finds only those who take turns.
     """
 
     activity: VoiceActivity
     model: VoiceModel
-    scorer: Scorer
+    scorer_in_use: Callable[[], Scorer]
     speakers: SpeakerCount | None = None
+
+    @property
+    def scorer(self) -> Scorer:
+        """The scorer in use now."""
+        return self.scorer_in_use()
 
 
 class RecordingAssessor:

@@ -182,8 +182,12 @@ class ProfileLibrary:
                     profile.save(written)
                     replace_file(self._path(profile.profile_id), written.read_bytes())
 
-    def select(self, model_id: str) -> Selection:
+    def select(self, model_id: str, *, active: bool = True) -> Selection:
         """The profiles in use for a voice model, loaded.
+
+        Args:
+            model_id: the voice model.
+            active: whether the active one is asked for, too.
 
         Raises:
             ProfileLibraryDamaged: the state file can't be read.
@@ -192,13 +196,11 @@ class ProfileLibrary:
             ProfileMismatch: the active one is another model's.
         """
         used = self.history().of(model_id)
-        active = _shipped(model_id) if used.active == SHIPPED else self.get(used.active)
-        if active is not None:
-            active.require_model(model_id)
+        chosen = self._active(used.active, model_id) if active else None
         kept = [self._kept(each) for each in used.shadow]
         shadow = tuple(each.profile for each in kept if each.profile is not None)
         problems = tuple(each.problem for each in kept if each.profile is None)
-        return Selection(active=active, shadow=shadow, problems=problems)
+        return Selection(active=chosen, shadow=shadow, problems=problems)
 
     def activate(
         self, profile_id: str, *, by: str, reason: str, installed_models: Collection[str]
@@ -238,7 +240,7 @@ class ProfileLibrary:
             history = self.history()
             now = _activation("", by, reason)
             changed = history.of(model_id).rolled_back(at=now.at, by=now.by, reason=now.reason)
-            profile = _shipped(model_id) if changed.active == SHIPPED else self.get(changed.active)
+            profile = self._active(changed.active, model_id)
             if profile is None:
                 raise NoEarlierProfile(
                     f"Before this one no calibration profile was active, and none is shipped for {model_id}; activate "
@@ -292,6 +294,12 @@ class ProfileLibrary:
         """The profile of this id that ships with this package for one of some models; None if it is none."""
         shipped = (_shipped(model_id) for model_id in sorted(installed_models))
         return next((each for each in shipped if each and each.profile_id == profile_id), None)
+
+    def _active(self, profile_id: str, model_id: str) -> CalibrationProfile | None:
+        profile = _shipped(model_id) if profile_id == SHIPPED else self.get(profile_id)
+        if profile is not None:
+            profile.require_model(model_id)
+        return profile
 
     def _path(self, profile_id: str) -> Path:
         if not _PROFILE_ID.fullmatch(profile_id):

@@ -23,10 +23,10 @@ from shengdun.fingerprint.voice.model_store import ModelStore
 from shengdun.fingerprint.voice.models import VoiceModel
 from shengdun.fingerprint.voice.samples import MODEL_RATE_HZ
 from shengdun.fingerprint.voice.speakers import SpeakerCount
-from shengdun.index import calibration
 from shengdun.index.calls import CallDirectory
 from shengdun.index.connections import StoreSettings
 from shengdun.index.embedded import EmbeddedStore
+from shengdun.index.profile_library import ProfileLibrary
 from shengdun.index.registry import Registry
 from shengdun.index.scoring import Scorer
 from shengdun.index.store import Store
@@ -35,6 +35,7 @@ from shengdun.service.background import BackgroundLane, available_cores
 from shengdun.service.calls import LiveCalls
 from shengdun.service.lanes import FrontLane, VoiceprintLane
 from shengdun.service.lines import Lines
+from shengdun.service.profile_following import ChosenProfiles, ProfileFollower, ProfileSource
 from shengdun.service.screener import Screener
 from shengdun.service.screening import ScreeningServicer
 from shengdun.service.settings import Settings, VoiceSettings
@@ -52,14 +53,21 @@ class Voice:
     Attributes:
         model: makes voiceprints.
         activity: finds speech.
-        scorer: turns voiceprints of the model into likelihood ratios.
         speakers: tells one voice from several in a recording.
+        profiles: where the calibration profiles come from.
+        chosen: what was used of them at the start; others may be swapped in.
     """
 
     model: VoiceModel
     activity: VoiceActivity
-    scorer: Scorer
     speakers: SpeakerCount
+    profiles: ProfileSource
+    chosen: ChosenProfiles
+
+    @property
+    def scorer(self) -> Scorer:
+        """What turned voiceprints of the model into likelihood ratios at the start."""
+        return self.chosen.scorers.active[0]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,12 +112,12 @@ async def open_application(settings: Settings, tokens: TokenFile) -> AsyncIterat
             store = await _open_store(settings, stack)
         with _logged("registry"):
             registry = await _open_registry(settings, store, voice, stack)
+        await stack.enter_async_context(ProfileFollower(voice.profiles, voice.chosen, registry))
         calls = LiveCalls(CallDirectory(store, registry.keys), max_calls=settings.server.max_calls)
         screener = Screener(
             lines=Lines(settings.lines),
             model=voice.model,
             activity=voice.activity,
-            scorer=voice.scorer,
             registry=registry,
             front_lane=await stack.enter_async_context(FrontLane(voice.activity)),
             voiceprint_lane=await stack.enter_async_context(
@@ -146,21 +154,22 @@ def open_voice(settings: Settings) -> Voice:
         ModelError: a model is missing, altered, or gives other voiceprints than it should.
         ProfileMismatch: there is no calibration profile for the model, or the one named is another model's.
         ProfileDamaged: the calibration profile was altered.
+        ProfileNotFound: the active profile is not in the library any more.
+        ProfileLibraryDamaged: it can't be read which profile is active.
     """
     models = ModelStore(settings.models_directory)
     model = models.voice_model(settings.voice.model)
-    named = settings.voice.calibration_profile
-    profile = (
-        calibration.default_profile(model.model_id)
-        if named is None
-        else calibration.load(named.expanduser())
+    profiles = ProfileSource(
+        library=ProfileLibrary.of(settings.data_dir),
+        pinned=settings.voice.calibration_profile,
+        model_id=model.model_id,
     )
-    profile.require_model(model.model_id)
     return Voice(
         model=model,
         activity=models.voice_activity(),
-        scorer=Scorer(profile),
         speakers=SpeakerCount(models.segmentation(), _counting_model(models, model)),
+        profiles=profiles,
+        chosen=profiles.choose(),
     )
 
 
@@ -207,7 +216,8 @@ async def _open_registry(
         store,
         data_directory=settings.data_dir,
         key_path=settings.keys_file,
-        scorers=[voice.scorer],
+        scorers=voice.chosen.scorers.active,
+        shadow=voice.chosen.scorers.shadow,
     )
     stack.push_async_callback(registry.close)
     return registry
@@ -221,7 +231,7 @@ def _enroller(
         tools=VoiceTools(
             activity=voice.activity,
             model=voice.model,
-            scorer=voice.scorer,
+            scorer_in_use=lambda: registry.snapshot.scorer(None, voice.model.model_id),
             speakers=voice.speakers,
         ),
         policy=EnrollmentPolicy(longest_recording_s=settings.server.recording_max_s),

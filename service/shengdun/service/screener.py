@@ -28,7 +28,6 @@ class Screener:
         lines: the lines of business.
         model: the voice model.
         activity: the voice activity detector.
-        scorer: turns voiceprints of the model into likelihood ratios.
         registry: the watchlists.
         front_lane: where audio is heard.
         voiceprint_lane: where voiceprints are computed and searched.
@@ -37,10 +36,14 @@ class Screener:
     lines: Lines
     model: VoiceModel
     activity: VoiceActivity
-    scorer: Scorer
     registry: Registry
     front_lane: FrontLane
     voiceprint_lane: VoiceprintLane
+
+    @property
+    def scorer(self) -> Scorer:
+        """What turns voiceprints of the model into likelihood ratios now; another one may be swapped in at any time."""
+        return self.registry.snapshot.scorer(None, self.model.model_id)
 
     def session(
         self, request: CallRequest, *, call_id: str, audio_format: AudioFormat
