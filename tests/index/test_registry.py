@@ -194,7 +194,7 @@ async def test_actor_ids_may_be_given_once(registry: Registry) -> None:
 
 
 async def test_models_are_not_mixed(registry: Registry) -> None:
-    """Neither at registration, nor when adding, nor when joining another list; nor in a search."""
+    """Neither at registration nor when adding; nor in a search, unless it is for the model in use."""
     await registry.create_watchlist(
         new_watchlist("other", model_id=OTHER_MODEL), principal="tester"
     )
@@ -204,11 +204,6 @@ async def test_models_are_not_mixed(registry: Registry) -> None:
     actor = await enrol(registry, 1)
     with pytest.raises(ModelMismatch):
         await registry.add_voiceprints(actor.actor_id, [foreign], principal="tester")
-    joining = ActorChanges(watchlist_ids=frozenset({"agents", "other"}))
-    with pytest.raises(ModelMismatch):
-        await registry.update_actor(
-            actor.actor_id, joining, expected_revision=None, principal="tester"
-        )
     await registry.register_actor(new_actor("乙", "other"), [foreign], principal="tester")
     with pytest.raises(ModelMismatch):
         registry.snapshot.search("other", voice(2), net_speech_s=3, at=datetime.now(UTC))

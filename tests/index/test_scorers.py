@@ -170,12 +170,12 @@ def test_a_voiceprint_that_nothing_searches_with_is_refused(history: History) ->
         planner.add_voiceprints(alone, "a-2", [of_other_model(2)], None, "t")
 
 
-def test_the_last_voiceprint_of_a_lists_model_stays(history: History) -> None:
-    """With voiceprints of another model left, the actor would be on the list and never found."""
+def test_the_last_voiceprint_of_the_active_model_stays(history: History) -> None:
+    """With voiceprints of a model in shadow left, the actor would be on the list and never found."""
     own, other = sorted(
         history.snapshot.actor("a-1").voiceprints, key=lambda info: info.model_id != MODEL
     )
-    with pytest.raises(LastVoiceprint, match="'agents'"):
+    with pytest.raises(LastVoiceprint, match=MODEL):
         history.planner.remove_voiceprint(history.snapshot, "a-1", own.voiceprint_id, None, "t")
     history.commit(
         history.planner.remove_voiceprint(history.snapshot, "a-1", other.voiceprint_id, None, "t")
@@ -361,3 +361,29 @@ def test_a_template_without_a_measured_ratio_has_none(history: History) -> None:
     (unknown,) = history.snapshot.holding("a-2").rows(MODEL).values()
     assert measured.snr_db == 17.5
     assert np.isnan(unknown.snr_db)
+
+
+def test_a_list_outlives_its_model(history: History) -> None:
+    """With another model active, who has its voiceprints is found, can join and be enrolled; who lacks it is told."""
+    history.snapshot = history.snapshot.with_scorers(Scorers(active=(OTHER,)))
+    planner, snapshot = history.planner, history.snapshot
+    found = snapshot.search(
+        "agents",
+        of_other_model(1).vector,
+        net_speech_s=5.0,
+        at=AT,
+        profile_id=OTHER.profile_id,
+    )
+    assert found.actor_ids == ("a-1",)
+    assert (found.size_actors, found.actors_without_voiceprint) == (2, 1)
+    history.commit(
+        planner.register_actor(snapshot, "a-9", new_actor("甲"), [of_other_model(9)], "t")
+    )
+    assert history.snapshot.without_voiceprint("agents", OTHER_MODEL, at=AT) == ("a-2",)
+    own, other = sorted(
+        history.snapshot.actor("a-1").voiceprints, key=lambda info: info.model_id != MODEL
+    )
+    with pytest.raises(LastVoiceprint, match=OTHER_MODEL):
+        planner.remove_voiceprint(history.snapshot, "a-1", other.voiceprint_id, None, "t")
+    history.commit(planner.remove_voiceprint(history.snapshot, "a-1", own.voiceprint_id, None, "t"))
+    assert history.snapshot.holding("a-1").model_ids == {OTHER_MODEL}

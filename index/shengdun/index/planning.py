@@ -171,8 +171,7 @@ class Planner:
             raise LastVoiceprint(
                 f"This is the only voiceprint of actor '{actor_id}': add another one first, or erase the actor."
             )
-        left = {name: each for name, each in holding.templates.items() if name != voiceprint_id}
-        _check_still_found(snapshot, holding.actor, left.values())
+        _check_still_found(snapshot, holding, voiceprint_id)
         return self._actor_draft(
             "actor.voiceprint_removed",
             _revised(holding.actor),
@@ -305,24 +304,28 @@ def _check_revision(what: str, expected: int | None, current: int) -> None:
 def _check_found(
     snapshot: Snapshot, watchlist_ids: Iterable[str], templates: Iterable[Template]
 ) -> None:
-    """Refuse an actor who could not be found on a watchlist: none of its voiceprints is of the list's model."""
+    """Refuse an actor whom nobody could find: with no voiceprint of a list's model, nor of one searched with here.
+
+    A list outlives the model that it was made with, so the model in use does as well.
+    """
     models = {template.info.model_id for template in templates}
+    active = {scorer.model_id for scorer in snapshot.scorers.active}
     for watchlist_id in sorted(watchlist_ids):
         watchlist_model = snapshot.watchlist(watchlist_id).model_id
-        if watchlist_model not in models:
+        if not models & (active | {watchlist_model}):
             given = ", ".join(sorted(models))
             raise ModelMismatch.of(watchlist_id, watchlist_model=watchlist_model, given_model=given)
 
 
-def _check_still_found(snapshot: Snapshot, actor: Actor, left: Iterable[Template]) -> None:
-    models = {template.info.model_id for template in left}
-    for watchlist_id in sorted(actor.watchlist_ids):
-        model_id = snapshot.watchlist(watchlist_id).model_id
-        if model_id not in models:
-            raise LastVoiceprint(
-                f"This is the only voiceprint of actor '{actor.actor_id}' of model '{model_id}', which watchlist "
-                f"'{watchlist_id}' is searched with: add another one first, or take the actor off the list."
-            )
+def _check_still_found(snapshot: Snapshot, holding: Holding, removed: str) -> None:
+    """Refuse to take the last voiceprint of a model that is searched with here."""
+    left = {each.info.model_id for name, each in holding.templates.items() if name != removed}
+    active = {scorer.model_id for scorer in snapshot.scorers.active}
+    for model_id in sorted((holding.model_ids & active) - left):
+        raise LastVoiceprint(
+            f"This is the only voiceprint of actor '{holding.actor.actor_id}' of model '{model_id}', which is searched "
+            f"with: add another one first, or erase the actor."
+        )
 
 
 def _check_used(

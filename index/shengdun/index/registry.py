@@ -235,7 +235,7 @@ class Registry:
 
         Raises:
             WatchlistNotFound: one of its watchlists does not exist.
-            ModelMismatch: no voiceprint is of a watchlist's model, or one is of a model that nothing is searched with.
+            ModelMismatch: no voiceprint is of a model that is searched with, or one is of a model that nobody uses.
             ActorExists: its id is taken.
             IdempotencyConflict: the key came with another request.
         """
@@ -291,7 +291,7 @@ class Registry:
         Raises:
             ActorNotFound: there is no such actor.
             VoiceprintNotFound: the actor has no such voiceprint.
-            LastVoiceprint: it is the actor's only one, or the only one that a watchlist can be searched with.
+            LastVoiceprint: it is the actor's only one, or the only one of a model that is searched with.
             RevisionConflict: the actor has changed since it was read.
         """
         outcome = await self._commit(
@@ -344,7 +344,7 @@ class Registry:
         Raises:
             ActorNotFound: there is no such actor.
             WatchlistNotFound: a watchlist does not exist.
-            ModelMismatch: the actor has no voiceprint of a watchlist's model.
+            ModelMismatch: the actor has no voiceprint of the watchlist's model, nor of one that is searched with.
             RevisionConflict: the actor has changed since it was read.
         """
         outcome = await self._commit(
