@@ -1,6 +1,7 @@
 """Enrolments from beginning to end, over a real registry, with real voices."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 
 from fixtures import signals
+from fixtures.converted_models import DIMENSION, network, plain_profile
 from fixtures.enrolling import LIST, Speakers, given, in_thread, named
 from fixtures.signals import wav_file
 from shengdun.enrollment.assessed import NamedRecording
@@ -29,19 +31,21 @@ from shengdun.enrollment.requests import (
     EnrollmentRequest,
     EnrollmentResult,
 )
+from shengdun.fingerprint.voice.ecapa import Ecapa
 from shengdun.fingerprint.voice.samples import MODEL_RATE_HZ
 from shengdun.index.errors import (
     ActorNotFound,
     IdempotencyConflict,
     InvalidRecord,
-    ModelMismatch,
     WatchlistNotFound,
 )
 from shengdun.index.registry import Registry
+from shengdun.index.scoring import Scorer
 from shengdun.index.watchlists import ActorChanges, NewActor, NewWatchlist
 
 Speech = Callable[[str, int], bytes]
 
+SECOND = Ecapa(network(1), model_id="second@000000000001", dimension=DIMENSION)
 WANG = NewActor(display_name="王五", watchlist_ids=frozenset({LIST}))
 
 
@@ -243,15 +247,10 @@ async def test_a_key_of_another_request_conflicts(enroller: Enroller, speech: Sp
 async def test_mistakes_are_found_before_recordings_are_read(
     enroller: Enroller, agents: Registry
 ) -> None:
-    """An unknown watchlist, one of another voice model and a malformed name cost no upload."""
-    await agents.create_watchlist(
-        NewWatchlist(watchlist_id="old", name="old", model_id="older-model@000000000000"),
-        principal="tester",
-    )
+    """An unknown watchlist, a malformed name and an expiry in the past cost no upload."""
     untouched = given([NamedRecording(name="a", content=b"")])
     for actor, error in (
         (replace(WANG, watchlist_ids=frozenset({"unknown"})), WatchlistNotFound),
-        (replace(WANG, watchlist_ids=frozenset({LIST, "old"})), ModelMismatch),
         (replace(WANG, display_name="\x07"), InvalidRecord),
         (replace(WANG, expires_at=datetime.now(UTC) - timedelta(days=1)), InvalidRecord),
     ):
@@ -332,3 +331,49 @@ async def test_templates_are_what_was_heard(
     assert report.quality is not None
     assert info.snr_db == report.quality.snr_db
     assert info.net_speech_s <= report.net_speech_s
+
+
+@pytest.fixture
+async def second(agents: Registry, voice_tools: VoiceTools) -> Scorer:
+    """A scorer of a second voice model, in shadow."""
+    scorer = Scorer(plain_profile(SECOND.model_id))
+    await agents.use_scorers([voice_tools.scorer], [scorer])
+    return scorer
+
+
+async def test_a_second_model_has_its_voiceprint_of_the_same_speech(
+    agents: Registry, voice_tools: VoiceTools, second: Scorer, speech: Speech
+) -> None:
+    """Each recording is stored by both models, with one net speech; the second finds whom the first has registered."""
+    tools = replace(voice_tools, further=(SECOND,))
+    both = Enroller(registry=agents, tools=tools, policy=EnrollmentPolicy(), run=in_thread)
+    actor = (await enroll(both, ask(), speech("S4", 0), speech("S4", 1))).actor
+    by_model = Counter(info.model_id for info in actor.voiceprints)
+    assert by_model == {voice_tools.model.model_id: 2, SECOND.model_id: 2}
+    lengths = {info.source: info.net_speech_s for info in actor.voiceprints}
+    assert all(info.net_speech_s == lengths[info.source] for info in actor.voiceprints)
+    found = agents.snapshot.search(
+        LIST,
+        SECOND.embed([(np.frombuffer(speech("S4", 0)[44:], "<i2") / 32768).astype(np.float32)])[0],
+        net_speech_s=6.0,
+        at=datetime.now(UTC),
+        profile_id=second.profile_id,
+    )
+    assert (found.actor_ids, found.actors_without_voiceprint) == ((actor.actor_id,), 0)
+
+
+async def test_who_lacks_the_models_voiceprint_gets_it_from_recordings(
+    agents: Registry, enroller: Enroller, voice_tools: VoiceTools, second: Scorer, speech: Speech
+) -> None:
+    """Nobody has one before the second model is stored; adding a recording brings the actor over, on the same list."""
+    actor = (await enroll(enroller, ask(), speech("S4", 0))).actor
+    assert agents.snapshot.without_voiceprint(LIST, SECOND.model_id) == (actor.actor_id,)
+    await agents.use_scorers([second])
+    tools = replace(voice_tools, model=SECOND, scorer_in_use=lambda: second)
+    policy = EnrollmentPolicy(other_voice_llr=-7.0)
+    switched = Enroller(registry=agents, tools=tools, policy=policy, run=in_thread)
+    added = await switched.add_voiceprints(
+        AdditionRequest(actor_id=actor.actor_id), given(named(speech("S4", 1))), principal="tester"
+    )
+    assert [info.model_id for info in added.actor.voiceprints][-1] == SECOND.model_id
+    assert agents.snapshot.without_voiceprint(LIST, SECOND.model_id) == ()

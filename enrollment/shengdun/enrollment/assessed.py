@@ -1,5 +1,6 @@
 """A recording on its way through an assessment, as values."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -28,10 +29,12 @@ class HeardVoice:
     Attributes:
         voiceprint: (d,) float32 of unit length.
         net_speech_s: net speech that it was made from, in seconds.
+        further: voiceprints of the same speech by other voice models, by model id; as long as each model's are.
     """
 
     voiceprint: NDArray[np.float32] = field(repr=False)
     net_speech_s: float
+    further: Mapping[str, NDArray[np.float32]] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -57,12 +57,14 @@ class VoiceTools:
         model: makes voiceprints.
         scorer_in_use: gives the scorer that compares the voiceprints of that model; it may be another one next time.
         speakers: hears people who talk at once; None leaves them unnoticed, and finds only those who take turns.
+        further: other voice models, whose voiceprints of the same speech are stored beside; they have no say.
     """
 
     activity: VoiceActivity
     model: VoiceModel
     scorer_in_use: Callable[[], Scorer]
     speakers: SpeakerCount | None = None
+    further: tuple[VoiceModel, ...] = ()
 
     @property
     def scorer(self) -> Scorer:
@@ -149,16 +151,29 @@ class RecordingAssessor:
         self, report: RecordingReport, windows: Sequence[Window]
     ) -> AssessedRecording:
         chosen = _spread(windows, self._policy.most_windows)
-        rows = [await self._run(partial(self._tools.model.embed, [one.samples])) for one in chosen]
+        rows = await self._rows(self._tools.model, chosen)
         net_speech_s = np.array([one.net_speech_s for one in chosen])
-        return await self._run(lambda: self._judged(report, np.concatenate(rows), net_speech_s))
+        assessed, kept = await self._run(lambda: self._judged(report, rows, net_speech_s))
+        if assessed.voice is None or not self._tools.further:
+            return assessed
+        own = [one for one, counts in zip(chosen, kept.tolist(), strict=True) if counts]
+        further = {
+            model.model_id: aggregate(await self._rows(model, own), net_speech_s[kept])
+            for model in self._tools.further
+        }
+        return replace(assessed, voice=replace(assessed.voice, further=further))
+
+    async def _rows(self, model: VoiceModel, windows: Sequence[Window]) -> NDArray[np.float32]:
+        rows = [await self._run(partial(model.embed, [one.samples])) for one in windows]
+        return np.concatenate(rows)
 
     def _judged(
         self,
         report: RecordingReport,
         voiceprints: NDArray[np.float32],
         net_speech_s: NDArray[np.float64],
-    ) -> AssessedRecording:
+    ) -> tuple[AssessedRecording, NDArray[np.bool_]]:
+        """The assessment, and which windows are the main voice's."""
         policy = self._policy
         parting = part_windows(self._tools.scorer, voiceprints, net_speech_s)
         main = parting.main
@@ -173,9 +188,9 @@ class RecordingAssessor:
             ),
         )
         if share <= policy.most_other_voice_share:
-            return assessed
+            return assessed, kept
         unfit = _several_voices(f"About {share:.0%} of the speech is another person's.")
-        return assessed.refused(unfit.reason, unfit.message)
+        return assessed.refused(unfit.reason, unfit.message), kept
 
     def _unfit(self, net_speech_s: float, quality: AudioQuality) -> Unfit | None:
         policy = self._policy

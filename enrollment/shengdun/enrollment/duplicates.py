@@ -45,15 +45,25 @@ def find_duplicates(
     """The actors on any watchlist whose voice is likely this one, likeliest first.
 
     As in a call, the number of actors is in the arithmetic: among ten thousand somebody sounds alike by chance, so it
-    takes more evidence there than on a list of ten. Watchlists of other voice models can't be compared with and are
-    left out, expired actors likewise.
+    takes more evidence there than on a list of ten. Actors without a voiceprint of the scorer's model can't be compared
+    with and are left out, expired actors likewise.
+
+    Args:
+        snapshot: where to look.
+        voice: whose it is.
+        scorer: one of the snapshot's.
+        prior: what is expected, and from when on a likeness counts.
+        at: actors that have expired by then are left out.
     """
     results = [
         snapshot.search(
-            watchlist.watchlist_id, voice.voiceprint, net_speech_s=voice.net_speech_s, at=at
+            watchlist.watchlist_id,
+            voice.voiceprint,
+            net_speech_s=voice.net_speech_s,
+            at=at,
+            profile_id=scorer.profile_id,
         )
         for watchlist in snapshot.watchlists
-        if watchlist.model_id == scorer.model_id
     ]
     llrs = _best_llrs(results)
     actors = len(llrs) + sum(result.unscored_actors for result in results)

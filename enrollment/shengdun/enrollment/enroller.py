@@ -10,6 +10,9 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
 
+import numpy as np
+from numpy.typing import NDArray
+
 from shengdun.enrollment.assessed import AssessedRecording, HeardVoice, NamedRecording
 from shengdun.enrollment.assessment import RecordingAssessor, Run, VoiceTools
 from shengdun.enrollment.duplicates import find_duplicates, llr_of_actor
@@ -24,7 +27,7 @@ from shengdun.enrollment.requests import (
     EnrollmentRequest,
     EnrollmentResult,
 )
-from shengdun.index.errors import InvalidRecord, ModelMismatch
+from shengdun.index.errors import InvalidRecord
 from shengdun.index.registry import Registry
 from shengdun.index.watchlists import NAME_CHARACTERS, Actor, ActorChanges, NewActor, Template
 
@@ -87,7 +90,6 @@ class Enroller:
             InvalidRecord: a detail of the actor is malformed, or it would have expired already. Known before the
                 first recording is read, like the next two.
             WatchlistNotFound: it is to be on a watchlist that there is not.
-            ModelMismatch: a watchlist holds voiceprints of another voice model.
             TooManyRecordings: there are more than the policy takes.
             RecordingsUnfit: no recording is fit, or too little speech is left.
             VoicesDisagree: the recordings are of different people.
@@ -110,6 +112,9 @@ class Enroller:
     ) -> EnrollmentResult:
         """Adds the voiceprints of recordings to an actor. Those that are unfit are left out and reported.
 
+        An actor who has no voiceprint of the voice model in use can't be compared with, so its recordings are taken on
+        trust: this is how actors are brought over to another model.
+
         Args:
             request: whose they are.
             recordings: as in ``enroll``.
@@ -117,14 +122,12 @@ class Enroller:
 
         Raises:
             ActorNotFound: there is no such actor. Known before the first recording is read.
-            ModelMismatch: the actor's voiceprints are of another voice model.
             TooManyRecordings: there are more than the policy takes.
             RecordingsUnfit: no recording is fit.
             VoicesDisagree: no recording that is fit is of the actor.
             IndexRoomError: the registry refuses it.
         """
-        actor = await self._registry.get_actor(request.actor_id)
-        await self._require_same_model(actor.watchlist_ids)
+        await self._registry.get_actor(request.actor_id)
         assessed = [await self._compared(one, request) for one in await self._assessed(recordings)]
         require_fit(assessed, least_s=self._policy.least_net_speech_s)
         added = await self._registry.add_voiceprints(
@@ -158,7 +161,8 @@ class Enroller:
         voice = one.voice
         if voice is None:
             return one
-        snapshot, scorer = self._registry.snapshot, self._tools.scorer
+        snapshot = self._registry.snapshot
+        scorer = snapshot.scorer(None, self._tools.model.model_id)
         llr = await self._run(lambda: llr_of_actor(snapshot, request.actor_id, voice, scorer))
         compared = one.compared(llr)
         if llr is None or llr >= self._policy.same_voice_llr or request.accept_other_voice:
@@ -167,11 +171,12 @@ class Enroller:
 
     async def _duplicates(self, voice: HeardVoice) -> tuple[LikelyDuplicate, ...]:
         snapshot, now = self._registry.snapshot, datetime.now(UTC)
+        scorer = snapshot.scorer(None, self._tools.model.model_id)
         return await self._run(
             lambda: find_duplicates(
                 snapshot,
                 voice,
-                scorer=self._tools.scorer,
+                scorer=scorer,
                 prior=self._policy.duplicates,
                 at=now,
             )
@@ -228,9 +233,13 @@ class Enroller:
 
     def _templates(self, assessed: Sequence[AssessedRecording]) -> list[Template]:
         return [
-            _template(one, one.voice, self._tools.model.model_id)
+            _template(one, one.voice.net_speech_s, voiceprint, model_id)
             for one in assessed
             if one.voice is not None
+            for model_id, voiceprint in (
+                (self._tools.model.model_id, one.voice.voiceprint),
+                *one.voice.further.items(),
+            )
         ]
 
     async def _require_enrollable(self, new: NewActor) -> None:
@@ -250,16 +259,8 @@ class Enroller:
         )
         if actor.expired(now):
             raise InvalidRecord("The expiry lies in the past. State a later one, or none.")
-        await self._require_same_model(new.watchlist_ids)
-
-    async def _require_same_model(self, watchlist_ids: frozenset[str]) -> None:
-        model_id = self._tools.model.model_id
-        for watchlist_id in sorted(watchlist_ids):
-            watchlist = await self._registry.get_watchlist(watchlist_id)
-            if watchlist.model_id != model_id:
-                raise ModelMismatch.of(
-                    watchlist_id, watchlist_model=watchlist.model_id, given_model=model_id
-                )
+        for watchlist_id in sorted(new.watchlist_ids):
+            await self._registry.get_watchlist(watchlist_id)
 
 
 def _identified(request: EnrollmentRequest, principal: str) -> NewActor:
@@ -277,12 +278,17 @@ def _is_repeat(request: EnrollmentRequest, new: NewActor, found: LikelyDuplicate
     return request.idempotency_key is not None and found.actor_id == new.actor_id
 
 
-def _template(one: AssessedRecording, voice: HeardVoice, model_id: str) -> Template:
+def _template(
+    one: AssessedRecording,
+    net_speech_s: float,
+    voiceprint: NDArray[np.float32],
+    model_id: str,
+) -> Template:
     quality = one.report.quality
     return Template.new(
-        voice.voiceprint,
+        voiceprint,
         model_id=model_id,
-        net_speech_s=voice.net_speech_s,
+        net_speech_s=net_speech_s,
         snr_db=quality.snr_db if quality else None,
         clipped_share=quality.clipped_share if quality else 0.0,
         codec=one.report.codec,
