@@ -1,0 +1,166 @@
+"""The comparison with peers, on the demo recordings: real models, the command as people run it."""
+
+import csv
+import json
+import subprocess
+import sys
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from benchmarks.accuracy.peers import PlainPath, loud_parts
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+
+from shengdun.fingerprint.voice.models import VoiceModel
+from shengdun.fingerprint.voice.samples import Samples
+from shengdun.index.accuracy.embeddings import WHOLE
+
+SPEAKERS, RECORDINGS = 6, 2
+REPOSITORY = Path(__file__).parents[2]
+OURS, PLAIN, TELEPHONE = "ours, shipped profile", "plain path", "plain path, enrolled by telephone"
+
+
+def compare(corpus: Path, models: Path, output: Path, *options: str) -> Any:  # noqa: ANN401 (a JSON file)
+    """Run the command and read what it wrote."""
+    run = subprocess.run(
+        [
+            sys.executable, "-m", "benchmarks.accuracy.compare", str(corpus), str(models), str(output),
+            "--condition", "pcmu", "--seconds", "3", "--replicates", "40", *options,
+        ],
+        cwd=REPOSITORY, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert run.returncode == 0, run.stderr
+    return json.loads((output / "peers.json").read_text())
+
+
+@pytest.fixture(scope="session")
+def few(council: Path) -> Path:
+    """Two short recordings of each of six speakers, of two meetings."""
+    with council.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    rows.sort(key=lambda row: (council.parent / row["path"]).stat().st_size)
+    of_speaker: dict[str, list[dict[str, str]]] = defaultdict(list)
+    for row in rows:
+        of_speaker[row["speaker"]].append(row)
+    several = [own for own in of_speaker.values() if len(own) >= RECORDINGS][:SPEAKERS]
+    chosen = [row for own in several for row in own[:RECORDINGS]]
+    manifest = council.with_name("few.csv")
+    with manifest.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, fieldnames=list(chosen[0]))
+        writer.writeheader()
+        writer.writerows(chosen)
+    return manifest
+
+
+@pytest.fixture(scope="session")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("peer-voiceprints")
+
+
+@pytest.fixture(scope="session")
+def report(
+    few: Path, models_dir: Path, cache: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    output = tmp_path_factory.mktemp("peers")
+    compare(few, models_dir, output, "--cache", str(cache))
+    return output
+
+
+@pytest.fixture
+def found(report: Path) -> Any:  # noqa: ANN401 (a JSON file)
+    return json.loads((report / "peers.json").read_text())
+
+
+def test_every_system_tells_the_voices_apart(found: Any) -> None:  # noqa: ANN401
+    """Six people over G.711 at 3 s. So few don't say who is ahead, but a side that was mixed up would show."""
+    [cell] = found["cells"]
+    assert set(cell["systems"]) == {OURS, PLAIN, TELEPHONE}
+    assert cell["targets"] == SPEAKERS * RECORDINGS
+    assert cell["listed"] == cell["strangers"] == SPEAKERS * RECORDINGS
+    for figures in cell["systems"].values():
+        assert figures["eer"][0] < 0.2
+        assert figures["min_cllr"][0] < 0.4
+
+
+def test_differences_are_those_of_the_figures(found: Any) -> None:  # noqa: ANN401
+    """A relative difference is ours over the peer's less 1, and lies in its interval."""
+    [cell] = found["cells"]
+    assert {each["peer"] for each in cell["relative"]} == {PLAIN, TELEPHONE}
+    for each in cell["relative"]:
+        for measure in ("eer", "mean_eer", "min_dcf", "min_cllr"):
+            value, low, high = each[measure]
+            ours, peer = (cell["systems"][each[side]][measure][0] for side in ("ours", "peer"))
+            assert value == pytest.approx(ours / peer - 1.0, abs=1e-3)
+            assert low <= value <= high
+
+
+def test_a_cosine_has_no_cllr(found: Any) -> None:  # noqa: ANN401
+    """Only what is calibrated can be honest or not."""
+    [cell] = found["cells"]
+    assert [name for name, figures in cell["systems"].items() if "cllr" in figures] == [OURS]
+
+
+def test_the_report_names_every_system_and_what_is_lost(report: Path) -> None:
+    """The Markdown says who was compared and where ours is behind; the plot has a curve for each."""
+    text = (report / "peers.md").read_text()
+    assert "## Where ours is not ahead" in text
+    [plot] = report.glob("det-peers-*.svg")
+    assert plot.name in text
+    assert plot.read_text().count("<polyline") == 3
+
+
+def test_a_second_run_takes_everything_from_the_cache(
+    few: Path,
+    models_dir: Path,
+    cache: Path,
+    found: Any,  # noqa: ANN401
+    tmp_path: Path,
+) -> None:
+    """Nothing is embedded again, and the figures are the same to the last digit."""
+    kept = sorted(cache.rglob("*.npz"))
+    again = compare(few, models_dir, tmp_path, "--cache", str(cache))
+    assert again == found
+    assert sorted(cache.rglob("*.npz")) == kept
+
+
+def test_a_peer_that_is_not_installed_is_named(few: Path, models_dir: Path, tmp_path: Path) -> None:
+    """An interpreter without Resemblyzer ends the run before anything is embedded, and says what to do."""
+    run = subprocess.run(
+        [
+            sys.executable, "-m", "benchmarks.accuracy.compare", str(few), str(models_dir), str(tmp_path),
+            "--resemblyzer", sys.executable,
+        ],
+        cwd=REPOSITORY, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert run.returncode == 1
+    assert "PEERS=no leaves it out" in run.stderr
+    assert "No module named 'resemblyzer'" in run.stderr
+
+
+@given(
+    frames=arrays.arrays(
+        np.float32, st.tuples(st.integers(1, 12), st.just(320)), elements=st.floats(-1, 1, width=32)
+    ),
+    rest=st.integers(0, 319),
+)
+def test_pauses_are_cut_out_and_nothing_else(frames: Samples, rest: int) -> None:
+    """Frames within 30 dB of the loudest stay as they are, in order; what is quieter, and a broken frame, goes."""
+    power = (frames.astype(np.float64) ** 2).mean(axis=1)
+    expected = frames[(power > 0) & (power >= power.max() / 1_000)]
+    speech = np.concatenate([frames.reshape(-1), np.zeros(rest, np.float32)])
+    assert np.array_equal(loud_parts(speech), expected.reshape(-1))
+
+
+def test_the_plain_path_is_one_window_of_the_first_seconds(voice_model: VoiceModel) -> None:
+    """What comes after the seconds that are asked for changes nothing, and half a second is the least."""
+    peer = PlainPath(voice_model)
+    speech = np.random.default_rng(1).normal(0.0, 0.1, 5 * 16_000).astype(np.float32)
+    first = peer.embed(speech, (3.0,))[3.0]
+    assert first is not None
+    assert np.array_equal(first, voice_model.embed([speech[:48_000]])[0])
+    assert peer.embed(speech[:7_000], (3.0, WHOLE)) == {3.0: None, WHOLE: None}
+    assert peer.embed(np.zeros(48_000, np.float32), (3.0,)) == {3.0: None}
