@@ -32,6 +32,7 @@ COMMANDS: Final = {
     "embed": "Compute voiceprints of recordings into a file, without a server.",
     "evaluate": "Measure accuracy on a corpus, by telephone condition and length of the watchlist.",
     "models": "List, install and verify voice models.",
+    "profile": "Install, compare, activate and roll back calibration profiles.",
     "token": "Issue, list and revoke access tokens.",
     "config": "Show the settings as they are resolved, or an example file.",
     "doctor": "Check this machine and say what to do.",
