@@ -109,13 +109,21 @@ async def test_creating_again_with_the_same_key_is_one_creation(keeping: Stub) -
 
 
 async def test_a_list_of_another_model_says_so(keeping: Stub, agents: Registry) -> None:
-    """Its actors must be enrolled again before it can be screened."""
+    """It needs re-enrolment as long as somebody on it has no voiceprint of the server's model, and says of how many."""
     await agents.create_watchlist(
         NewWatchlist(watchlist_id="old", name="old", model_id="older@000000000000"),
         principal="tester",
     )
     read = await keeping.GetWatchlist(pb.GetWatchlistRequest(watchlist_id="old"))
+    assert not read.watchlist.needs_reenrollment
+    await agents.register_actor(
+        NewActor(display_name="李四", watchlist_ids=frozenset({"old"})),
+        [Template.new(voice(1, 4), model_id="older@000000000000", net_speech_s=9.0)],
+        principal="tester",
+    )
+    read = await keeping.GetWatchlist(pb.GetWatchlistRequest(watchlist_id="old"))
     assert read.watchlist.needs_reenrollment
+    assert read.watchlist.actors_without_voiceprint == 1
 
 
 async def test_a_watchlist_with_actors_is_deleted_by_force_with_receipts(

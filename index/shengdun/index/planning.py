@@ -331,12 +331,17 @@ def _check_still_found(snapshot: Snapshot, holding: Holding, removed: str) -> No
 def _check_used(
     snapshot: Snapshot, watchlist_ids: Iterable[str], templates: Iterable[Template]
 ) -> None:
-    """Refuse voiceprints that nobody searches for: of no watchlist's model, nor of one that runs beside it."""
+    """Refuse voiceprints that nobody searches for, unless they come beside some that are searched for.
+
+    Those beside are of a model that is to be tried out, or changed to, once it has a calibration profile.
+    """
     of_lists = {name: snapshot.watchlist(name).model_id for name in sorted(watchlist_ids)}
-    used = snapshot.scorers.model_ids | set(of_lists.values())
-    for model_id in sorted({template.info.model_id for template in templates} - used):
-        for name, watchlist_model in of_lists.items():
-            raise ModelMismatch.of(name, watchlist_model=watchlist_model, given_model=model_id)
+    models = {template.info.model_id for template in templates}
+    if models & (snapshot.scorers.model_ids | set(of_lists.values())):
+        return
+    for name, watchlist_model in of_lists.items():
+        given = ", ".join(sorted(models))
+        raise ModelMismatch.of(name, watchlist_model=watchlist_model, given_model=given)
 
 
 def _fields(value: NewActor | NewWatchlist) -> dict[str, Any]:

@@ -207,16 +207,14 @@ class WatchlistServicer(watchlist_pb2_grpc.WatchlistServiceServicer):
         return pb.EraseActorResponse(receipt=messages.receipt_message(receipt))
 
     def _message(self, watchlist: Watchlist) -> pb.Watchlist:
-        return messages.watchlist_message(
-            watchlist, actor_count=self._actor_count(watchlist), model_id=self._model_id
-        )
-
-    def _actor_count(self, watchlist: Watchlist) -> int:
+        snapshot, watchlist_id = self._registry.snapshot, watchlist.watchlist_id
         try:
-            return len(self._registry.snapshot.members(watchlist.watchlist_id))
+            actors = len(snapshot.members(watchlist_id))
+            lacking = len(snapshot.without_voiceprint(watchlist_id, self._model_id))
         except WatchlistNotFound:
             # Somebody deleted it after it was read; the answer is about the moment before.
-            return 0
+            actors, lacking = 0, 0
+        return messages.watchlist_message(watchlist, actor_count=actors, without_voiceprint=lacking)
 
     async def _page(self, request: pb.ListActorsRequest) -> ActorPage:
         size, token = requests.page_of(request)

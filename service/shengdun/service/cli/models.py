@@ -12,6 +12,7 @@ from shengdun.fingerprint.voice.converted import ConvertedStatus
 from shengdun.fingerprint.voice.errors import ModelError
 from shengdun.fingerprint.voice.model_store import ModelStatus, ModelStore
 from shengdun.service.cli.comparing import compare_models
+from shengdun.service.cli.coverage import show_coverage
 from shengdun.service.cli.output import complain, note, say, say_json, table
 from shengdun.service.cli.places import Config, DataDir, settings_of
 from shengdun.service.cli.target import Target, with_server
@@ -19,6 +20,7 @@ from shengdun.service.client import ClientError, ServerInfo, Watchlist
 
 app = typer.Typer()
 app.command("compare")(compare_models)
+app.command("coverage")(show_coverage)
 
 Name = Annotated[
     str | None, typer.Argument(metavar="NAME", help="Which; without it all that are listed.")
@@ -110,11 +112,11 @@ def _say_templates(info: ServerInfo, watchlists: tuple[Watchlist, ...]) -> None:
     other = [watchlist for watchlist in watchlists if watchlist.needs_reenrollment]
     for watchlist in other:
         say(
-            f"watchlist {watchlist.watchlist_id}: {watchlist.actor_count} actors of {watchlist.model_id} "
-            f"need re-enrolment from their recordings before it can be screened"
+            f"watchlist {watchlist.watchlist_id}: {watchlist.actors_without_voiceprint} of {watchlist.actor_count} "
+            f"actors have no voiceprint of it and can't be found; `shengdun models coverage` names them"
         )
     if not other:
-        say(f"the templates of all {len(watchlists)} watchlists are of this model")
+        say(f"all actors in force of {len(watchlists)} watchlists have a voiceprint of it")
 
 
 @app.command()

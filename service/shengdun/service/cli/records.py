@@ -26,12 +26,19 @@ def show_watchlist(watchlist: Watchlist, *, json: bool) -> None:
         ("owner", watchlist.owner),
         ("legal basis", watchlist.legal_basis),
         ("model", watchlist.model_id),
-        ("state", "needs re-enrolment" if watchlist.needs_reenrollment else "in force"),
+        ("state", state(watchlist)),
         ("actors", str(watchlist.actor_count)),
         ("created", moment(watchlist.created_at)),
         ("updated", moment(watchlist.updated_at)),
         ("revision", str(watchlist.revision)),
     )
+
+
+def state(watchlist: Watchlist) -> str:
+    """Whether all of a watchlist's actors can be found with the server's voice model."""
+    if not watchlist.needs_reenrollment:
+        return "in force"
+    return f"needs re-enrolment of {watchlist.actors_without_voiceprint}"
 
 
 def show_actor(actor: Actor, *, json: bool) -> None:

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from shengdun.service.cli.output import note, say, say_json, table
-from shengdun.service.cli.records import show_receipts, show_watchlist
+from shengdun.service.cli.records import show_receipts, show_watchlist, state
 from shengdun.service.cli.target import Target, with_server
 from shengdun.service.client import KEEP, NewWatchlist, WatchlistChanges
 
@@ -57,7 +57,7 @@ async def list_(target: Target, json: Json = False) -> None:
             watchlist.name,
             str(watchlist.actor_count),
             watchlist.model_id,
-            "needs re-enrolment" if watchlist.needs_reenrollment else "in force",
+            state(watchlist),
         )
         for watchlist in watchlists
     ]

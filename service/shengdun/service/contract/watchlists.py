@@ -47,12 +47,13 @@ class Watchlist:
         purpose: why the list exists.
         owner: who answers for it.
         legal_basis: the legal basis of keeping it.
-        model_id: the voice model of its voiceprints.
+        model_id: the voice model that it was made with; its actors may have voiceprints of others too.
         created_at: when it was made.
         updated_at: when it was last changed.
         revision: counts its changes.
         actor_count: how many actors are on it, expired ones included.
-        needs_reenrollment: whether its voiceprints are of another model than the server's.
+        needs_reenrollment: whether actors in force have no voiceprint of the server's model, and can't be found.
+        actors_without_voiceprint: how many those are.
     """
 
     watchlist_id: str
@@ -66,6 +67,7 @@ class Watchlist:
     revision: int
     actor_count: int
     needs_reenrollment: bool
+    actors_without_voiceprint: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,6 +23,7 @@ def watchlist_from_wire(wire: watchlist_pb2.Watchlist) -> values.Watchlist:
         revision=wire.revision,
         actor_count=wire.actor_count,
         needs_reenrollment=wire.needs_reenrollment,
+        actors_without_voiceprint=wire.actors_without_voiceprint,
     )
 
 

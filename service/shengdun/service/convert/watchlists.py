@@ -37,14 +37,14 @@ _OUTCOMES: Final = {
 
 
 def watchlist_message(
-    watchlist: Watchlist, *, actor_count: int, model_id: str
+    watchlist: Watchlist, *, actor_count: int, without_voiceprint: int
 ) -> watchlist_pb2.Watchlist:
     """A watchlist as a message.
 
     Args:
         watchlist: the watchlist.
         actor_count: how many actors are on it, expired ones included.
-        model_id: the server's voice model.
+        without_voiceprint: how many of those in force have no voiceprint of the server's voice model.
     """
     return watchlist_pb2.Watchlist(
         watchlist_id=watchlist.watchlist_id,
@@ -57,7 +57,8 @@ def watchlist_message(
         update_time=_timestamp(watchlist.updated_at),
         revision=watchlist.revision,
         actor_count=actor_count,
-        needs_reenrollment=watchlist.model_id != model_id,
+        needs_reenrollment=bool(without_voiceprint),
+        actors_without_voiceprint=without_voiceprint,
     )
 
 
