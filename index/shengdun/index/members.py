@@ -63,6 +63,11 @@ class Members:
             return 0
         return int(np.count_nonzero((self.expires_us > at_us) & ~voiced))
 
+    def ids_without_voiceprint(self, model_id: str, at_us: int) -> tuple[str, ...]:
+        """Who they are; an account must be kept of the model."""
+        rows = np.flatnonzero((self.expires_us > at_us) & ~self.voiced[model_id])
+        return tuple(self.ids[row] for row in rows.tolist())
+
     def changed(self, gone: Iterable[str], present: Mapping[str, Member]) -> "Members":
         """Without some actors, and with others as they are now."""
         return self._sorted_anew(gone, present) if len(present) > _FEW else self._put(gone, present)

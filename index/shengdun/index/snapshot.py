@@ -142,23 +142,20 @@ class Snapshot:
     def without_voiceprint(
         self, watchlist_id: str, model_id: str, *, at: datetime | None = None
     ) -> tuple[str, ...]:
-        """The ids of a watchlist's actors that have no voiceprint of a model, sorted; takes longer than a search.
+        """The ids of a watchlist's actors that have no voiceprint of a model, sorted.
 
         Args:
             watchlist_id: which one.
-            model_id: the voice model, in use or not.
+            model_id: the voice model; for one that no scorer is of it takes longer than a search.
             at: actors that have expired by then are left out; None means now.
 
         Raises:
             WatchlistNotFound: there is no such watchlist.
         """
         members = self._listing(watchlist_id).members
-        in_force = members.expires_us > microseconds(at or datetime.now(UTC))
-        return tuple(
-            actor_id
-            for actor_id, counts in zip(members.ids, in_force.tolist(), strict=True)
-            if counts and model_id not in self._holdings[actor_id].model_ids
-        )
+        if model_id not in members.voiced:
+            members = members.accounting([model_id], lambda each: self._holdings[each].model_ids)
+        return members.ids_without_voiceprint(model_id, microseconds(at or datetime.now(UTC)))
 
     def scorer(self, profile_id: str | None, model_id: str) -> Scorer:
         """The scorer that this snapshot is searched with; take both from one snapshot, for they are swapped together.

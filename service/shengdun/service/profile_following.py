@@ -192,7 +192,7 @@ class ProfileFollower:
         for scorer in chosen.scorers.active:
             try:
                 await asyncio.to_thread(self._source.library.keep, scorer.profile)
-            except (ShengdunError, OSError) as error:
+            except (ShengdunError, OSError, ValueError) as error:
                 why = getattr(error, "message", str(error))
                 _log.warning("calibration not kept", profile=scorer.profile_id, why=why)
 
