@@ -141,6 +141,31 @@ def test_profiles_of_different_models_do_not_compare(profile: Say, tmp_path: Pat
     assert profile("compare", SHIPPED.profile_id, SHIPPED.profile_id).startswith("both are")
 
 
+def test_the_doctor_says_what_decides(
+    profile: Say,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """And warns of a profile that should run in shadow and can't."""
+    monkeypatch.setenv("SHENGDUN_SERVER__PORT", "0")
+    profile("install", tmp_path / "site.npz")
+    profile("shadow", SITE.profile_id)
+
+    def found() -> tuple[str, str]:
+        run(["doctor", "--json"])
+        lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+        (finding,) = [line for line in lines if line["subject"] == "calibration"]
+        return finding["verdict"], finding["message"]
+
+    said = f"{SHIPPED.profile_id} decides; in shadow: {SITE.profile_id}"
+    assert found() == ("OK", said)
+    (tmp_path / "data" / "profiles" / f"{SITE.profile_id}.npz").unlink()
+    verdict, message = found()
+    assert verdict == "WARN"
+    assert f"There is no calibration profile {SITE.profile_id}" in message
+
+
 def test_the_command_works_as_a_program(tmp_path: Path, models_dir: Path) -> None:
     """A table for people, and one line for what failed."""
     environment = {

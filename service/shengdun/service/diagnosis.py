@@ -71,6 +71,8 @@ async def diagnose(settings: Settings) -> AsyncIterator[Finding]:
         yield _converted(converted)
     voice, finding = _voice(settings)
     yield finding
+    if voice is not None:
+        yield _calibration(settings, voice)
     yield await _server(settings.server)
     yield await _store(settings, voice)
     yield _attempt("access", lambda: _access(settings))
@@ -190,6 +192,16 @@ def _voice(settings: Settings) -> tuple[Voice | None, Finding]:
         "golden voiceprint",
         f"{voice.model.model_id} agrees (cosine {cosine:.6f}), profile {profile}",
     )
+
+
+def _calibration(settings: Settings, voice: Voice) -> Finding:
+    subject = "calibration"
+    if voice.chosen.problems:
+        return _warn(subject, "not in shadow: " + "; ".join(voice.chosen.problems))
+    pinned = settings.voice.calibration_profile
+    (active,), shadow = voice.chosen.profile_ids
+    decides = f"{active} decides" if pinned is None else f"{active} decides, pinned by {pinned}"
+    return _ok(subject, f"{decides}; in shadow: {', '.join(shadow) or 'none'}")
 
 
 async def _server(server: ServerSettings) -> Finding:
