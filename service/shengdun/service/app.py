@@ -39,6 +39,7 @@ from shengdun.service.profile_following import ChosenProfiles, ProfileFollower, 
 from shengdun.service.screener import Screener
 from shengdun.service.screening import ScreeningServicer
 from shengdun.service.settings import Settings, VoiceSettings
+from shengdun.service.shadows import Shadows
 from shengdun.service.watchlist_uploads import UploadLimits
 from shengdun.service.watchlists import WatchlistServicer
 
@@ -52,6 +53,7 @@ class Voice:
 
     Attributes:
         model: makes voiceprints.
+        beside: further models, tried out beside it.
         activity: finds speech.
         speakers: tells one voice from several in a recording.
         profiles: where the calibration profiles come from.
@@ -59,6 +61,7 @@ class Voice:
     """
 
     model: VoiceModel
+    beside: tuple[VoiceModel, ...]
     activity: VoiceActivity
     speakers: SpeakerCount
     profiles: ProfileSource
@@ -81,6 +84,7 @@ class Application:
         lines: the lines of business.
         registry: the watchlists, with the key ring.
         calls: the live calls of this process.
+        shadows: what is tried out beside the decisions.
         screening: answers telephony.
         watchlists: answers investigators.
     """
@@ -91,6 +95,7 @@ class Application:
     lines: Lines
     registry: Registry
     calls: LiveCalls
+    shadows: Shadows
     screening: ScreeningServicer
     watchlists: WatchlistServicer
 
@@ -123,6 +128,13 @@ async def open_application(settings: Settings, tokens: TokenFile) -> AsyncIterat
             voiceprint_lane=await stack.enter_async_context(
                 VoiceprintLane(voiceprint_workers(settings.voice))
             ),
+            shadows=await stack.enter_async_context(
+                Shadows(
+                    model_id=voice.model.model_id,
+                    models=voice.beside,
+                    snapshot=lambda: registry.snapshot,
+                )
+            ),
         )
         enroller = _enroller(
             settings, registry, voice, await stack.enter_async_context(BackgroundLane())
@@ -137,6 +149,7 @@ async def open_application(settings: Settings, tokens: TokenFile) -> AsyncIterat
             lines=screener.lines,
             registry=registry,
             calls=calls,
+            shadows=screener.shadows,
             screening=ScreeningServicer(screener, calls, settings.server),
             watchlists=WatchlistServicer(
                 registry=registry,
@@ -159,13 +172,17 @@ def open_voice(settings: Settings) -> Voice:
     """
     models = ModelStore(settings.models_directory)
     model = models.voice_model(settings.voice.model)
+    names = dict.fromkeys(settings.voice.shadow_models)
+    beside = tuple(models.voice_model(name) for name in names if name != settings.voice.model)
     profiles = ProfileSource(
         library=ProfileLibrary.of(settings.data_dir),
         pinned=settings.voice.calibration_profile,
         model_id=model.model_id,
+        beside=tuple(one.model_id for one in beside),
     )
     return Voice(
         model=model,
+        beside=beside,
         activity=models.voice_activity(),
         speakers=SpeakerCount(models.segmentation(), _counting_model(models, model)),
         profiles=profiles,
@@ -233,6 +250,7 @@ def _enroller(
             model=voice.model,
             scorer_in_use=lambda: registry.snapshot.scorer(None, voice.model.model_id),
             speakers=voice.speakers,
+            further=voice.beside,
         ),
         policy=EnrollmentPolicy(longest_recording_s=settings.server.recording_max_s),
         run=lane.run,

@@ -30,6 +30,7 @@ class PartialReason(Enum):
     WATCHLISTS_STALE = "watchlists_stale"
     BUDGET_EXCEEDED = "budget_exceeded"
     NO_WATCHLISTS = "no_watchlists"
+    VOICEPRINTS_MISSING = "voiceprints_missing"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +60,7 @@ class WatchlistOutcome:
         actors: actors in force.
         best: the best candidate, if any.
         runner_up: the next one, if any.
+        without_voiceprint: how many of the actors have no voiceprint of the voice model, and so were not compared.
     """
 
     watchlist_id: str
@@ -66,6 +68,28 @@ class WatchlistOutcome:
     actors: int
     best: CandidateOutcome | None = None
     runner_up: CandidateOutcome | None = None
+    without_voiceprint: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShadowOutcome:
+    """What a voice model or calibration profile that is tried out says; it has no part in the decision.
+
+    Attributes:
+        model_id: the voice model.
+        profile_id: the calibration profile.
+        level: by the line's levels for that profile.
+        probability: that the caller is on any of the watchlists.
+        best: the best candidate, of any watchlist.
+        actors_without_voiceprint: actors of the watchlists that have no voiceprint of the model.
+    """
+
+    model_id: str
+    profile_id: str
+    level: Level
+    probability: float
+    best: CandidateOutcome | None
+    actors_without_voiceprint: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,6 +148,7 @@ class Decision:
         calibration_profile_id: the calibration profile.
         decided_at: when.
         audio_position: position in the call's audio up to which it was heard.
+        shadows: what is tried out beside it says, of the window before perhaps; no part of the decision.
     """
 
     decision_id: str
@@ -143,6 +168,7 @@ class Decision:
     calibration_profile_id: str
     decided_at: datetime
     audio_position: timedelta
+    shadows: tuple[ShadowOutcome, ...] = ()
 
     def __post_init__(self) -> None:
         if (self.state is State.NOT_ENOUGH_SPEECH) != (self.risk.level is None):

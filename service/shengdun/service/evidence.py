@@ -1,6 +1,7 @@
 """The evidence of one call: its windows' voiceprints, and what the watchlists say about them together."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
@@ -10,8 +11,8 @@ from numpy.typing import NDArray
 from shengdun.enrollment.agreement import part_windows
 from shengdun.fingerprint.voice.models import VoiceModel
 from shengdun.fingerprint.voice.windows import Window
-from shengdun.index.errors import ModelMismatch, WatchlistNotFound
-from shengdun.index.scoring import Scorer, aggregate
+from shengdun.index.errors import WatchlistNotFound
+from shengdun.index.scoring import aggregate
 from shengdun.index.snapshot import Snapshot, WatchlistResult
 from shengdun.service.decision import Risk
 from shengdun.service.lines import Line
@@ -22,14 +23,28 @@ _OTHER_VOICE_LLR: Final = 2.0
 turns nine in ten fell below -2."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class HeardSpeech:
+    """The windows of a call so far, by one voice model.
+
+    Attributes:
+        voiceprints: (n, d) float32 unit rows, one for each window.
+        net_speech_s: (n,) net speech in each.
+        snr_db: speech over noise of the call; None where it isn't known.
+    """
+
+    voiceprints: NDArray[np.float32]
+    net_speech_s: NDArray[np.float64]
+    snr_db: float | None
+
+
 class VoiceEvidence:
     """Accumulates the voice evidence of one call; used by one thread at a time, in the order of the windows.
 
     Args:
         model: embeds the windows.
-        scorer: of the same model.
-        snapshot: gives the current snapshot; asked anew for every window, so that an enrolment or an erasure counts
-            from the next window on.
+        snapshot: gives the current snapshot; asked anew for every window, so that an enrolment, an erasure or another
+            calibration profile counts from the next window on.
         watchlist_ids: the watchlists to search; none means every watchlist there is.
         line: the line whose policy weighs the evidence.
     """
@@ -38,19 +53,33 @@ class VoiceEvidence:
         self,
         *,
         model: VoiceModel,
-        scorer: Scorer,
         snapshot: Callable[[], Snapshot],
         watchlist_ids: Sequence[str],
         line: Line,
     ) -> None:
         self._model = model
-        self._scorer = scorer
         self._snapshot = snapshot
         self._watchlist_ids = tuple(watchlist_ids)
         self._line = line
         self._voiceprints: list[NDArray[np.float32]] = []
         self._net_speech_s: list[float] = []
         self._several_voices = False
+        self._snr_db: float | None = None
+        self._profile_id = snapshot().scorer(None, model.model_id).profile_id
+
+    @property
+    def profile_id(self) -> str:
+        """The calibration profile that the last search was made with."""
+        return self._profile_id
+
+    @property
+    def heard(self) -> HeardSpeech:
+        """What was heard so far; at least one window."""
+        return HeardSpeech(
+            voiceprints=np.stack(self._voiceprints),
+            net_speech_s=np.array(self._net_speech_s),
+            snr_db=self._snr_db,
+        )
 
     @property
     def windows(self) -> int:
@@ -67,36 +96,67 @@ class VoiceEvidence:
         """Whether the windows fall into two groups that are hardly one person's."""
         return self._several_voices
 
-    def add(self, window: Window, *, at: datetime) -> Risk:
+    def add(self, window: Window, *, at: datetime, snr_db: float | None = None) -> Risk:
         """Embed a window, search the watchlists with all windows so far, and weigh what they say.
 
         Args:
             window: the next window of the call.
             at: the instant at which actors must not have expired.
+            snr_db: speech over noise of the call so far; None where it isn't known.
         """
         self._voiceprints.append(self._model.embed([window.samples])[0])
         self._net_speech_s.append(window.net_speech_s)
-        voiceprints = np.stack(self._voiceprints)
-        weights = np.array(self._net_speech_s)
-        parting = part_windows(self._scorer, voiceprints, weights)
+        self._snr_db = snr_db
+        heard = self.heard
+        scorer = self._snapshot().scorer(None, self._model.model_id)
+        parting = part_windows(scorer, heard.voiceprints, heard.net_speech_s)
         self._several_voices = parting.llr is not None and parting.llr < _OTHER_VOICE_LLR
         return self.weigh(at=at)
 
     def weigh(self, *, at: datetime) -> Risk:
         """Search the watchlists, as they are now, with all windows so far, at least one, and weigh what they say."""
-        voiceprints, weights = np.stack(self._voiceprints), np.array(self._net_speech_s)
-        return assess(self._search(aggregate(voiceprints, weights), at), self._line)
-
-    def _search(self, voiceprint: NDArray[np.float32], at: datetime) -> list[WatchlistResult]:
         snapshot = self._snapshot()
-        results = []
-        for watchlist_id in self._watchlist_ids or [w.watchlist_id for w in snapshot.watchlists]:
-            try:
-                result = snapshot.search(
-                    watchlist_id, voiceprint, net_speech_s=self.net_speech_s, at=at
-                )
-            except (WatchlistNotFound, ModelMismatch):
-                # Checked when the call began; it was deleted since, or is kept for another model.
-                continue
-            results.append(result)
-        return results
+        self._profile_id = snapshot.scorer(None, self._model.model_id).profile_id
+        results = search_lists(
+            snapshot,
+            self._watchlist_ids,
+            self.heard,
+            profile_id=self._profile_id,
+            at=at,
+        )
+        return assess(results, self._line)
+
+
+def search_lists(
+    snapshot: Snapshot,
+    watchlist_ids: Sequence[str],
+    heard: HeardSpeech,
+    *,
+    profile_id: str,
+    at: datetime,
+) -> list[WatchlistResult]:
+    """What some watchlists say of what was heard, by one calibration profile.
+
+    Args:
+        snapshot: where to look.
+        watchlist_ids: which lists; none means every one there is. One that was deleted meanwhile is left out.
+        heard: by the profile's voice model.
+        profile_id: one of the snapshot's, active or in shadow.
+        at: actors that have expired by then are not found.
+    """
+    voiceprint = aggregate(heard.voiceprints, heard.net_speech_s)
+    results = []
+    for watchlist_id in watchlist_ids or [w.watchlist_id for w in snapshot.watchlists]:
+        try:
+            result = snapshot.search(
+                watchlist_id,
+                voiceprint,
+                net_speech_s=float(heard.net_speech_s.sum()),
+                snr_db=heard.snr_db,
+                at=at,
+                profile_id=profile_id,
+            )
+        except WatchlistNotFound:
+            continue
+        results.append(result)
+    return results

@@ -70,6 +70,7 @@ def _outcome(result: WatchlistResult, probabilities: Mapping[str, float]) -> Wat
         actors=result.size_actors,
         best=best,
         runner_up=runner_up,
+        without_voiceprint=result.actors_without_voiceprint,
     )
 
 

@@ -1,6 +1,7 @@
 """What every call session shares: the voice path, the index, the lines and the lanes."""
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import structlog
 
@@ -16,6 +17,7 @@ from shengdun.service.evidence import VoiceEvidence
 from shengdun.service.lanes import FrontLane, VoiceprintLane
 from shengdun.service.lines import Line, Lines
 from shengdun.service.session import CallSession, Versions
+from shengdun.service.shadows import Shadows
 
 _log = structlog.get_logger(__name__)
 
@@ -31,6 +33,7 @@ class Screener:
         registry: the watchlists.
         front_lane: where audio is heard.
         voiceprint_lane: where voiceprints are computed and searched.
+        shadows: what is tried out beside them.
     """
 
     lines: Lines
@@ -39,6 +42,7 @@ class Screener:
     registry: Registry
     front_lane: FrontLane
     voiceprint_lane: VoiceprintLane
+    shadows: Shadows
 
     @property
     def scorer(self) -> Scorer:
@@ -53,9 +57,10 @@ class Screener:
         Raises:
             LineUnknown: there is no such line.
             WatchlistNotFound: the request names a watchlist that does not exist.
-            ModelMismatch: the request names a watchlist of another voice model.
+            ModelMismatch: the request names a watchlist none of whose actors has a voiceprint of the model in use.
         """
         line = self.lines.get(request.line)
+        watchlist_ids = self._watchlists(request, line)
         return CallSession(
             call_id=call_id,
             line=line,
@@ -63,18 +68,17 @@ class Screener:
             front_end=FrontEnd(audio_format, window_s=self.model.window_s, activity=self.activity),
             evidence=VoiceEvidence(
                 model=self.model,
-                scorer=self.scorer,
                 snapshot=lambda: self.registry.snapshot,
-                watchlist_ids=self._watchlists(request, line),
+                watchlist_ids=watchlist_ids,
                 line=line,
             ),
             front_lane=self.front_lane,
             voiceprint_lane=self.voiceprint_lane,
             versions=Versions(
                 model_id=self.model.model_id,
-                calibration_profile_id=self.scorer.profile_id,
                 watchlists_stale=lambda: self.registry.health.stale,
             ),
+            shadows=self.shadows.of_call(call_id=call_id, watchlist_ids=watchlist_ids, line=line),
         )
 
     def _watchlists(self, request: CallRequest, line: Line) -> tuple[str, ...]:
@@ -97,8 +101,15 @@ class Screener:
         return line.policy.watchlists
 
     def _require(self, watchlist_id: str) -> None:
-        watchlist = self.registry.snapshot.watchlist(watchlist_id)
-        if watchlist.model_id != self.model.model_id:
+        snapshot, model_id = self.registry.snapshot, self.model.model_id
+        watchlist = snapshot.watchlist(watchlist_id)
+        if watchlist.model_id == model_id:
+            return
+        # It was made with another model; who has no voiceprint of this one is told of in every decision.
+        at = datetime.now(UTC)
+        in_force = snapshot.list_actors(watchlist_id, at=at, page_size=1, include_expired=False)
+        lacking = snapshot.without_voiceprint(watchlist_id, model_id, at=at)
+        if in_force.total and len(lacking) == in_force.total:
             raise ModelMismatch.of(
-                watchlist_id, watchlist_model=watchlist.model_id, given_model=self.model.model_id
+                watchlist_id, watchlist_model=watchlist.model_id, given_model=model_id
             )

@@ -12,6 +12,7 @@ from shengdun.service.decision import Decision, PartialReason, Risk, State
 from shengdun.service.evidence import VoiceEvidence
 from shengdun.service.lanes import FrontLane, VoiceprintLane
 from shengdun.service.lines import Line
+from shengdun.service.shadows import CallShadows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,12 +34,10 @@ class Versions:
 
     Attributes:
         model_id: the voice model.
-        calibration_profile_id: the calibration profile.
         watchlists_stale: asks whether the watchlists are those of a last snapshot, because the store can't be reached.
     """
 
     model_id: str
-    calibration_profile_id: str
     watchlists_stale: Callable[[], bool]
 
 
@@ -53,7 +52,8 @@ class CallSession:
         evidence: the call's own evidence.
         front_lane: where audio is heard.
         voiceprint_lane: where voiceprints are computed and searched.
-        versions: model and calibration profile, echoed in every decision.
+        versions: of what decisions are made with, echoed in every one.
+        shadows: what is tried out beside it; it has no part in any decision.
     """
 
     def __init__(
@@ -67,6 +67,7 @@ class CallSession:
         front_lane: FrontLane,
         voiceprint_lane: VoiceprintLane,
         versions: Versions,
+        shadows: CallShadows,
     ) -> None:
         self._call_id = call_id
         self._line = line
@@ -76,6 +77,7 @@ class CallSession:
         self._front_lane = front_lane
         self._voiceprint_lane = voiceprint_lane
         self._versions = versions
+        self._shadows = shadows
         self._started_at = asyncio.get_running_loop().time()
         self._run_id = uuid4().hex
         self._revision = 0
@@ -157,7 +159,7 @@ class CallSession:
     async def _take(self, window: HeardWindow, received_at: float) -> None:
         at = datetime.now(UTC)
         risk = await self._voiceprint_lane.run(
-            lambda: self._evidence.add(window.window, at=at),
+            lambda: self._evidence.add(window.window, at=at, snr_db=window.quality.snr_db),
             deadline=self._deadline(window, received_at),
         )
         self._revision += 1
@@ -172,6 +174,7 @@ class CallSession:
             net_speech_s=self._net_speech_s,
         )
         self._state = State.FINAL if settled else State.PROVISIONAL
+        self._shadows.hear(window.window.samples, self._evidence.heard)
 
     def _conclude(self, heard: Heard, since: float) -> Decision:
         self._revision += 1
@@ -190,10 +193,14 @@ class CallSession:
 
     def _decide(self, *, since: float, partial: tuple[PartialReason, ...] = ()) -> Decision:
         self._sequence += 1
+        if self.is_concluded:
+            self._shadows.conclude(self._risk)
         if self._versions.watchlists_stale():
             partial += (PartialReason.WATCHLISTS_STALE,)
         if self._risk.level is not None and not self._risk.watchlists:
             partial += (PartialReason.NO_WATCHLISTS,)
+        if any(outcome.without_voiceprint for outcome in self._risk.watchlists):
+            partial += (PartialReason.VOICEPRINTS_MISSING,)
         return Decision(
             decision_id=f"{self._run_id}-{self._revision}",
             call_id=self._call_id,
@@ -209,7 +216,8 @@ class CallSession:
             line=self._line.name,
             policy_id=self._line.policy_id,
             model_id=self._versions.model_id,
-            calibration_profile_id=self._versions.calibration_profile_id,
+            calibration_profile_id=self._evidence.profile_id,
+            shadows=self._shadows.outcomes,
             decided_at=datetime.now(UTC),
             audio_position=timedelta(seconds=self._position_s),
         )

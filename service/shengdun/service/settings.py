@@ -97,6 +97,9 @@ class VoiceSettings(_Settings):
     """Name of an installed voice model."""
     calibration_profile: Path | None = Field(default=None, examples=["/etc/shengdun/our-site.npz"])
     """A calibration profile of this model; none means the one that ships with it."""
+    shadow_models: tuple[str, ...] = Field(default=(), examples=[("ecapa-voxceleb",)])
+    """Names of further installed voice models that are tried out beside it: enrolments store their voiceprints too, and
+    those with an active calibration profile say in every decision what they would have said."""
     workers: Annotated[int, Field(ge=1)] | None = Field(default=None, examples=[2])
     """Voiceprints computed at once; none means one for each core."""
 

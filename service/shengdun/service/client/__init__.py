@@ -23,6 +23,7 @@ from shengdun.service.contract.decisions import (
     RiskLevel,
     ScreenedRecording,
     ServerInfo,
+    ShadowOutcome,
     WatchlistResult,
 )
 from shengdun.service.contract.errors import ClientError
@@ -81,6 +82,7 @@ __all__ = [
     "RiskLevel",
     "ScreenedRecording",
     "ServerInfo",
+    "ShadowOutcome",
     "ShengdunClient",
     "UnfitReason",
     "Voiceprint",

@@ -130,6 +130,7 @@ class PartialReason(Enum):
     WATCHLISTS_STALE = "watchlists_stale"
     BUDGET_EXCEEDED = "budget_exceeded"
     NO_WATCHLISTS = "no_watchlists"
+    VOICEPRINTS_MISSING = "voiceprints_missing"
     UNKNOWN = "unknown"
 
 
@@ -175,13 +176,38 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WatchlistResult:
-    """The outcome of one watchlist; without candidates when it is empty or there was too little speech."""
+    """The outcome of one watchlist; without candidates when it is empty or there was too little speech.
+
+    ``actors_without_voiceprint`` of its actors have no voiceprint of the voice model in use and were not compared.
+    """
 
     watchlist_id: str
     watchlist_version: str
     actor_count: int
     best: Candidate | None
     runner_up: Candidate | None
+    actors_without_voiceprint: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShadowOutcome:
+    """What another voice model or calibration profile, tried out beside the one in use, says; no part of the decision.
+
+    Attributes:
+        model_id: the voice model.
+        calibration_profile_id: the calibration profile.
+        level: by the line's levels for that profile.
+        probability: that the caller is on one of the watchlists.
+        best: the best candidate of any watchlist; None when none could be scored.
+        actors_without_voiceprint: actors of the watchlists without a voiceprint of this model, not compared.
+    """
+
+    model_id: str
+    calibration_profile_id: str
+    level: RiskLevel
+    probability: float
+    best: Candidate | None
+    actors_without_voiceprint: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -209,6 +235,7 @@ class Decision:
         calibration_profile_id: the calibration profile, by name and content.
         decided_at: when.
         audio_position: position in the call's audio up to which it was heard.
+        shadows: what is tried out beside it says; no part of the decision.
     """
 
     decision_id: str
@@ -231,6 +258,7 @@ class Decision:
     calibration_profile_id: str
     decided_at: datetime
     audio_position: timedelta
+    shadows: tuple[ShadowOutcome, ...] = ()
 
     @property
     def best(self) -> Candidate | None:

@@ -135,6 +135,7 @@ def decision_from_wire(wire: decision_pb2.Decision) -> values.Decision:
         calibration_profile_id=wire.calibration_profile_id,
         decided_at=wire.decide_time.ToDatetime(UTC),
         audio_position=wire.audio_position.ToTimedelta(),
+        shadows=tuple(_shadow(shadow) for shadow in wire.shadows),
     )
 
 
@@ -175,6 +176,18 @@ def _watchlist_result(wire: decision_pb2.WatchlistResult) -> values.WatchlistRes
         actor_count=wire.actor_count,
         best=_candidate(wire.best) if wire.HasField("best") else None,
         runner_up=_candidate(wire.runner_up) if wire.HasField("runner_up") else None,
+        actors_without_voiceprint=wire.actors_without_voiceprint,
+    )
+
+
+def _shadow(wire: decision_pb2.ShadowOutcome) -> values.ShadowOutcome:
+    return values.ShadowOutcome(
+        model_id=wire.model_id,
+        calibration_profile_id=wire.calibration_profile_id,
+        level=from_wire(values.RiskLevel, decision_pb2.RiskLevel.Name, "RISK_LEVEL_", wire.level),
+        probability=wire.probability,
+        best=_candidate(wire.best) if wire.HasField("best") else None,
+        actors_without_voiceprint=wire.actors_without_voiceprint,
     )
 
 

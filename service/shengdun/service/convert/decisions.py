@@ -7,6 +7,7 @@ from shengdun.service.decision import (
     KnownActorVoice,
     Level,
     PartialReason,
+    ShadowOutcome,
     State,
     WatchlistOutcome,
 )
@@ -38,6 +39,7 @@ _PARTIAL_REASONS = {
     PartialReason.WATCHLISTS_STALE: decision_pb2.PARTIAL_REASON_WATCHLISTS_STALE,
     PartialReason.BUDGET_EXCEEDED: decision_pb2.PARTIAL_REASON_BUDGET_EXCEEDED,
     PartialReason.NO_WATCHLISTS: decision_pb2.PARTIAL_REASON_NO_WATCHLISTS,
+    PartialReason.VOICEPRINTS_MISSING: decision_pb2.PARTIAL_REASON_VOICEPRINTS_MISSING,
 }
 
 
@@ -60,6 +62,7 @@ def decision_message(decision: Decision) -> decision_pb2.Decision:
         policy_id=decision.policy_id,
         model_id=decision.model_id,
         calibration_profile_id=decision.calibration_profile_id,
+        shadows=[_shadow(outcome) for outcome in decision.shadows],
     )
     message.net_speech.FromTimedelta(decision.net_speech)
     message.latency.FromTimedelta(decision.latency)
@@ -111,6 +114,18 @@ def _watchlist(outcome: WatchlistOutcome) -> decision_pb2.WatchlistResult:
         actor_count=outcome.actors,
         best=_candidate(outcome.best),
         runner_up=_candidate(outcome.runner_up),
+        actors_without_voiceprint=outcome.without_voiceprint,
+    )
+
+
+def _shadow(outcome: ShadowOutcome) -> decision_pb2.ShadowOutcome:
+    return decision_pb2.ShadowOutcome(
+        model_id=outcome.model_id,
+        calibration_profile_id=outcome.profile_id,
+        level=_LEVELS[outcome.level],
+        probability=outcome.probability,
+        best=_candidate(outcome.best),
+        actors_without_voiceprint=outcome.actors_without_voiceprint,
     )
 
 
