@@ -229,11 +229,11 @@ async def test_scorers_are_swapped_under_searches_enrolments_and_erasures(
                     profile_id=scorer.profile_id,
                 )
                 failures.extend(gone.intersection(result.actor_ids))
-                # Every voice has two actors at most; the best of its own is certain, whoever scores it.
+                # Every voice has two actors at most; nobody else comes near them, whoever scores.
                 failures.extend(
                     each.actor_id
                     for each in result.candidates
-                    if each.llr == 10.0 and not each.actor_id.startswith(f"v{place}-")
+                    if each.llr > 9.0 and not each.actor_id.startswith(f"v{place}-")
                 )
             searched += 1
             seed += 1
