@@ -1,5 +1,6 @@
 """How a decision looks in one line of a terminal."""
 
+from shengdun.service.cli.in_shadow import shadow_notes
 from shengdun.service.client import Decision
 
 _DASH = "-"
@@ -20,6 +21,7 @@ def decision_line(decision: Decision, *, timed: bool) -> str:
     ]
     reasons = [finding.value for finding in decision.audio_quality.findings]
     reasons += [reason.value for reason in decision.partial_reasons]
+    reasons += shadow_notes(decision)
     return "  ".join(parts) + (f"  [{', '.join(reasons)}]" if reasons else "")
 
 
