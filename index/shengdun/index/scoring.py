@@ -149,7 +149,7 @@ class Scorer:
             raise ValueError(
                 "cosines, templates and template_net_speech_s must have the same length"
             )
-        scores = _normalised(
+        scores = normalised(
             np.asarray(cosines, dtype=np.float64),
             templates.mean,
             templates.deviation,
@@ -273,13 +273,14 @@ def _product(rows: NDArray[np.float32], matrix: NDArray[np.float32]) -> NDArray[
     return out
 
 
-def _normalised(
+def normalised(
     cosines: NDArray[np.float64],
     mean_a: NDArray[np.float32],
     deviation_a: NDArray[np.float32],
-    mean_b: np.float64,
-    deviation_b: np.float64,
+    mean_b: NDArray[np.floating] | np.float64,
+    deviation_b: NDArray[np.floating] | np.float64,
 ) -> NDArray[np.float64]:
+    """(k,) scores: cosines in standard deviations from the strangers of either side; the cosines without a cohort."""
     from_a = (cosines - mean_a.astype(np.float64)) / deviation_a.astype(np.float64)
     from_b = (cosines - mean_b) / deviation_b
     half_sum: NDArray[np.float64] = 0.5 * (from_a + from_b)

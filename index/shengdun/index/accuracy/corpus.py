@@ -19,10 +19,11 @@ from shengdun.index.errors import IndexRoomError
 MANIFEST_NAME: Final = "MANIFEST.csv"
 _REQUIRED: Final = ("path", "speaker")
 _NAMED: Final = 5
-_SUFFIXES: Final = frozenset({
+SUFFIXES: Final = frozenset({
     ".3gp", ".aac", ".aif", ".aiff", ".amr", ".au", ".caf", ".flac", ".gsm", ".m4a", ".mka", ".mkv",
     ".mov", ".mp3", ".mp4", ".oga", ".ogg", ".opus", ".wav", ".webm", ".wma",
 })  # fmt: skip
+"""Files with another ending are not looked into."""
 
 
 class CorpusInvalid(IndexRoomError):
@@ -113,7 +114,7 @@ def read_corpus(source: Path, *, only: Sequence[str] = ()) -> Corpus:
     missing = [row.name for row in rows if not row.path.is_file()]
     if missing:
         raise CorpusInvalid(
-            f"{source.name} lists recordings that are not there: {_names(missing)}. "
+            f"{source.name} lists recordings that are not there: {names_of(missing)}. "
             "Correct their paths; they are relative to the manifest."
         )
     recordings = _distinct(_filled(rows, warnings), warnings)
@@ -184,13 +185,13 @@ def _folder_rows(folder: Path, warnings: list[str]) -> Iterator[_Row]:
         if path.is_dir() or any(part.startswith(".") for part in parts):
             continue
         name = "/".join(parts)
-        if len(parts) == 2 and path.suffix.lower() in _SUFFIXES:
+        if len(parts) == 2 and path.suffix.lower() in SUFFIXES:
             yield _Row(name=name, path=path, corpus="", speaker=parts[0])
         else:
             others.append(name)
     if others:
         warnings.append(
-            f"not read, because they are no recordings at <speaker>/<recording>: {_names(others)}"
+            f"not read, because they are no recordings at <speaker>/<recording>: {names_of(others)}"
         )
 
 
@@ -199,7 +200,7 @@ def _only(rows: list[_Row], only: Sequence[str]) -> list[_Row]:
     unknown = [name for name in only if name not in known]
     if unknown:
         raise CorpusInvalid(
-            f"The manifest has no corpus {_names(unknown)}; it has: {', '.join(sorted(known - {''})) or 'none'}."
+            f"The manifest has no corpus {names_of(unknown)}; it has: {', '.join(sorted(known - {''})) or 'none'}."
         )
     return [row for row in rows if row.corpus in only]
 
@@ -207,7 +208,7 @@ def _only(rows: list[_Row], only: Sequence[str]) -> list[_Row]:
 def _filled(rows: list[_Row], warnings: list[str]) -> list[_Row]:
     empty = [row.name for row in rows if not row.path.stat().st_size]
     if empty:
-        warnings.append(f"left out, because they are empty: {_names(empty)}")
+        warnings.append(f"left out, because they are empty: {names_of(empty)}")
     return [row for row in rows if row.path.stat().st_size]
 
 
@@ -226,7 +227,7 @@ def _distinct(rows: list[_Row], warnings: list[str]) -> list[CorpusRecording]:
         if known is not recording:
             copies.append(f"{recording.name} (is {known.name})")
     if copies:
-        warnings.append(f"left out, because they are copies: {_names(copies)}")
+        warnings.append(f"left out, because they are copies: {names_of(copies)}")
     return list(found.values())
 
 
@@ -277,6 +278,7 @@ def _because(warnings: list[str]) -> str:
     return "".join(f" ({warning})" for warning in warnings)
 
 
-def _names(names: Sequence[str]) -> str:
+def names_of(names: Sequence[str]) -> str:
+    """The first few names, and how many more there are."""
     rest = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
     return ", ".join(names[:_NAMED]) + rest

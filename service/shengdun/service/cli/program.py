@@ -31,6 +31,7 @@ COMMANDS: Final = {
     "actor": "Show, change and erase actors and their voiceprints.",
     "embed": "Compute voiceprints of recordings into a file, without a server.",
     "evaluate": "Measure accuracy on a corpus, by telephone condition and length of the watchlist.",
+    "calibrate": "Make a site's calibration profile from its recorded calls.",
     "models": "List, install and verify voice models.",
     "profile": "Install, compare, activate and roll back calibration profiles.",
     "token": "Issue, list and revoke access tokens.",

@@ -1,0 +1,173 @@
+"""``shengdun calibrate``."""
+
+import re
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+from shengdun.fingerprint.voice.model_store import ModelStore
+from shengdun.index.accuracy.corpus import names_of
+from shengdun.index.accuracy.embeddings import processors
+from shengdun.index.calibration import default_profile
+from shengdun.index.fitting.gain import Gain, measure_gain
+from shengdun.index.fitting.recordings import CallFolder, CallListener, HeardCalls, read_calls
+from shengdun.index.fitting.site import SiteFit, fit_site_profile
+from shengdun.index.profile_library import ProfileLibrary
+from shengdun.service.cli.measuring import tell
+from shengdun.service.cli.output import note, say
+from shengdun.service.cli.places import Config, DataDir, settings_of
+from shengdun.service.errors import SettingsInvalid
+
+app = typer.Typer()
+
+_NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+_FIGURES: Final = (("eer", "EER %", 100.0), ("cllr", "Cllr", 1.0), ("min_cllr", "min Cllr", 1.0))
+
+
+@app.command(
+    name="calibrate",
+    epilog="Exit code 1 when the calls are too few or too much alike: nothing is written then.",
+)
+def calibrate(
+    calls: Annotated[
+        Path,
+        typer.Argument(
+            metavar="CALLS", help="A folder of recorded calls, the callers' side, searched whole."
+        ),
+    ],
+    *,
+    name: Annotated[
+        str, typer.Option("--name", metavar="NAME", help="Of the new profile.")
+    ] = "site",
+    labels: Annotated[
+        Path | None,
+        typer.Option(
+            "--labels",
+            metavar="CSV",
+            help="Who calls, where that is known: columns path, relative to CALLS, and speaker.",
+        ),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output", metavar="FILE", help="Write the profile here; else into the library."
+        ),
+    ] = None,
+    cache: Annotated[
+        Path | None,
+        typer.Option(
+            "--cache",
+            metavar="DIR",
+            help="Keep voiceprints here, so that a run can be stopped and taken up again. They are personal biometric "
+            "data and written unprotected.",
+        ),
+    ] = None,
+    jobs: Annotated[
+        int | None, typer.Option("--jobs", min=1, help="Recordings at once; else all processors.")
+    ] = None,
+    config: Config = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Make this site's calibration profile from its own calls; the callers needn't be known.
+
+    The profile holds voiceprints of up to 1,500 of the callers, without names, by which levels are derived and drift is
+    noticed. Keep it as you keep voiceprints.
+    """
+    if not _NAME.fullmatch(name):
+        raise SettingsInvalid(
+            f"--name {name!r}: use 1 to 63 lower-case letters, digits and hyphens, not a hyphen first"
+        )
+    settings = settings_of(config, data_dir)
+    folder = read_calls(calls, labels)
+    for warning in folder.warnings:
+        note(f"warning: {warning}")
+    store = ModelStore(settings.models_directory)
+    model = store.voice_model(settings.voice.model)
+    base = default_profile(model.model_id)
+    listener = CallListener(
+        model=model,
+        activity=store.voice_activity(),
+        cache=cache,
+        limit_s=settings.server.recording_max_s,
+    )
+    heard = listener.hear_all(
+        folder.recordings,
+        jobs=jobs or processors(),
+        progress=lambda done, of: tell("calls", done, of),
+    )
+    _warn(heard)
+    fit = fit_site_profile(
+        base, heard.calls, name=name, provenance=_provenance(folder, heard, labelled=bool(labels))
+    )
+    for warning in fit.warnings:
+        note(f"warning: {warning}")
+    if output is not None:
+        fit.profile.save(output)
+        output.chmod(0o600)
+    else:
+        ProfileLibrary.of(settings.data_dir).keep(fit.profile)
+    _report(fit, measure_gain(fit, base))
+    _say_what_next(fit, output)
+
+
+def _warn(heard: HeardCalls) -> None:
+    for name, reason in list(heard.failures.items())[:20]:
+        note(f"warning: {name} is left out: {reason}")
+    if len(heard.failures) > 20:
+        note(f"warning: {names_of(list(heard.failures)[20:])} are left out for such reasons too")
+
+
+def _provenance(folder: CallFolder, heard: HeardCalls, *, labelled: bool) -> str:
+    net_speech_s = sum(call.total_s for call in heard.calls)
+    known = sum(call.speaker is not None for call in heard.calls)
+    return (
+        f"{len(heard.calls)} of {len(folder.recordings)} recorded calls with {net_speech_s / 60:.0f} min of speech"
+        + (f", {known} of them labelled." if labelled else ", none of them labelled.")
+    )
+
+
+def _report(fit: SiteFit, gain: Gain | None) -> None:
+    strangers = fit.profile.strangers
+    assert strangers is not None
+    say(f"{fit.profile.provenance} They are by about {fit.voices.count:.0f} voices.")
+    if fit.labelled_voices:
+        say(f"Labels of {fit.labelled_voices} voices moved the map to likelihood ratios.")
+    say(
+        f"{strangers.call_count} calls are kept to derive levels by. They can show false flags down to about "
+        f"{10_000 / (2 * strangers.call_count):.0f} in 10,000 calls."
+    )
+    if gain is None:
+        say("What it gains can't be said: too few calls have 6 s of speech.")
+        return
+    compared = "labelled calls" if gain.labelled else "halves of calls (which flatters both)"
+    say(
+        f"Compared with {fit.profile.based_on} on {compared}, by profiles made without them "
+        f"({gain.targets} pairs of one voice, {gain.others} of two):"
+    )
+    for key, title, factor in _FIGURES:
+        base, site, change = (figures[key] for figures in (gain.base, gain.site, gain.change))
+        say(
+            f"  {title:9} {base.value * factor:6.3f} -> {site.value * factor:6.3f}   "
+            f"change {change.value * factor:+.3f} [{change.low * factor:+.3f}, {change.high * factor:+.3f}]"
+        )
+    say(_verdict(gain))
+
+
+def _verdict(gain: Gain) -> str:
+    if gain.is_loss:
+        return "This is a LOSS, surely. Don't activate it before you have found out why: are these the callers' sides?"
+    if gain.is_sure:
+        return "This is a gain, surely (95 %)."
+    return "Whether this is a gain isn't sure. More calls, or labels, would show it."
+
+
+def _say_what_next(fit: SiteFit, output: Path | None) -> None:
+    profile_id = fit.profile.profile_id
+    if output is not None:
+        say(f"{profile_id} is written to {output}. Put it into use with:")
+        say(f"  shengdun profile install {output}")
+    else:
+        say(f"{profile_id} is in the library. Put it into use with:")
+    say(f"  shengdun profile shadow {profile_id}      # beside the one in use, or")
+    say(f"  shengdun profile activate {profile_id} --reason '...'")
