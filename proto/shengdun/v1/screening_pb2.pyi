@@ -350,6 +350,7 @@ class LineInfo(_message.Message):
     WATCHLIST_IDS_FIELD_NUMBER: _builtins.int
     POLICY_ID_FIELD_NUMBER: _builtins.int
     BUDGET_FIELD_NUMBER: _builtins.int
+    STANDING_FIELD_NUMBER: _builtins.int
     line: _builtins.str
     """Its name."""
     policy_id: _builtins.str
@@ -362,6 +363,10 @@ class LineInfo(_message.Message):
     def budget(self) -> _duration_pb2.Duration:
         """Time from the chunk that completes a window to its decision."""
 
+    @_builtins.property
+    def standing(self) -> Global___LineStanding:
+        """Where it stands with its promise of false flags."""
+
     def __init__(
         self,
         *,
@@ -369,11 +374,83 @@ class LineInfo(_message.Message):
         watchlist_ids: _abc.Iterable[_builtins.str] | None = ...,
         policy_id: _builtins.str = ...,
         budget: _duration_pb2.Duration | None = ...,
+        standing: Global___LineStanding | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["budget", b"budget"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["budget", b"budget", "standing", b"standing"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["budget", b"budget", "line", b"line", "policy_id", b"policy_id", "watchlist_ids", b"watchlist_ids"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["budget", b"budget", "line", b"line", "policy_id", b"policy_id", "standing", b"standing", "watchlist_ids", b"watchlist_ids"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___LineInfo: _TypeAlias = LineInfo  # noqa: Y015
+
+@_typing.final
+class LineStanding(_message.Message):
+    """Where a line stands with its promise of false flags, on this server and since it started."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LEVELS_FIELD_NUMBER: _builtins.int
+    ADVISORY_FIELD_NUMBER: _builtins.int
+    ADVISORY_REASONS_FIELD_NUMBER: _builtins.int
+    PROMISED_FALSE_FLAGS_PER_10000_CALLS_FIELD_NUMBER: _builtins.int
+    EXPLANATION_FIELD_NUMBER: _builtins.int
+    DERIVATION_TIME_FIELD_NUMBER: _builtins.int
+    CALLS_FIELD_NUMBER: _builtins.int
+    FLAGGED_CALLS_FIELD_NUMBER: _builtins.int
+    SCORE_DRIFT_FIELD_NUMBER: _builtins.int
+    advisory: _builtins.bool
+    """Whether decisions are only hints."""
+    promised_false_flags_per_10000_calls: _builtins.float
+    """What the line promises: of 10,000 calls by people on none of its watchlists, at most so many are flagged; absent
+    when it promises nothing.
+    """
+    explanation: _builtins.str
+    """For people, why the promise can't be kept; empty when it can."""
+    calls: _builtins.int
+    """Calls with enough speech for a decision."""
+    flagged_calls: _builtins.int
+    """Those that were MEDIUM or HIGH at any time; compare them with what reviews find."""
+    score_drift: _builtins.float
+    """How far the last callers score from those of the calibration profile: at 1 the alarm is raised; absent without a
+    site's profile.
+    """
+    @_builtins.property
+    def levels(self) -> _decision_pb2.AppliedLevels:
+        """The levels in force, for calls that name no watchlists of their own."""
+
+    @_builtins.property
+    def advisory_reasons(self) -> _containers.RepeatedScalarFieldContainer[_decision_pb2.AdvisoryReason.ValueType]:
+        """Why they are."""
+
+    @_builtins.property
+    def derivation_time(self) -> _duration_pb2.Duration:
+        """How long it took to derive the levels; absent when none were derived."""
+
+    def __init__(
+        self,
+        *,
+        levels: _decision_pb2.AppliedLevels | None = ...,
+        advisory: _builtins.bool = ...,
+        advisory_reasons: _abc.Iterable[_decision_pb2.AdvisoryReason.ValueType] | None = ...,
+        promised_false_flags_per_10000_calls: _builtins.float | None = ...,
+        explanation: _builtins.str = ...,
+        derivation_time: _duration_pb2.Duration | None = ...,
+        calls: _builtins.int = ...,
+        flagged_calls: _builtins.int = ...,
+        score_drift: _builtins.float | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_promised_false_flags_per_10000_calls", b"_promised_false_flags_per_10000_calls", "_score_drift", b"_score_drift", "derivation_time", b"derivation_time", "levels", b"levels", "promised_false_flags_per_10000_calls", b"promised_false_flags_per_10000_calls", "score_drift", b"score_drift"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_promised_false_flags_per_10000_calls", b"_promised_false_flags_per_10000_calls", "_score_drift", b"_score_drift", "advisory", b"advisory", "advisory_reasons", b"advisory_reasons", "calls", b"calls", "derivation_time", b"derivation_time", "explanation", b"explanation", "flagged_calls", b"flagged_calls", "levels", b"levels", "promised_false_flags_per_10000_calls", b"promised_false_flags_per_10000_calls", "score_drift", b"score_drift"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__promised_false_flags_per_10000_calls: _TypeAlias = _typing.Literal["promised_false_flags_per_10000_calls"]  # noqa: Y015
+    _WhichOneofArgType__promised_false_flags_per_10000_calls: _TypeAlias = _typing.Literal["_promised_false_flags_per_10000_calls", b"_promised_false_flags_per_10000_calls"]  # noqa: Y015
+    _WhichOneofReturnType__score_drift: _TypeAlias = _typing.Literal["score_drift"]  # noqa: Y015
+    _WhichOneofArgType__score_drift: _TypeAlias = _typing.Literal["_score_drift", b"_score_drift"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__promised_false_flags_per_10000_calls) -> _WhichOneofReturnType__promised_false_flags_per_10000_calls | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__score_drift) -> _WhichOneofReturnType__score_drift | None: ...
+
+Global___LineStanding: _TypeAlias = LineStanding  # noqa: Y015

@@ -36,6 +36,7 @@ from shengdun.service.calls import LiveCalls
 from shengdun.service.lanes import FrontLane, VoiceprintLane
 from shengdun.service.lines import Lines
 from shengdun.service.profile_following import ChosenProfiles, ProfileFollower, ProfileSource
+from shengdun.service.promises import PromiseKeeper
 from shengdun.service.screener import Screener
 from shengdun.service.screening import ScreeningServicer
 from shengdun.service.settings import Settings, VoiceSettings
@@ -119,8 +120,11 @@ async def open_application(settings: Settings, tokens: TokenFile) -> AsyncIterat
             registry = await _open_registry(settings, store, voice, stack)
         await stack.enter_async_context(ProfileFollower(voice.profiles, voice.chosen, registry))
         calls = LiveCalls(CallDirectory(store, registry.keys), max_calls=settings.server.max_calls)
+        lines = Lines(settings.lines)
+        promises = PromiseKeeper(lines, registry, voice.model.model_id)
         screener = Screener(
-            lines=Lines(settings.lines),
+            lines=lines,
+            promises=await stack.enter_async_context(promises),
             model=voice.model,
             activity=voice.activity,
             registry=registry,

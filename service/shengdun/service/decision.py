@@ -33,6 +33,43 @@ class PartialReason(Enum):
     VOICEPRINTS_MISSING = "voiceprints_missing"
 
 
+class AdvisoryReason(Enum):
+    """Why the rate of false flags that a line asks for is not vouched for."""
+
+    NO_SITE_PROFILE = "no_site_profile"
+    PROMISE_NOT_KEPT = "promise_not_kept"
+    SCORE_DRIFT = "score_drift"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AppliedLevels:
+    """The levels of a decision.
+
+    Attributes:
+        medium: least probability of MEDIUM.
+        high: least probability of HIGH.
+        expected: of 10,000 calls by people on no watchlist, how many are expected to be flagged; None if not known.
+        lower: lower end of the 95 % interval of that.
+        upper: its upper end.
+    """
+
+    medium: float
+    high: float
+    expected: float | None = None
+    lower: float | None = None
+    upper: float | None = None
+
+    def __post_init__(self) -> None:
+        if not 0.0 < self.medium < self.high < 1.0:
+            raise ValueError("levels must be between 0 and 1, medium below high")
+
+    def level_of(self, probability: float) -> Level:
+        """The level at a probability, 0 to 1."""
+        if probability >= self.high:
+            return Level.HIGH
+        return Level.MEDIUM if probability >= self.medium else Level.LOW
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CandidateOutcome:
     """One actor as a candidate for the caller's identity.
@@ -114,16 +151,20 @@ class Risk:
         probability: that the caller is on any of the watchlists; None while there is not enough speech.
         flags: strongest first.
         watchlists: one outcome for each watchlist that was screened.
+        levels: those that were applied; None while there is not enough speech.
+        advisory_reasons: why this is only a hint; empty when the line's promise stands behind it.
     """
 
     level: Level | None = None
     probability: float | None = None
     flags: tuple[KnownActorVoice, ...] = ()
     watchlists: tuple[WatchlistOutcome, ...] = ()
+    levels: AppliedLevels | None = None
+    advisory_reasons: tuple[AdvisoryReason, ...] = ()
 
     def __post_init__(self) -> None:
-        if (self.level is None) != (self.probability is None):
-            raise ValueError("a level and a probability come together")
+        if not (self.level is None) == (self.probability is None) == (self.levels is None):
+            raise ValueError("a level, a probability and the levels applied come together")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

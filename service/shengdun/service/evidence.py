@@ -16,6 +16,7 @@ from shengdun.index.scoring import aggregate
 from shengdun.index.snapshot import Snapshot, WatchlistResult
 from shengdun.service.decision import Risk
 from shengdun.service.lines import Line
+from shengdun.service.promises import CallWatch
 from shengdun.service.risk import assess
 
 _OTHER_VOICE_LLR: Final = 2.0
@@ -47,6 +48,7 @@ class VoiceEvidence:
             calibration profile counts from the next window on.
         watchlist_ids: the watchlists to search; none means every watchlist there is.
         line: the line whose policy weighs the evidence.
+        watch: follows the call for the promise of its line.
     """
 
     def __init__(
@@ -56,7 +58,9 @@ class VoiceEvidence:
         snapshot: Callable[[], Snapshot],
         watchlist_ids: Sequence[str],
         line: Line,
+        watch: CallWatch | None = None,
     ) -> None:
+        self._watch = watch
         self._model = model
         self._snapshot = snapshot
         self._watchlist_ids = tuple(watchlist_ids)
@@ -124,7 +128,14 @@ class VoiceEvidence:
             profile_id=self._profile_id,
             at=at,
         )
-        return assess(results, self._line)
+        risk = assess(results, self._line)
+        if self._watch is not None:
+            self._watch.look(
+                aggregate(self.heard.voiceprints, self.heard.net_speech_s),
+                net_speech_s=self.net_speech_s,
+                risk=risk,
+            )
+        return risk
 
 
 def search_lists(

@@ -1,49 +1,71 @@
-"""Lines of business: the policy under which a call is screened."""
+"""Lines of business: the policy under which a call is screened, and where it stands."""
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
-from shengdun.service.decision import Level
+from shengdun.service.decision import AdvisoryReason, AppliedLevels, Level, Risk
 from shengdun.service.errors import LineUnknown
 from shengdun.service.settings import LineSettings
+from shengdun.service.standing import Standing, fixed_levels
 
 DEFAULT_LINE = "default"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Line:
     """A line of business with its policy.
+
+    The policy never changes. Where it stands does, as watchlists, profile and callers change: a new standing is put in
+    whole, by one thread, and read once for each decision.
 
     Attributes:
         name: as it is named in a call.
         policy: its settings.
         policy_id: ``name@`` and the first 12 hexadecimal digits of the SHA-256 of the settings.
+        standing: the levels in force, and what they may be relied on for.
     """
 
     name: str
     policy: LineSettings
     policy_id: str
+    standing: Standing
 
     @classmethod
     def from_settings(cls, name: str, policy: LineSettings) -> "Line":
         """Give the policy an id by its content, so that a decision can be traced to it."""
         digest = hashlib.sha256(policy.model_dump_json().encode()).hexdigest()
-        return cls(name=name, policy=policy, policy_id=f"{name}@{digest[:12]}")
+        return cls(
+            name=name,
+            policy=policy,
+            policy_id=f"{name}@{digest[:12]}",
+            standing=Standing.before_any(policy),
+        )
 
     @property
     def budget(self) -> timedelta:
         """Time from the chunk that completes a window to its decision."""
         return self.policy.budget
 
-    def level_of(self, probability: float) -> Level:
-        """The level at a probability, 0 to 1."""
-        if probability >= self.policy.levels.high:
-            return Level.HIGH
-        return Level.MEDIUM if probability >= self.policy.levels.medium else Level.LOW
+    def standing_for(
+        self, profile_ids: Collection[str], watchlist_ids: Collection[str]
+    ) -> Standing:
+        """The standing for a search; levels that were derived for other lists or another profile are not applied."""
+        standing = self.standing
+        return standing if standing.covers(profile_ids, watchlist_ids) else self._uncovered()
 
-    def action_at(self, level: Level | None) -> str:
+    def _uncovered(self) -> Standing:
+        promises = self.policy.false_flags_per_10000_calls is not None
+        reasons = set(self.standing.reasons) | {
+            AdvisoryReason.PROMISE_NOT_KEPT if promises else AdvisoryReason.NO_SITE_PROFILE
+        }
+        return Standing(
+            levels=fixed_levels(self.policy),
+            reasons=tuple(reason for reason in AdvisoryReason if reason in reasons),
+        )
+
+    def action_at(self, level: Level | None, *, advisory: bool) -> str:
         """What is recommended at a level; None is "not enough speech"."""
         actions = self.policy.actions
         match level:
@@ -51,22 +73,30 @@ class Line:
                 return actions.undecided
             case Level.LOW:
                 return actions.low
+            case Level.MEDIUM | Level.HIGH if advisory and actions.advisory is not None:
+                return actions.advisory
             case Level.MEDIUM:
                 return actions.medium
             case Level.HIGH:
                 return actions.high
 
-    def is_settled(self, *, probability: float, windows: int, net_speech_s: float) -> bool:
+    def is_settled(self, risk: Risk, *, windows: int, net_speech_s: float) -> bool:
         """Whether further speech would not change what is recommended, so that the call may rest.
 
         Two windows must agree before a caller is finally flagged, three before one is finally cleared: a single window
-        can be a cough, a second speaker or a codec at its worst.
+        can be a cough, a second speaker or a codec at its worst. Against derived levels no call is finally flagged
+        below HIGH, and a caller is finally cleared only as far below MEDIUM as it is with the fixed ones.
         """
         if net_speech_s >= self.policy.final_after_s:
             return True
-        flagged = windows >= 2 and probability >= self.policy.final_high
-        cleared = windows >= 3 and probability <= self.policy.final_low
+        if risk.probability is None or risk.levels is None:
+            return False
+        flagged = windows >= 2 and risk.probability >= max(self.policy.final_high, risk.levels.high)
+        cleared = windows >= 3 and risk.probability <= self._final_low(risk.levels)
         return flagged or cleared
+
+    def _final_low(self, levels: AppliedLevels) -> float:
+        return self.policy.final_low * min(1.0, levels.medium / self.policy.levels.medium)
 
 
 class Lines:

@@ -24,9 +24,18 @@ def assess(results: Sequence[WatchlistResult], line: Line) -> Risk:
         line: the line of the call.
     """
     filled = [result for result in results if result.size_actors]
+    standing = line.standing_for(
+        {result.profile_id for result in filled}, {result.watchlist_id for result in filled}
+    )
+    levels = standing.levels
     if not filled:
-        empty = tuple(_outcome(result, {}) for result in results)
-        return Risk(level=line.level_of(0.0), probability=0.0, watchlists=empty)
+        return Risk(
+            level=levels.level_of(0.0),
+            probability=0.0,
+            watchlists=tuple(_outcome(result, {}) for result in results),
+            levels=levels,
+            advisory_reasons=standing.reasons,
+        )
     prior = line.policy.prior / sum(result.size_actors for result in filled)
     posterior = combined_posterior(
         [_evidence(result, prior * result.size_actors) for result in filled]
@@ -37,10 +46,12 @@ def assess(results: Sequence[WatchlistResult], line: Line) -> Risk:
     listed = dict(zip((result.watchlist_id for result in filled), posterior.on_list, strict=True))
     outcomes = tuple(_outcome(result, probabilities) for result in results)
     return Risk(
-        level=line.level_of(posterior.on_any_list),
+        level=levels.level_of(posterior.on_any_list),
         probability=posterior.on_any_list,
-        flags=_flags(outcomes, listed, at_least=line.policy.levels.medium),
+        flags=_flags(outcomes, listed, at_least=levels.medium),
         watchlists=outcomes,
+        levels=levels,
+        advisory_reasons=standing.reasons,
     )
 
 

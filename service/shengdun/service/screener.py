@@ -16,6 +16,7 @@ from shengdun.service.convert.calls import CallRequest
 from shengdun.service.evidence import VoiceEvidence
 from shengdun.service.lanes import FrontLane, VoiceprintLane
 from shengdun.service.lines import Line, Lines
+from shengdun.service.promises import PromiseKeeper
 from shengdun.service.session import CallSession, Versions
 from shengdun.service.shadows import Shadows
 
@@ -31,6 +32,7 @@ class Screener:
         model: the voice model.
         activity: the voice activity detector.
         registry: the watchlists.
+        promises: keeps where each line stands.
         front_lane: where audio is heard.
         voiceprint_lane: where voiceprints are computed and searched.
         shadows: what is tried out beside them.
@@ -40,6 +42,7 @@ class Screener:
     model: VoiceModel
     activity: VoiceActivity
     registry: Registry
+    promises: PromiseKeeper
     front_lane: FrontLane
     voiceprint_lane: VoiceprintLane
     shadows: Shadows
@@ -71,6 +74,7 @@ class Screener:
                 snapshot=lambda: self.registry.snapshot,
                 watchlist_ids=watchlist_ids,
                 line=line,
+                watch=self.promises.watch(line),
             ),
             front_lane=self.front_lane,
             voiceprint_lane=self.voiceprint_lane,

@@ -21,6 +21,7 @@ from shengdun.service.convert.calls import (
     recording_request,
 )
 from shengdun.service.convert.decisions import decision_message
+from shengdun.service.convert.lines import standing_message
 from shengdun.service.decision import Decision, PartialReason
 from shengdun.service.errors import CallIdle, CallTooLong, MessageTooLarge, ProtocolViolation
 from shengdun.service.inbox import Inbox
@@ -131,7 +132,10 @@ class ScreeningServicer(screening_pb2_grpc.ScreeningServiceServicer):
         lines = []
         for line in self._screener.lines:
             info = screening_pb2.LineInfo(
-                line=line.name, watchlist_ids=line.policy.watchlists, policy_id=line.policy_id
+                line=line.name,
+                watchlist_ids=line.policy.watchlists,
+                policy_id=line.policy_id,
+                standing=standing_message(line, self._screener.promises.figures(line)),
             )
             info.budget.FromTimedelta(line.budget)
             lines.append(info)

@@ -84,7 +84,7 @@ class CallSession:
         self._concluded = False
         self._sequence = 0
         self._state = State.NOT_ENOUGH_SPEECH
-        self._risk = Risk()
+        self._risk = Risk(advisory_reasons=line.standing.reasons)
         self._quality: AudioQuality = front_end.quality()
         self._position_s = 0.0
         self._net_speech_s = 0.0
@@ -167,11 +167,8 @@ class CallSession:
         self._quality = window.quality
         self._position_s = window.position_s
         self._net_speech_s = self._evidence.net_speech_s
-        assert risk.probability is not None
         settled = self._line.is_settled(
-            probability=risk.probability,
-            windows=self._evidence.windows,
-            net_speech_s=self._net_speech_s,
+            risk, windows=self._evidence.windows, net_speech_s=self._net_speech_s
         )
         self._state = State.FINAL if settled else State.PROVISIONAL
         self._shadows.hear(window.window.samples, self._evidence.heard)
@@ -210,7 +207,9 @@ class CallSession:
             net_speech=timedelta(seconds=self._net_speech_s),
             audio_quality=self._quality,
             several_voices=self._evidence.has_several_voices,
-            recommended_action=self._line.action_at(self._risk.level),
+            recommended_action=self._line.action_at(
+                self._risk.level, advisory=bool(self._risk.advisory_reasons)
+            ),
             latency=timedelta(seconds=max(0.0, self._now() - since)),
             partial_reasons=partial,
             line=self._line.name,

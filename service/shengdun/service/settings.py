@@ -123,7 +123,7 @@ class LogSettings(_Settings):
 
 
 class LevelSettings(_Settings):
-    """Probabilities at which a level begins."""
+    """Probabilities at which a level begins, where nothing better is known."""
 
     medium: Probability = 0.5
     """Least probability of MEDIUM."""
@@ -137,6 +137,26 @@ class LevelSettings(_Settings):
         return self
 
 
+class CostSettings(_Settings):
+    """What mistakes cost, in any unit; only their ratio counts."""
+
+    false_flag: Annotated[float, Field(gt=0)] = Field(examples=[1.0])
+    """Cost of flagging a caller who is on no watchlist."""
+    missed_agent: Annotated[float, Field(gt=0)] = Field(examples=[2.0])
+    """Cost of not flagging a caller who is; within a factor of a million of the other."""
+
+    @model_validator(mode="after")
+    def _comparable(self) -> "CostSettings":
+        if not 1e-6 <= self.false_flag / self.missed_agent <= 1e6:
+            raise ValueError("false_flag and missed_agent must be within a factor of a million")
+        return self
+
+    @property
+    def bayes_level(self) -> float:
+        """The least posterior at which flagging costs less than not flagging, 0 to 1 (Bayes' decision rule)."""
+        return self.false_flag / (self.false_flag + self.missed_agent)
+
+
 class ActionSettings(_Settings):
     """What is recommended at each level, in the words of the telephony system."""
 
@@ -148,6 +168,8 @@ class ActionSettings(_Settings):
     """At MEDIUM."""
     high: str = "route_to_specialist"
     """At HIGH."""
+    advisory: str | None = Field(default=None, examples=["log_only"])
+    """At MEDIUM and HIGH of a decision that is advisory only; none means the action of the level."""
 
 
 class LineSettings(_Settings):
@@ -158,8 +180,21 @@ class LineSettings(_Settings):
     prior: Probability = 0.03
     """Share of this line's calls that come from someone on its watchlists, before anything is heard. It bounds how many
     genuine callers can be flagged: raise it only on a line where listed agents really call that often."""
+    false_flags_per_10000_calls: Annotated[float, Field(gt=0, le=1000)] | None = Field(
+        default=None, examples=[10]
+    )
+    """The promise: of 10,000 calls by people on none of the watchlists, how many may reach MEDIUM at any time. Levels
+    are then derived from the calls of the site's calibration profile and the watchlists as they are. Until that is
+    done, and without such a profile, the fixed `levels` apply and decisions are advisory. None means no promise."""
+    false_flags_at_high_per_10000_calls: Annotated[float, Field(gt=0, le=1000)] | None = Field(
+        default=None, examples=[1]
+    )
+    """How many of these may reach HIGH; none means a tenth of the promise."""
+    costs: CostSettings | None = None
+    """What mistakes cost: MEDIUM begins where flagging costs less than not flagging, HIGH at ten times those odds.
+    Beside a promise the stricter of the two wins."""
     levels: LevelSettings = LevelSettings()
-    """Probabilities at which a level begins."""
+    """Probabilities at which a level begins, without a promise and costs. May not be set beside either."""
     actions: ActionSettings = ActionSettings()
     """What is recommended at each level."""
     budget_ms: Annotated[int, Field(ge=10, le=60_000)] = 300
@@ -170,6 +205,31 @@ class LineSettings(_Settings):
     """A probability at or above this makes the decision final early, from the second window on."""
     final_low: Probability = 0.0005
     """A probability at or below this makes the decision final early, from the third window on."""
+
+    @model_validator(mode="after")
+    def _agreeing(self) -> "LineSettings":
+        promise, at_high = (
+            self.false_flags_per_10000_calls,
+            self.false_flags_at_high_per_10000_calls,
+        )
+        if at_high is not None and (promise is None or at_high >= promise):
+            raise ValueError(
+                "false_flags_at_high_per_10000_calls must be below false_flags_per_10000_calls, and needs it"
+            )
+        if self.levels != LevelSettings() and (promise is not None or self.costs is not None):
+            raise ValueError(
+                "levels are derived from false_flags_per_10000_calls and costs; take out either these or levels"
+            )
+        return self
+
+    @property
+    def high_share(self) -> float:
+        """The share of the false flags at MEDIUM that may reach HIGH, above 0 and below 1."""
+        promise, at_high = (
+            self.false_flags_per_10000_calls,
+            self.false_flags_at_high_per_10000_calls,
+        )
+        return 0.1 if promise is None or at_high is None else at_high / promise
 
     @property
     def budget(self) -> timedelta:

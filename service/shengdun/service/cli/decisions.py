@@ -22,6 +22,8 @@ def decision_line(decision: Decision, *, timed: bool) -> str:
     reasons = [finding.value for finding in decision.audio_quality.findings]
     reasons += [reason.value for reason in decision.partial_reasons]
     reasons += shadow_notes(decision)
+    if decision.advisory:
+        reasons.append("advisory: " + " ".join(each.value for each in decision.advisory_reasons))
     return "  ".join(parts) + (f"  [{', '.join(reasons)}]" if reasons else "")
 
 

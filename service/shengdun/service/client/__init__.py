@@ -6,6 +6,8 @@ This package is the public surface; what it names here is all that a user of the
 from shengdun.service.client.calls import CallStream
 from shengdun.service.client.client import ShengdunClient
 from shengdun.service.contract.decisions import (
+    AdvisoryReason,
+    AppliedLevels,
     AudioEncoding,
     AudioFinding,
     AudioFormat,
@@ -19,6 +21,7 @@ from shengdun.service.contract.decisions import (
     FlagType,
     KnownActorVoice,
     LineInfo,
+    LineStanding,
     PartialReason,
     RiskLevel,
     ScreenedRecording,
@@ -53,6 +56,8 @@ __all__ = [
     "Actor",
     "ActorChanges",
     "AddedVoiceprints",
+    "AdvisoryReason",
+    "AppliedLevels",
     "AudioEncoding",
     "AudioFinding",
     "AudioFormat",
@@ -74,6 +79,7 @@ __all__ = [
     "KnownActorVoice",
     "LikelyDuplicate",
     "LineInfo",
+    "LineStanding",
     "NewActor",
     "NewWatchlist",
     "PartialReason",

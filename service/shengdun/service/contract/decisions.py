@@ -134,6 +134,38 @@ class PartialReason(Enum):
     UNKNOWN = "unknown"
 
 
+class AdvisoryReason(Enum):
+    """Why a decision may only be used as a hint."""
+
+    NO_SITE_PROFILE = "no_site_profile"
+    """The calibration profile was not made from this site's calls."""
+    PROMISE_NOT_KEPT = "promise_not_kept"
+    """So low a rate of false flags can't be vouched for with this profile and these watchlists."""
+    SCORE_DRIFT = "score_drift"
+    """Callers no longer score as those did whom the profile was made from."""
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AppliedLevels:
+    """The levels that a decision was made with.
+
+    Attributes:
+        medium: least probability of MEDIUM.
+        high: least probability of HIGH.
+        expected_false_flags_per_10000_calls: of 10,000 calls by people who are on no watchlist, how many are expected
+            to be flagged; None where the profile can't tell.
+        expected_false_flags_lower: lower end of its 95 % interval.
+        expected_false_flags_upper: its upper end.
+    """
+
+    medium: float
+    high: float
+    expected_false_flags_per_10000_calls: float | None
+    expected_false_flags_lower: float | None
+    expected_false_flags_upper: float | None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KnownActorVoice:
     """The evidence of a voice that is on a watchlist; ``probability`` is 0 to 1."""
@@ -235,6 +267,9 @@ class Decision:
         calibration_profile_id: the calibration profile, by name and content.
         decided_at: when.
         audio_position: position in the call's audio up to which it was heard.
+        advisory: whether it is only a hint, because no rate of false flags stands behind it.
+        advisory_reasons: why.
+        applied_levels: the levels that were applied; None while there is not enough speech.
         shadows: what is tried out beside it says; no part of the decision.
     """
 
@@ -258,6 +293,9 @@ class Decision:
     calibration_profile_id: str
     decided_at: datetime
     audio_position: timedelta
+    advisory: bool = False
+    advisory_reasons: tuple[AdvisoryReason, ...] = ()
+    applied_levels: AppliedLevels | None = None
     shadows: tuple[ShadowOutcome, ...] = ()
 
     @property
@@ -285,13 +323,50 @@ class ScreenedRecording:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LineStanding:
+    """Where a line stands with its promise of false flags, on this server and since it started.
+
+    Attributes:
+        levels: in force, for calls that name no watchlists of their own.
+        advisory: whether decisions are only hints.
+        advisory_reasons: why.
+        promised_false_flags_per_10000_calls: what the line promises; None when it promises nothing.
+        explanation: for people, why the promise can't be kept; empty when it can.
+        derivation_time: how long it took to derive the levels; None when none were.
+        calls: calls with enough speech for a decision.
+        flagged_calls: those that were MEDIUM or HIGH at any time.
+        score_drift: how far the last callers score from those of the calibration profile, 1 being the alarm; None
+            without a site's profile.
+    """
+
+    levels: AppliedLevels | None
+    advisory: bool
+    advisory_reasons: tuple[AdvisoryReason, ...]
+    promised_false_flags_per_10000_calls: float | None
+    explanation: str
+    derivation_time: timedelta | None
+    calls: int
+    flagged_calls: int
+    score_drift: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LineInfo:
-    """A line of business as the server has it; no watchlists means all there are."""
+    """A line of business as the server has it; no watchlists means all there are.
+
+    Attributes:
+        line: its name.
+        watchlist_ids: the watchlists it screens.
+        policy_id: its policy, by name and content.
+        budget: time from the chunk that completes a window to its decision.
+        standing: where it stands with its promise; None from a server that is older than this client.
+    """
 
     line: str
     watchlist_ids: tuple[str, ...]
     policy_id: str
     budget: timedelta
+    standing: LineStanding | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -95,6 +95,7 @@ def server_info_from_wire(wire: screening_pb2.GetServerInfoResponse) -> values.S
                 watchlist_ids=tuple(line.watchlist_ids),
                 policy_id=line.policy_id,
                 budget=line.budget.ToTimedelta(),
+                standing=_standing(line.standing) if line.HasField("standing") else None,
             )
             for line in wire.lines
         ),
@@ -136,6 +137,9 @@ def decision_from_wire(wire: decision_pb2.Decision) -> values.Decision:
         decided_at=wire.decide_time.ToDatetime(UTC),
         audio_position=wire.audio_position.ToTimedelta(),
         shadows=tuple(_shadow(shadow) for shadow in wire.shadows),
+        advisory=wire.advisory,
+        advisory_reasons=_advisory_reasons(wire.advisory_reasons),
+        applied_levels=_levels(wire.applied_levels) if wire.HasField("applied_levels") else None,
     )
 
 
@@ -151,6 +155,50 @@ def audio_quality_from_wire(wire: audio_pb2.AudioQuality) -> values.AudioQuality
             from_wire(values.AudioFinding, audio_pb2.AudioFinding.Name, "AUDIO_FINDING_", finding)
             for finding in wire.findings
         ),
+    )
+
+
+def _advisory_reasons(
+    wire: Iterable[decision_pb2.AdvisoryReason.ValueType],
+) -> tuple[values.AdvisoryReason, ...]:
+    return tuple(
+        from_wire(
+            values.AdvisoryReason, decision_pb2.AdvisoryReason.Name, "ADVISORY_REASON_", reason
+        )
+        for reason in wire
+    )
+
+
+def _levels(wire: decision_pb2.AppliedLevels) -> values.AppliedLevels:
+    known = wire.HasField("expected_false_flags_per_10000_calls")
+    return values.AppliedLevels(
+        medium=wire.medium,
+        high=wire.high,
+        expected_false_flags_per_10000_calls=(
+            wire.expected_false_flags_per_10000_calls if known else None
+        ),
+        expected_false_flags_lower=wire.expected_false_flags_lower if known else None,
+        expected_false_flags_upper=wire.expected_false_flags_upper if known else None,
+    )
+
+
+def _standing(wire: screening_pb2.LineStanding) -> values.LineStanding:
+    return values.LineStanding(
+        levels=_levels(wire.levels) if wire.HasField("levels") else None,
+        advisory=wire.advisory,
+        advisory_reasons=_advisory_reasons(wire.advisory_reasons),
+        promised_false_flags_per_10000_calls=(
+            wire.promised_false_flags_per_10000_calls
+            if wire.HasField("promised_false_flags_per_10000_calls")
+            else None
+        ),
+        explanation=wire.explanation,
+        derivation_time=(
+            wire.derivation_time.ToTimedelta() if wire.HasField("derivation_time") else None
+        ),
+        calls=wire.calls,
+        flagged_calls=wire.flagged_calls,
+        score_drift=wire.score_drift if wire.HasField("score_drift") else None,
     )
 
 

@@ -1,7 +1,11 @@
 """Decisions and audio: from domain values to messages."""
 
+from collections.abc import Iterable
+
 from shengdun.fingerprint.voice.quality import AudioQuality, Finding
 from shengdun.service.decision import (
+    AdvisoryReason,
+    AppliedLevels,
     CandidateOutcome,
     Decision,
     KnownActorVoice,
@@ -41,6 +45,11 @@ _PARTIAL_REASONS = {
     PartialReason.NO_WATCHLISTS: decision_pb2.PARTIAL_REASON_NO_WATCHLISTS,
     PartialReason.VOICEPRINTS_MISSING: decision_pb2.PARTIAL_REASON_VOICEPRINTS_MISSING,
 }
+_ADVISORY_REASONS = {
+    AdvisoryReason.NO_SITE_PROFILE: decision_pb2.ADVISORY_REASON_NO_SITE_PROFILE,
+    AdvisoryReason.PROMISE_NOT_KEPT: decision_pb2.ADVISORY_REASON_PROMISE_NOT_KEPT,
+    AdvisoryReason.SCORE_DRIFT: decision_pb2.ADVISORY_REASON_SCORE_DRIFT,
+}
 
 
 def decision_message(decision: Decision) -> decision_pb2.Decision:
@@ -63,12 +72,35 @@ def decision_message(decision: Decision) -> decision_pb2.Decision:
         model_id=decision.model_id,
         calibration_profile_id=decision.calibration_profile_id,
         shadows=[_shadow(outcome) for outcome in decision.shadows],
+        advisory=bool(decision.risk.advisory_reasons),
+        advisory_reasons=advisory_reason_messages(decision.risk.advisory_reasons),
+        applied_levels=levels_message(decision.risk.levels),
     )
     message.net_speech.FromTimedelta(decision.net_speech)
     message.latency.FromTimedelta(decision.latency)
     message.audio_position.FromTimedelta(decision.audio_position)
     message.decide_time.FromDatetime(decision.decided_at)
     return message
+
+
+def advisory_reason_messages(
+    reasons: Iterable[AdvisoryReason],
+) -> list[decision_pb2.AdvisoryReason.ValueType]:
+    """Why something is advisory, as messages."""
+    return [_ADVISORY_REASONS[reason] for reason in reasons]
+
+
+def levels_message(levels: AppliedLevels | None) -> decision_pb2.AppliedLevels | None:
+    """Levels as a message."""
+    if levels is None:
+        return None
+    return decision_pb2.AppliedLevels(
+        medium=levels.medium,
+        high=levels.high,
+        expected_false_flags_per_10000_calls=levels.expected,
+        expected_false_flags_lower=levels.lower,
+        expected_false_flags_upper=levels.upper,
+    )
 
 
 def quality_message(quality: AudioQuality) -> audio_pb2.AudioQuality:

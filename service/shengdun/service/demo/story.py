@@ -165,6 +165,12 @@ def summary(
     yield f"  machine                      {machine()}"
     yield f"  model                        {info.model_id}"
     yield f"  calibration profile          {info.calibration_profile_id}"
+    reasons = {
+        reason for call in calls for each in call.decisions for reason in each.advisory_reasons
+    }
+    if reasons:
+        told = ", ".join(sorted(reason.name for reason in reasons))
+        yield f"  all this is advisory         {told}: no rate of false flags is promised"
 
 
 def _levels(calls: Sequence[PlayedCall], outcome: Outcome) -> str:
