@@ -15,12 +15,13 @@ import argparse
 import contextlib
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 from benchmarks.accuracy.peer_sides import PeerEmbedder
 from benchmarks.accuracy.peers import Peer, PeerUnavailable, PlainPath, Resemblyzer
-from benchmarks.accuracy.profiles import shipped_profiles
+from benchmarks.accuracy.profiles import HELD_OUT, shipped_profiles, site_profiles
 from benchmarks.accuracy.side_by_side import COMPARED_S, ComparisonPlan, compare
 from benchmarks.accuracy.side_by_side_report import write_report
 
@@ -31,6 +32,7 @@ from shengdun.fingerprint.voice.model_store import ModelStore
 from shengdun.index.accuracy.corpus import read_corpus
 from shengdun.index.accuracy.embeddings import Embedder, EmbeddingCache
 from shengdun.index.accuracy.evaluation import SECONDS
+from shengdun.index.calibration import default_profile
 
 _STEPS: Final = 20
 
@@ -61,6 +63,10 @@ def _run(arguments: argparse.Namespace, stack: contextlib.ExitStack) -> None:
         peers.append(stack.enter_context(Resemblyzer(arguments.resemblyzer)))
     seconds = tuple(sorted(set(arguments.seconds)))
     kept = EmbeddingCache(cache and cache / "peers")
+    shipped = shipped_profiles(model.model_id, arguments.held_out)
+    # A profile that was fitted on the spot for some other voice model may know nothing of sites.
+    knows_sites = default_profile(model.model_id).site_coefficients is not None
+    site = partial(site_profiles, shipped, corpus) if knows_sites else None
     found = compare(
         corpus,
         ComparisonPlan(
@@ -75,7 +81,8 @@ def _run(arguments: argparse.Namespace, stack: contextlib.ExitStack) -> None:
             PeerEmbedder(peer=peer, audio=embedder, acoustics=acoustics, cache=kept)
             for peer in peers
         ],
-        shipped_profiles(model.model_id),
+        shipped,
+        site=site,
         dimension=model.dimension,
         progress=_tell,
     )
@@ -97,6 +104,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seconds", action="append", default=[], type=float)
     parser.add_argument("--model", default="campplus-zh-en")
     parser.add_argument("--noise-and-rooms", type=Path)
+    parser.add_argument("--held-out", type=Path, default=HELD_OUT)
     parser.add_argument("--replicates", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)
     for meant_for_evaluate in ("--sizes", "--jobs", "--line"):

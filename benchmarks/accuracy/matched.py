@@ -35,9 +35,22 @@ class _Side:
     calls: Calls
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Matched:
+    """One system's trials.
+
+    Attributes:
+        counted: all of them; those that the system heard nothing in are misses.
+        heard: those that every system heard.
+    """
+
+    counted: Trials
+    heard: Trials
+
+
 def matched_trials(
     systems: Sequence[System], part: Part, seconds: Seconds, *, seed: int
-) -> list[Trials]:
+) -> list[Matched]:
     """The trials of one part, scored by every system.
 
     Raises:
@@ -49,16 +62,25 @@ def matched_trials(
     found = []
     for side in sides:
         own = trials_of(side.enrolments, side.calls, side.scorer, seconds, seed=seed)
-        others = trials_of(
+        common = trials_of(
             replace(side.enrolments, failed=unenrolled),
             _deafened(side.calls, unheard),
             side.scorer,
             seconds,
             seed=seed,
         )
-        found.append(joined([taken(own, own.is_target), taken(others, ~others.is_target)]))
-    _check_same([system.name for system in systems], found)
+        counted = joined([taken(own, own.is_target), taken(common, ~common.is_target)])
+        found.append(Matched(counted=counted, heard=taken(common, ~common.failed)))
+    _check_same([system.name for system in systems], [each.counted for each in found])
     return found
+
+
+def joined_matches(parts: Sequence[Matched]) -> Matched:
+    """All trials of some parts, in order."""
+    return Matched(
+        counted=joined([part.counted for part in parts]),
+        heard=joined([part.heard for part in parts]),
+    )
 
 
 def matched_searches(

@@ -25,8 +25,9 @@ from shengdun.index.accuracy.verification import (
 Floats = NDArray[np.float64]
 Values = dict[str, float]
 
-MEASURES: Final = ("eer", "mean_eer", "min_dcf", "min_cllr", "fnir_at_fpir")
-"""What systems are compared by; ``mean_eer`` is the mean of the EERs of the corpora."""
+MEASURES: Final = ("eer", "heard_eer", "mean_eer", "min_dcf", "min_cllr", "fnir_at_fpir")
+"""What systems are compared by. ``heard_eer`` is of the trials that every system heard, so that it says nothing about
+what a system refuses; ``mean_eer`` is the mean of the EERs of the corpora."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -35,12 +36,14 @@ class Evidence:
 
     Attributes:
         pooled: the trials of all corpora, under one threshold.
+        heard: of the pooled trials, those that every system heard.
         corpora: those of each corpus that has speakers enough.
         searches: in lists of 100, of all corpora.
         calibrated: whether the scores are likelihood ratios.
     """
 
     pooled: Trials
+    heard: Trials
     corpora: tuple[Trials, ...]
     searches: Searches
     calibrated: bool
@@ -122,22 +125,27 @@ class _Measured:
         self._evidence = evidence
         self._policy = policy
         self._pooled = BinnedTrials(evidence.pooled)
+        self._heard = BinnedTrials(evidence.heard)
         self._corpora = [BinnedTrials(trials) for trials in evidence.corpora]
 
     def whole(self, everybody: Floats) -> Values:
         own = [exact_figures(trials)["eer"] for trials in self._evidence.corpora]
-        return self._chosen(exact_figures(self._evidence.pooled), own, everybody)
+        pooled, heard = exact_figures(self._evidence.pooled), exact_figures(self._evidence.heard)
+        return self._chosen(pooled, heard, own, everybody)
 
     def drawn(self, draw: Floats) -> Values:
         corpora = [found["eer"] for trials in self._corpora if (found := trials.drawn(draw))]
-        return self._chosen(self._pooled.drawn(draw) or {}, corpora, draw)
+        pooled, heard = self._pooled.drawn(draw) or {}, self._heard.drawn(draw) or {}
+        return self._chosen(pooled, heard, corpora, draw)
 
-    def _chosen(self, pooled: Values, corpora: list[float], draw: Floats) -> Values:
+    def _chosen(self, pooled: Values, heard: Values, corpora: list[float], draw: Floats) -> Values:
         found = {
             name: value
             for name, value in pooled.items()
             if name != "cllr" or self._evidence.calibrated
         }
+        if "eer" in heard:
+            found["heard_eer"] = heard["eer"]
         if corpora:
             found["mean_eer"] = float(np.mean(corpora))
         rates = rates_of(self._evidence.searches, self._policy, draw) or {}

@@ -5,10 +5,15 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from benchmarks.accuracy.matched import joined, joined_searches, matched_searches, matched_trials
+from benchmarks.accuracy.matched import (
+    joined_matches,
+    joined_searches,
+    matched_searches,
+    matched_trials,
+)
 from benchmarks.accuracy.paired import Contest, Evidence, contest, has_enough
 from benchmarks.accuracy.peer_sides import PeerEmbedder, peer_calls, peer_enrolments
-from benchmarks.accuracy.systems import Part, ProfileOf, System, halves, raw_cosine, wholes
+from benchmarks.accuracy.systems import Part, ProfileOf, System, folds, raw_cosine, wholes
 
 from shengdun.fingerprint.voice.conditions import Condition, unavailable
 from shengdun.fingerprint.voice.samples import Seconds
@@ -26,8 +31,8 @@ TELEPHONE: Final = Condition.PCMU
 """What recordings go through when a peer's user enrols from telephone calls."""
 _POLICY: Final = LinePolicy(name="comparison", prior=0.03, medium=0.5, high=0.95)
 
-SiteProfiles = Callable[[Enrolments, Calls, Condition], ProfileOf]
-"""Fits a corpus's profiles on its calls in one condition."""
+SiteProfiles = Callable[[Calls], ProfileOf]
+"""Fits profiles on the calls of each corpus in one condition."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,10 +68,11 @@ class Cell:
     Attributes:
         condition: of the calls.
         seconds: net speech of the calls.
-        profile: ``SHIPPED`` or ``SITE``: how the product is scored; with the latter, trials are within halves of a
-            corpus, since the other half is fitted on.
+        profile: ``SHIPPED`` or ``SITE``: how the product is scored; with the latter, trials are within a fold of
+            a corpus, since the others are fitted on.
         speakers: those with trials of their own voice.
         targets: trials of one voice.
+        heard: those of them that every system heard.
         others: trials of strangers.
         corpora: those that have an EER of their own.
         listed: calls searched with their speaker on the list.
@@ -81,6 +87,7 @@ class Cell:
     profile: str
     speakers: int
     targets: int
+    heard: int
     others: int
     corpora: tuple[str, ...]
     listed: int
@@ -163,7 +170,7 @@ def compare(
         )
         rivals = [_peer(side, calls, condition, plan, progress) for side in sides]
         for profile, (profile_of, parts) in _scorings(
-            corpus, plan, shipped, site and site(ours, calls, condition)
+            corpus, plan, shipped, site and site(calls)
         ).items():
             systems = [_product(profile, ours, calls, profile_of), *rivals]
             for number, seconds in enumerate(plan.seconds, start=1):
@@ -200,7 +207,7 @@ def _scorings(
     corpus_of = _corpus_of(corpus)
     found = {SHIPPED: (shipped, wholes(corpus.speakers, corpus_of))}
     if site is not None:
-        found[SITE] = (site, halves(corpus.speakers, corpus_of, seed=plan.seed))
+        found[SITE] = (site, folds(corpus.speakers, corpus_of, seed=plan.seed))
     return found
 
 
@@ -251,7 +258,7 @@ def _cell(
     """The cell, or nothing where there are too few speakers."""
     trials = {
         corpus: [
-            joined(row)
+            joined_matches(row)
             for row in zip(
                 *(matched_trials(systems, part, seconds, seed=plan.seed) for part in own),
                 strict=True,
@@ -259,15 +266,17 @@ def _cell(
         ]
         for corpus, own in parts.items()
     }
-    pooled = [joined(row) for row in zip(*trials.values(), strict=True)]
-    if not has_enough(pooled[0]):
+    pooled = [joined_matches(row) for row in zip(*trials.values(), strict=True)]
+    all_of_them = pooled[0].counted
+    if not has_enough(all_of_them):
         return []
     searches = _searches(systems, parts, seconds, plan)
-    corpora = [corpus for corpus, found in trials.items() if has_enough(found[0])]
+    corpora = [corpus for corpus, found in trials.items() if has_enough(found[0].counted)]
     evidence = {
         system.name: Evidence(
-            pooled=pooled[place],
-            corpora=tuple(trials[corpus][place] for corpus in corpora),
+            pooled=pooled[place].counted,
+            heard=pooled[place].heard,
+            corpora=tuple(trials[corpus][place].counted for corpus in corpora),
             searches=searches[place],
             calibrated=system.calibrated,
         )
@@ -280,9 +289,10 @@ def _cell(
             condition=condition,
             seconds=seconds,
             profile=profile,
-            speakers=pooled[0].target_speakers,
-            targets=int(pooled[0].is_target.sum()),
-            others=int((~pooled[0].is_target).sum()),
+            speakers=all_of_them.target_speakers,
+            targets=int(all_of_them.is_target.sum()),
+            heard=int(pooled[0].heard.is_target.sum()),
+            others=int((~all_of_them.is_target).sum()),
             corpora=tuple(corpora),
             listed=int((~np.isnan(searches[0].listed)).sum()),
             strangers=int((~np.isnan(searches[0].stranger)).sum()),

@@ -14,6 +14,8 @@ from shengdun.index.scoring import Scorer
 ProfileOf: TypeAlias = Callable[[str, frozenset[str]], CalibrationProfile]
 """The profile for a corpus, fitted without some of its speakers: those that are scored."""
 
+FOLDS: Final = 3
+
 _STEEPNESS: Final = 300.0
 """Makes of a list's posterior what its best cosine is: the next best counts for e^-3 if it's 0.01 less."""
 _BOUND: Final = 2.0 * _STEEPNESS + 10.0
@@ -123,18 +125,16 @@ def raw_cosine(model_id: str, dimension: int) -> CalibrationProfile:
     )
 
 
-def halves(
+def folds(
     speakers: tuple[str, ...], corpus_of: dict[str, str], *, seed: int
 ) -> dict[str, list[Part]]:
-    """Every corpus in two halves by speaker: what is fitted on one is scored on the other."""
+    """Every corpus in ``FOLDS`` parts by speaker: one is scored by what is fitted on the others."""
     rng = np.random.default_rng(seed)
     found: dict[str, list[Part]] = {}
-    for whole in wholes(speakers, corpus_of).values():
-        order = rng.permutation(np.flatnonzero(whole[0].members))
-        cut = [np.sort(order[0::2]), np.sort(order[1::2])]
-        found[whole[0].corpus] = [
-            _part(whole[0].corpus, rows, speakers) for rows in cut if len(rows)
-        ]
+    for [whole] in wholes(speakers, corpus_of).values():
+        order = rng.permutation(np.flatnonzero(whole.members))
+        cut = [np.sort(order[first::FOLDS]) for first in range(FOLDS)]
+        found[whole.corpus] = [_part(whole.corpus, rows, speakers) for rows in cut if len(rows)]
     return found
 
 

@@ -5,19 +5,25 @@ import json
 import subprocess
 import sys
 from collections import defaultdict
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from benchmarks.accuracy.peers import PlainPath, loud_parts
+from benchmarks.accuracy.profiles import site_profiles
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from shengdun.fingerprint.voice.models import VoiceModel
 from shengdun.fingerprint.voice.samples import Samples
-from shengdun.index.accuracy.embeddings import WHOLE
+from shengdun.index.accuracy.corpus import Corpus, CorpusRecording
+from shengdun.index.accuracy.embeddings import WHOLE, Heard
+from shengdun.index.accuracy.sides import Calls
+from shengdun.index.calibration import default_profile
+from shengdun.index.scoring import unit_rows
 
 SPEAKERS, RECORDINGS = 6, 2
 REPOSITORY = Path(__file__).parents[2]
@@ -56,6 +62,12 @@ def few(council: Path) -> Path:
     return manifest
 
 
+def shipped_cell(found: Any) -> Any:  # noqa: ANN401
+    """The one condition and length that is measured, with the profile that ships."""
+    [cell] = [cell for cell in found["cells"] if cell["profile"] == "shipped profile"]
+    return cell
+
+
 @pytest.fixture(scope="session")
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("peer-voiceprints")
@@ -77,7 +89,7 @@ def found(report: Path) -> Any:  # noqa: ANN401 (a JSON file)
 
 def test_every_system_tells_the_voices_apart(found: Any) -> None:  # noqa: ANN401
     """Six people over G.711 at 3 s. So few don't say who is ahead, but a side that was mixed up would show."""
-    [cell] = found["cells"]
+    cell = shipped_cell(found)
     assert set(cell["systems"]) == {OURS, PLAIN, TELEPHONE}
     assert cell["targets"] == SPEAKERS * RECORDINGS
     assert cell["listed"] == cell["strangers"] == SPEAKERS * RECORDINGS
@@ -88,7 +100,7 @@ def test_every_system_tells_the_voices_apart(found: Any) -> None:  # noqa: ANN40
 
 def test_differences_are_those_of_the_figures(found: Any) -> None:  # noqa: ANN401
     """A relative difference is ours over the peer's less 1, and lies in its interval."""
-    [cell] = found["cells"]
+    cell = shipped_cell(found)
     assert {each["peer"] for each in cell["relative"]} == {PLAIN, TELEPHONE}
     for each in cell["relative"]:
         for measure in ("eer", "mean_eer", "min_dcf", "min_cllr"):
@@ -100,7 +112,7 @@ def test_differences_are_those_of_the_figures(found: Any) -> None:  # noqa: ANN4
 
 def test_a_cosine_has_no_cllr(found: Any) -> None:  # noqa: ANN401
     """Only what is calibrated can be honest or not."""
-    [cell] = found["cells"]
+    cell = shipped_cell(found)
     assert [name for name, figures in cell["systems"].items() if "cllr" in figures] == [OURS]
 
 
@@ -108,7 +120,7 @@ def test_the_report_names_every_system_and_what_is_lost(report: Path) -> None:
     """The Markdown says who was compared and where ours is behind; the plot has a curve for each."""
     text = (report / "peers.md").read_text()
     assert "## Where ours is not ahead" in text
-    [plot] = report.glob("det-peers-*.svg")
+    [plot] = report.glob("det-peers-*-shipped.svg")
     assert plot.name in text
     assert plot.read_text().count("<polyline") == 3
 
@@ -164,3 +176,41 @@ def test_the_plain_path_is_one_window_of_the_first_seconds(voice_model: VoiceMod
     assert np.array_equal(first, voice_model.embed([speech[:48_000]])[0])
     assert peer.embed(speech[:7_000], (3.0, WHOLE)) == {3.0: None, WHOLE: None}
     assert peer.embed(np.zeros(48_000, np.float32), (3.0,)) == {3.0: None}
+
+
+def test_a_site_profile_knows_nothing_of_those_who_are_scored(voice_model: VoiceModel) -> None:
+    """Whatever the speakers who are held out say, the profile stays the same; what the others say changes it."""
+    speakers = [f"P{number:02}" for number in range(20)]
+    held_out = frozenset(speakers[:6])
+    default = default_profile(voice_model.model_id)
+    base = replace(default, site_coefficients=default.coefficients)
+
+    def mean_of(voices: Samples) -> Samples:
+        recordings = [recording_of(speaker) for speaker in speakers]
+        corpus = Corpus(recordings=tuple(recordings), sessions_known=False, warnings=())
+        calls = Calls(
+            recordings=tuple((recording,) for recording in recordings),
+            seconds=((3.0,),) * len(speakers),
+            speakers=np.arange(len(speakers)),
+            heard=tuple(Heard(voiceprints={3.0: row}, net_speech_s={3.0: 3.0}) for row in voices),
+            expected_s=np.full(len(speakers), 3.0),
+        )
+        profile_of = site_profiles(lambda _corpus, _speakers: base, corpus, calls)
+        profile = profile_of("made", held_out)
+        assert profile.based_on == base.profile_id
+        return profile.mean
+
+    rng = np.random.default_rng(1)
+    voices = unit_rows(rng.normal(size=(len(speakers), default.dimension)))
+    others = unit_rows(rng.normal(size=voices.shape))
+    mean = mean_of(voices)
+    assert np.array_equal(mean_of(np.concatenate([others[:6], voices[6:]])), mean)
+    assert not np.array_equal(mean_of(np.concatenate([voices[:6], others[6:]])), mean)
+
+
+def recording_of(speaker: str) -> CorpusRecording:
+    """A recording that nobody reads."""
+    return CorpusRecording(
+        name=speaker, path=Path(speaker), speaker=speaker, session=speaker, corpus="made",
+        language="", sex="", sha256=speaker,
+    )  # fmt: skip
