@@ -112,13 +112,17 @@ class LlrCoefficients:
 
     def llr(self, scores: NDArray[np.floating], sides: Sides) -> Floats:
         """Natural-log LLR for each of n scores, (n,) float64; grows with the score, between floor and cap."""
+        return _limited(self.unlimited(scores, sides), self.floor, self.cap)
+
+    def unlimited(self, scores: NDArray[np.floating], sides: Sides) -> Floats:
+        """(n,) the LLRs as they'd be if the data could vouch for any."""
         s = np.asarray(scores, np.float64)
         b = sides.brevity(self.shortest_net_speech_s, self.longest_net_speech_s)
         q = sides.noisiness()
         offset = self.offset + self.offset_brevity * b + self.offset_noise * q
         slope = self.slope + self.slope_brevity * b + self.slope_noise * q
-        x = offset + slope * s + self.bend * hinge(s, self.knot, self.width)
-        return _limited(x, self.floor, self.cap)
+        x: Floats = offset + slope * s + self.bend * hinge(s, self.knot, self.width)
+        return x
 
 
 def hinge(scores: Floats, knot: float, width: float) -> Floats:

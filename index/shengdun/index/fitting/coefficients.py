@@ -1,7 +1,7 @@
 """Fitting the map from a score to an LLR."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -111,28 +111,28 @@ def fit_coefficients(
 def refit_coefficients(
     known: LlrCoefficients, trials: ScoredTrials, *, strength: float
 ) -> LlrCoefficients:
-    """Move a known map towards new trials, as far as their number justifies.
+    """Shift and stretch a known map towards new trials, as far as their number justifies.
 
     Args:
-        known: the map so far; its limits and its bend's place are kept.
+        known: the map so far; its limits and the place of its bend are kept.
         trials: new ones.
         strength: how much a mean squared change of 1 of the LLRs costs; the more, the nearer to ``known``.
 
     Raises:
-        ArithmeticError: the new map would fall somewhere.
+        ArithmeticError: the labels contradict the map: it would have to fall.
     """
-    features = trials.features(known.knot, known.width)
-    belief = Belief(
-        coefficients=np.array([getattr(known, name) for name in _NAMES]), strength=strength
+    llrs = known.unlimited(trials.scores, trials.sides)
+    regression = Trials(
+        features=np.stack([np.ones(len(llrs)), llrs], axis=1),
+        is_target=trials.is_target,
+        weights=trials.weights,
     )
-    regression = Trials(features=features, is_target=trials.is_target, weights=trials.weights)
-    fitted = fit_llr(regression, priors=PRIORS, belief=belief)
-    try:
-        shape = tuple(range(len(_NAMES)))
-        limits = Limits(floor=known.floor, cap=known.cap)
-        return _coefficients(shape, fitted, known.knot, known.width, limits)
-    except ValueError as error:
-        raise ArithmeticError(f"the labelled calls contradict the calibration: {error}") from error
+    belief = Belief(coefficients=np.array([0.0, 1.0]), strength=strength)
+    shift, stretch = fit_llr(regression, priors=PRIORS, belief=belief).tolist()
+    if stretch <= 0.0:
+        raise ArithmeticError("the labelled calls contradict the calibration")
+    moved = {name: round(getattr(known, name) * stretch, 4) for name in _NAMES}
+    return replace(known, **moved | {"offset": round(known.offset * stretch + shift, 4)})
 
 
 def _coefficients(

@@ -51,6 +51,13 @@ class CallsAlike(IndexRoomError):
     reason: ClassVar[str] = "CALLS_ALIKE"
 
 
+class LabelsContradict(IndexRoomError):
+    """By the labels one voice resembles itself no more than it does others."""
+
+    status: ClassVar[Status] = Status.INVALID_ARGUMENT
+    reason: ClassVar[str] = "LABELS_CONTRADICT"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class SiteFit:
     """A site profile and what it was made from.
@@ -91,6 +98,7 @@ def fit_site_profile(
         ProfileMismatch: ``base`` is itself a site's, or has no map for sites.
         TooFewCalls: there are too few calls or voices.
         CallsAlike: the calls hardly differ.
+        LabelsContradict: the labels can't be right.
     """
     of_sites = base.site_coefficients
     if of_sites is None:
@@ -101,16 +109,17 @@ def fit_site_profile(
     used = thinned(calls, MOST_CALLS)
     if len(used) < 2:
         raise TooFewCalls(f"{len(used)} calls can't make a profile. Give at least {least_voices}.")
-    # A rough eye is enough to tell voices apart before there is a centre.
-    voices = tell_voices(used, Scorer(replace(base, coefficients=of_sites)))
+    whole = WholeCalls.of(used)
+    # Before it's known who calls often, a centre of all calls is good enough to tell voices apart.
+    rough = site_centre(base, whole.voiceprints, np.ones(len(used)))
+    _require_spread(whole.voiceprints, rough, least=min(_LEAST_DIRECTIONS, least_voices / 2))
+    voices = tell_voices(used, Scorer(replace(base, mean=rough, coefficients=of_sites)))
     if voices.count < least_voices:
         raise TooFewCalls(
             f"{len(used)} calls by about {voices.count:.0f} voices can't make a profile: it needs {least_voices} "
             "voices. Give more calls, of different callers."
         )
-    whole = WholeCalls.of(used)
     centre = site_centre(base, whole.voiceprints, voices.weights)
-    _require_spread(whole.voiceprints, centre, least=min(_LEAST_DIRECTIONS, least_voices / 2))
     profile = CalibrationProfile(
         name=name,
         model_id=base.model_id,
@@ -133,7 +142,12 @@ def fit_site_profile(
         )
         labelled = 0
     if labelled:
-        profile = replace(profile, coefficients=refitted(profile, used, labelled))
+        try:
+            profile = replace(profile, coefficients=refitted(profile, used, labelled))
+        except ArithmeticError as error:
+            raise LabelsContradict(
+                f"The labels can't be right: {error}. Check who is said to call in which recording."
+            ) from error
     return SiteFit(
         profile=profile,
         calls=tuple(used),
@@ -208,8 +222,8 @@ def _require_spread(
     directions = total**2 / (variances**2).sum() if total > 0.0 else 0.0
     if directions < least:
         raise CallsAlike(
-            f"The voiceprints of the calls differ in about {directions:.1f} directions only, as if all were one voice "
-            "or one recorded prompt. Give the callers' side of ordinary calls."
+            f"The voiceprints of the calls differ in about {directions:.1f} directions only, as if all were of a "
+            "voice or two, or one recorded prompt. Give the callers' side of ordinary calls."
         )
 
 

@@ -1,0 +1,148 @@
+"""A site's profile from its calls."""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fixtures.site_calls import OF_SITES, base_profile, site_calls
+from shengdun.index.calibration import CalibrationProfile, ProfileMismatch, load
+from shengdun.index.fitting.calls import LOOKS, SiteCall, tell_voices
+from shengdun.index.fitting.gain import measure_gain
+from shengdun.index.fitting.site import (
+    MOST_STRANGERS,
+    CallsAlike,
+    SiteFit,
+    TooFewCalls,
+    fit_site_profile,
+)
+from shengdun.index.scoring import Scorer
+
+
+def fitted(calls: list[SiteCall], base: CalibrationProfile | None = None) -> SiteFit:
+    """A site's profile from some calls."""
+    return fit_site_profile(base or base_profile(), calls, name="site", provenance="drawn calls")
+
+
+def test_a_site_is_centred_on_its_own_callers() -> None:
+    """Strangers who all resemble each other by their telephones no longer do under the site's profile."""
+    calls, later = site_calls(120), site_calls(120, seed=0)[60:]
+    profile = fitted(calls[:60]).profile
+    base = Scorer(base_profile())
+    site = Scorer(profile)
+
+    def strangers(scorer: Scorer) -> float:
+        rows = scorer.project(np.stack([call.voiceprint() for call in later]))
+        cosines = rows @ rows.T
+        return float(cosines[~np.eye(len(rows), dtype=bool)].mean())
+
+    assert strangers(base) > 0.6
+    assert abs(strangers(site)) < 0.1
+
+
+def test_a_profile_and_its_file_score_alike(tmp_path: Path) -> None:
+    """A site's profile comes back whole: same id, same strangers, bound to its base and its model."""
+    profile = fitted(site_calls(60)).profile
+    profile.save(tmp_path / "site.npz")
+    again = load(tmp_path / "site.npz")
+    assert again.profile_id == profile.profile_id
+    assert again.is_site
+    assert again.based_on == base_profile().profile_id
+    assert again.strangers is not None
+    assert profile.strangers is not None
+    np.testing.assert_array_equal(again.strangers.voiceprints, profile.strangers.voiceprints)
+    np.testing.assert_array_equal(again.strangers.calls, profile.strangers.calls)
+
+
+def test_who_calls_often_counts_once() -> None:
+    """A centre is that of the voices, not of the loudest customer: forty calls of one voice hardly move it."""
+    alone = site_calls(80)
+    often = site_calls(80, of_voice=[41] + [1] * 79)
+    voices = tell_voices(
+        often, Scorer(dataclasses.replace(base_profile(), mean=fitted(alone).profile.mean))
+    )
+    assert voices.count == pytest.approx(80, abs=3)
+    by_label = [dataclasses.replace(call, speaker=call.name.split("/")[0]) for call in often]
+    weighted = fitted(by_label).profile.mean
+    unweighted = np.mean([call.voiceprint() for call in often], axis=0)
+    honest = np.mean([call.voiceprint() for call in often[:1] + often[41:]], axis=0)
+    assert np.linalg.norm(weighted - honest) < 0.5 * np.linalg.norm(unweighted - honest)
+
+
+def test_strangers_are_one_call_a_voice_at_growing_speech() -> None:
+    """Levels are derived from each voice once, at several amounts of net speech."""
+    calls = [
+        dataclasses.replace(call, speaker=call.name.split("/")[0])
+        for call in site_calls(60, calls_each=2)
+    ]
+    strangers = fitted(calls).profile.strangers
+    assert strangers is not None
+    assert strangers.call_count == 60
+    looks = strangers.net_speech_s[strangers.calls == strangers.calls[0]]
+    assert looks.tolist() == [3.0 * look for look in sorted({min(each, 4) for each in LOOKS})]
+    assert strangers.call_count <= MOST_STRANGERS
+
+
+def test_too_few_voices_are_refused() -> None:
+    """Forty calls, or a thousand of two people, are refused with what is needed."""
+    with pytest.raises(TooFewCalls, match=r"about [34]\d voices.*needs 50"):
+        fitted(site_calls(40))
+    with pytest.raises(TooFewCalls, match="Give at least 50"):
+        fitted(site_calls(1))
+    with pytest.raises(CallsAlike, match="a voice or two"):
+        fitted(site_calls(2, calls_each=60, labelled=True))
+
+
+def test_calls_of_one_prompt_are_refused() -> None:
+    """Recordings that all hold the same prompt differ in next to nothing, and say so instead of giving NaN."""
+    one = site_calls(1)[0]
+    calls = [dataclasses.replace(one, name=str(row), speaker=str(row)) for row in range(60)]
+    with pytest.raises(CallsAlike, match="recorded prompt"):
+        fitted(calls)
+
+
+def test_a_sites_profile_is_no_base() -> None:
+    """A site's profile is made from one that ships, never from another site's."""
+    site = fitted(site_calls(60)).profile
+    with pytest.raises(ProfileMismatch, match="ships"):
+        fitted(site_calls(60), base=site)
+
+
+def test_a_gain_is_seen_and_sure() -> None:
+    """Where a site lies far from the base, its profile is found to be better, on calls that it wasn't made from."""
+    fit = fitted(site_calls(100))
+    gain = measure_gain(fit, base_profile())
+    assert gain is not None
+    assert not gain.labelled
+    assert gain.is_sure
+    assert gain.change["cllr"].value < 0.0
+    assert gain.base["cllr"].value - gain.site["cllr"].value == pytest.approx(
+        -gain.change["cllr"].value
+    )
+
+
+def test_no_gain_is_not_called_one() -> None:
+    """Where a site lies where the base does, nobody is told of a gain."""
+    gain = measure_gain(fitted(site_calls(100, offset=0.0)), base_profile())
+    assert gain is not None
+    assert not gain.is_sure
+
+
+def test_labels_move_the_map_towards_them() -> None:
+    """A map that exaggerates is corrected by labelled calls, and few labels move nothing but say so."""
+    wild = dataclasses.replace(OF_SITES, slope=40.0, offset=-8.0, cap=15.0, floor=-8.0)
+    base = dataclasses.replace(base_profile(), site_coefficients=wild)
+    fit = fitted(site_calls(80, calls_each=3, labelled=True), base=base)
+    assert fit.labelled_voices == 80
+    assert 0.0 < fit.profile.coefficients.slope + fit.profile.coefficients.bend < 40.0
+    gain = measure_gain(fit, base)
+    assert gain is not None
+    assert gain.labelled
+    assert gain.site["cllr"].value < gain.base["cllr"].value
+    calls = site_calls(63, of_voice=[1] * 60 + [2] * 3, labelled=True)
+    few = [dataclasses.replace(call, speaker=None) for call in calls[:60]] + calls[60:]
+    unmoved = fitted(few, base=base)
+    assert unmoved.labelled_voices == 0
+    assert unmoved.profile.coefficients == wild
+    assert "3 voices" in unmoved.warnings[0]
