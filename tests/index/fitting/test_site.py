@@ -142,7 +142,7 @@ def test_labels_move_the_map_towards_them() -> None:
     assert gain.site["cllr"].value < gain.base["cllr"].value
     calls = site_calls(63, of_voice=[1] * 60 + [2] * 3, labelled=True)
     few = [dataclasses.replace(call, speaker=None) for call in calls[:60]] + calls[60:]
-    unmoved = fitted(few, base=base)
+    unmoved = fitted(few)
     assert unmoved.labelled_voices == 0
-    assert unmoved.profile.coefficients == wild
+    assert unmoved.profile.coefficients == OF_SITES
     assert "3 voices" in unmoved.warnings[0]
