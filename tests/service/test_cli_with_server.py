@@ -219,10 +219,10 @@ def test_a_manifest_needs_a_server_before_its_results_are_replaced(
 
 
 def test_models_say_which_templates_fit(served: Served) -> None:
-    """With a server in reach its model is named, and that all templates are of it."""
+    """With a server in reach its model is named, and that everybody has a voiceprint of it."""
     listed = served.run("models", "list", "--data-dir", served.data_dir)
     assert re.search(r"the server screens with campplus-zh-en@\w{12}", listed.stdout)
-    assert "are of this model" in listed.stdout
+    assert "have a voiceprint of it" in listed.stdout
 
 
 def test_doctor_knows_a_running_server(served: Served) -> None:
