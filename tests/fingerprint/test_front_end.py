@@ -7,6 +7,7 @@ import numpy as np
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from fixtures.signals import keys, music
 from shengdun.fingerprint.voice.activity import VoiceActivity
 from shengdun.fingerprint.voice.codecs import AudioFormat, Encoding, encode
 from shengdun.fingerprint.voice.demo_recordings import DemoRecording
@@ -65,6 +66,22 @@ def test_any_chunking_gives_the_same_bits(
     data = _call(recordings)
     whole = _windows(voice_activity, [data])
     assert len(whole) >= 3
+    assert _bits(_windows(voice_activity, _cut(data, sizes))) == _bits(whole)
+
+
+@settings(SLOW, max_examples=5)
+@given(st.lists(st.integers(0, 20_000), max_size=20))
+def test_any_chunking_of_a_disturbed_call_gives_the_same_bits(
+    voice_activity: VoiceActivity, recordings: Sequence[DemoRecording], sizes: list[int]
+) -> None:
+    """So it is with music, keys and the agent's echo between the caller's words."""
+    long_enough = [one for one in recordings if one.duration_s >= 12]
+    caller, agent = (decode_recording(one.read()).samples[:80_000] for one in long_enough[:2])
+    echo = 0.06 * agent[:32_000]
+    call = np.concatenate([echo, music(4.0), caller[:40_000], keys(1.0), echo, caller[40_000:]])
+    data = encode(call, PCMU)
+    whole = _windows(voice_activity, [data])
+    assert whole
     assert _bits(_windows(voice_activity, _cut(data, sizes))) == _bits(whole)
 
 

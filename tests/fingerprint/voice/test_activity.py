@@ -1,9 +1,11 @@
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fixtures.signals import noise, silence
+from fixtures.signals import keys, music, noise, silence
 from shengdun.fingerprint.voice.activity import FRAME_SAMPLES, Framer, VoiceActivity
 from shengdun.fingerprint.voice.demo_recordings import DemoRecording
 from shengdun.fingerprint.voice.recordings import decode_recording
@@ -42,6 +44,33 @@ def test_cutting_into_runs_does_not_matter(
     while at < len(speech[0]):
         size = cuts[turn % len(cuts)] * FRAME_SAMPLES
         parts += voice_activity.speech_probabilities([(state, speech[0][at : at + size])])
+        at, turn = at + size, turn + 1
+    assert np.array_equal(np.concatenate(parts), whole)
+
+
+@pytest.mark.parametrize("before", [music, keys])
+def test_caller_is_heard_after_music_and_keys(
+    voice_activity: VoiceActivity, speech: list[Samples], before: Callable[[float], Samples]
+) -> None:
+    """What was played before a caller speaks doesn't leave the detector deaf."""
+    [alone] = voice_activity.speech_probabilities([(voice_activity.new_state(), speech[0])])
+    call = np.concatenate([before(20.48), speech[0]])
+    [after] = voice_activity.speech_probabilities([(voice_activity.new_state(), call)])
+    assert (after[-FRAMES:] >= 0.5).sum() >= 0.8 * (alone >= 0.5).sum()
+
+
+@settings(max_examples=8, deadline=None)
+@given(cuts=st.lists(st.integers(1, 90), min_size=1, max_size=6))
+def test_beginning_anew_depends_on_the_audio_alone(
+    voice_activity: VoiceActivity, speech: list[Samples], cuts: list[int]
+) -> None:
+    """Where the detector begins anew, and so every bit after it, is the same for any cutting."""
+    call = np.concatenate([speech[0], music(5.12), speech[1], keys(3.2), speech[2]])
+    [whole] = voice_activity.speech_probabilities([(voice_activity.new_state(), call)])
+    state, parts, at, turn = voice_activity.new_state(), [], 0, 0
+    while at < len(call):
+        size = cuts[turn % len(cuts)] * FRAME_SAMPLES
+        parts += voice_activity.speech_probabilities([(state, call[at : at + size])])
         at, turn = at + size, turn + 1
     assert np.array_equal(np.concatenate(parts), whole)
 

@@ -4,6 +4,10 @@ The artefact is Silero's 16 kHz "sequence" export: a run takes any number of fra
 and carries that call's recurrent state on. No two calls meet in a run, so a call's probabilities
 can't depend on what else is in the batch, and they are the same bits however its frames are cut
 into runs.
+
+Music, keys and machine noise leave the detector deaf: it hears nothing of a caller who speaks next,
+often for the rest of the call. So it begins anew wherever it has heard no speech for two seconds
+(docs/decisions/0005).
 """
 
 from collections.abc import Sequence
@@ -25,8 +29,10 @@ Probabilities: TypeAlias = NDArray[np.float32]
 
 _CONTEXT_SAMPLES = 64
 _HIDDEN = (1, 1, 128)
-# A run's memory grows with its frames; this is 8 s of audio, and longer runs are no faster.
-_FRAMES_PER_RUN = 256
+_SPEECH = 0.5
+# A run ends, at the latest, where the detector may begin anew: after each second of the call, 32 frames.
+_FRAMES_PER_RUN = 32
+_DEAF_FRAMES = 64
 
 
 @dataclass(slots=True, kw_only=True)
@@ -36,6 +42,23 @@ class ActivityState:
     hidden: NDArray[np.float32] = field(default_factory=lambda: np.zeros(_HIDDEN, np.float32))
     cell: NDArray[np.float32] = field(default_factory=lambda: np.zeros(_HIDDEN, np.float32))
     context: Samples = field(default_factory=lambda: np.zeros(_CONTEXT_SAMPLES, np.float32))
+    frames: int = 0
+    """Frames of the call judged so far."""
+    without_speech: int = 0
+    """Frames since speech was heard, or the detector began anew."""
+
+    def heard(self, probabilities: Probabilities) -> None:
+        """Take note of what a run found in the frames that follow those before."""
+        self.frames += len(probabilities)
+        spoken = np.flatnonzero(probabilities >= _SPEECH)
+        silent = len(probabilities) - 1 - int(spoken[-1]) if len(spoken) else len(probabilities)
+        self.without_speech = silent if len(spoken) else self.without_speech + silent
+
+    def begin_anew_if_deaf(self) -> None:
+        """Forget what was heard, at the end of a second of the call and after long enough without speech."""
+        if self.frames % _FRAMES_PER_RUN == 0 and self.without_speech >= _DEAF_FRAMES:
+            self.hidden, self.cell = np.zeros_like(self.hidden), np.zeros_like(self.cell)
+            self.without_speech = 0
 
 
 class VoiceActivity:
@@ -73,11 +96,12 @@ class VoiceActivity:
 
     def _advance(self, state: ActivityState, samples: Samples) -> Probabilities:
         frames = samples.reshape(-1, FRAME_SAMPLES)
-        runs = [
-            self._run(state, frames[at : at + _FRAMES_PER_RUN])
-            for at in range(0, len(frames), _FRAMES_PER_RUN)
-        ]
-        return np.concatenate(runs) if runs else np.zeros(0, np.float32)
+        runs, at = [np.zeros(0, np.float32)], 0
+        while at < len(frames):
+            count = min(_FRAMES_PER_RUN - state.frames % _FRAMES_PER_RUN, len(frames) - at)
+            runs.append(self._run(state, frames[at : at + count]))
+            at += count
+        return np.concatenate(runs)
 
     def _run(self, state: ActivityState, frames: NDArray[np.float32]) -> Probabilities:
         tails = np.vstack([state.context[None], frames[:, -_CONTEXT_SAMPLES:]])
@@ -86,7 +110,10 @@ class VoiceActivity:
             {"input": np.hstack([tails[:-1], frames]), "h": state.hidden, "c": state.cell},
         )
         state.hidden, state.cell, state.context = hidden, cell, tails[-1]
-        return np.asarray(probabilities, np.float32)
+        judged = np.asarray(probabilities, np.float32)
+        state.heard(judged)
+        state.begin_anew_if_deaf()
+        return judged
 
 
 class Framer:

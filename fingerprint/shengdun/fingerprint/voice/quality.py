@@ -1,6 +1,6 @@
 """What the audio of a call or a recording is like, gathered frame by frame.
 
-Levels are relative to a full-scale square wave (dBFS). DTMF frequencies are those of ITU-T Q.23.
+Levels are relative to a full-scale square wave (dBFS).
 """
 
 from dataclasses import dataclass
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from shengdun.fingerprint.voice.activity import FRAME_SAMPLES, Probabilities
 from shengdun.fingerprint.voice.samples import MODEL_RATE_HZ, Samples, Seconds
 from shengdun.fingerprint.voice.source import SourceStatistics
+from shengdun.fingerprint.voice.tones import HANN, is_dtmf, is_tone
 
 FRAME_S: Seconds = FRAME_SAMPLES / MODEL_RATE_HZ
 
@@ -169,14 +170,14 @@ class QualityMeter:
         )
 
     def _count_tones(self, frames: NDArray[np.float32], *, sounding: NDArray[np.bool_]) -> None:
-        spectrum = np.square(np.abs(np.fft.rfft(frames * _HANN)))
-        key = _is_dtmf(frames, spectrum) & sounding
+        spectrum = np.square(np.abs(np.fft.rfft(frames * HANN)))
+        key = is_dtmf(frames, spectrum) & sounding
         peaks = spectrum.argmax(axis=1)
         before = np.concatenate([[self._last_peak], peaks[:-1]])
         steady = np.abs(peaks - before) <= _STEADY_BINS
         self._last_peak = int(peaks[-1])
         self._dtmf += int(key.sum())
-        self._tonal += int((((_is_tone(spectrum) & steady) | key) & sounding).sum())
+        self._tonal += int((((is_tone(spectrum) & steady) | key) & sounding).sum())
 
     def _snr_db(self) -> float | None:
         if min(self._speech.frames, self._pauses.frames) < _LEAST_FRAMES_FOR_SNR:
@@ -279,54 +280,6 @@ def _power_of(dbfs: float) -> float:
     return float(10.0 ** (dbfs / 10.0))
 
 
-_HANN = np.hanning(FRAME_SAMPLES + 1)[:-1].astype(np.float32)
-_LOW_HZ = np.array([697.0, 770.0, 852.0, 941.0])
-_HIGH_HZ = np.array([1209.0, 1336.0, 1477.0, 1633.0])
-# Hann spreads a tone over four bins at most, with 99.9 % of its power.
-_TONE_HALF_WIDTH = 2
 # Two tones of a pair take turns at being the stronger one.
 _STEADY_BINS = 2
 _NO_PEAK = -FRAME_SAMPLES
-_TONE_SHARE = 0.97
-_KEY_SHARE = 0.8
-_KEY_LEAST_SHARE_OF_EACH = 0.1
-
-
-def _is_tone(spectrum: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """Frames whose power is in one or two narrow peaks."""
-    rest = spectrum.copy()
-    total = spectrum.sum(axis=1)
-    rows = np.arange(len(rest))[:, None]
-    reach = np.arange(-_TONE_HALF_WIDTH, _TONE_HALF_WIDTH + 1)[None, :]
-    for _ in range(2):
-        around = np.clip(rest.argmax(axis=1)[:, None] + reach, 0, rest.shape[1] - 1)
-        rest[rows, around] = 0.0
-    tone: NDArray[np.bool_] = rest.sum(axis=1) < (1.0 - _TONE_SHARE) * total
-    return tone
-
-
-def _is_dtmf(frames: NDArray[np.float32], spectrum: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """Frames whose power is in one frequency of the low and one of the high group (ITU-T Q.23)."""
-    total = spectrum.sum(axis=1) + np.float32(1e-20)
-    low = (_powers_at(_LOW_PROBE, frames) / total[:, None]).max(axis=1)
-    high = (_powers_at(_HIGH_PROBE, frames) / total[:, None]).max(axis=1)
-    both = low + high >= _KEY_SHARE
-    key: NDArray[np.bool_] = both & (np.minimum(low, high) >= _KEY_LEAST_SHARE_OF_EACH)
-    return key
-
-
-def _probe(frequencies_hz: NDArray[np.float64]) -> NDArray[np.complex64]:
-    time_s = np.arange(FRAME_SAMPLES) / MODEL_RATE_HZ
-    waves = np.exp(-2j * np.pi * time_s[:, None] * frequencies_hz[None, :])
-    probe: NDArray[np.complex64] = (waves * _HANN[:, None]).astype(np.complex64)
-    return probe
-
-
-_LOW_PROBE, _HIGH_PROBE = _probe(_LOW_HZ), _probe(_HIGH_HZ)
-# A tone's power summed over the one-sided spectrum, over its power at its own frequency.
-_TONE_GAIN = np.float32(np.square(_HANN).sum() * FRAME_SAMPLES / np.square(_HANN.sum()))
-
-
-def _powers_at(probe: NDArray[np.complex64], frames: NDArray[np.float32]) -> NDArray[np.float32]:
-    powers: NDArray[np.float32] = np.square(np.abs(frames @ probe)) * _TONE_GAIN
-    return powers

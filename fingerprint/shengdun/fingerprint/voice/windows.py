@@ -1,7 +1,8 @@
 """Net speech of one call, cut into the windows that voiceprints are made from.
 
 Frames that the voice activity detector hears speech in are laid end to end, with a little of what
-is around them, and cut into windows without overlap, so each second of speech is embedded once.
+is around them, and cut into windows without overlap, so each second of speech is embedded once. Left
+out are keys, and voices far below the caller's level.
 """
 
 from collections import deque
@@ -10,7 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from shengdun.fingerprint.voice.activity import FRAME_SAMPLES, Probabilities
+from shengdun.fingerprint.voice.foreground import Foreground, ForegroundPolicy, frame_dbfs
 from shengdun.fingerprint.voice.samples import MODEL_RATE_HZ, Samples, Seconds
+from shengdun.fingerprint.voice.tones import is_key
+
+_RISE_DB = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +79,7 @@ class _Stretch:
 
     position: int
     samples: Samples
+    level_dbfs: float
 
 
 class NetSpeech:
@@ -84,12 +90,21 @@ class NetSpeech:
     Args:
         window_s: net speech of a full window, as the voice model wants it.
         policy: when frames count as speech.
+        foreground: how faint speech may be beside the caller's own.
     """
 
-    def __init__(self, *, window_s: Seconds, policy: WindowPolicy | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        window_s: Seconds,
+        policy: WindowPolicy | None = None,
+        foreground: ForegroundPolicy | None = None,
+    ) -> None:
         self._window_samples = round(window_s * MODEL_RATE_HZ)
         self._policy = policy or WindowPolicy()
         self._gate = _SpeechGate(self._policy)
+        self._foreground = Foreground(foreground)
+        self._judged_by_dbfs = self._foreground.caller_dbfs
         self._stretches: list[_Stretch] = []
         self._gathered = 0
         self._cut = 0
@@ -97,7 +112,10 @@ class NetSpeech:
 
     @property
     def net_speech_s(self) -> Seconds:
-        """Net speech found so far, in windows or not."""
+        """Net speech found so far, in windows or not.
+
+        It shrinks when what was gathered first turns out to be fainter than the caller, as the agent's greeting is.
+        """
         return self._net_samples / MODEL_RATE_HZ
 
     def push(self, samples: Samples, probabilities: Probabilities) -> list[Window]:
@@ -118,8 +136,7 @@ class NetSpeech:
         frames = samples.reshape(-1, FRAME_SAMPLES)
         windows: list[Window] = []
         for frame, probability in zip(frames, probabilities.tolist(), strict=True):
-            for stretch in self._gate.push(frame, probability):
-                self._gather(stretch)
+            self._take(frame, probability)
             if self._gathered >= self._window_samples:
                 windows.append(self._cut_window(self._window_samples))
         return windows
@@ -132,6 +149,26 @@ class NetSpeech:
             return None
         return self._cut_window(length)
 
+    def _take(self, frame: Samples, probability: float) -> None:
+        level_dbfs = frame_dbfs(frame)
+        if self._gate.is_open_at(probability) and is_key(frame):
+            self._gate.interrupt(frame)
+            return
+        speaking = probability >= self._policy.onset
+        near = self._foreground.push(level_dbfs, speaking=speaking)
+        if self._foreground.caller_dbfs >= self._judged_by_dbfs + _RISE_DB:
+            self._judged_by_dbfs = self._foreground.caller_dbfs
+            self._drop_faint()
+        for stretch in self._gate.push(frame, probability if near else 0.0, level_dbfs):
+            self._gather(stretch)
+
+    def _drop_faint(self) -> None:
+        near = self._foreground.still_near([stretch.level_dbfs for stretch in self._stretches])
+        kept = [one for one, is_near in zip(self._stretches, near, strict=True) if is_near]
+        gathered = sum(len(stretch.samples) for stretch in kept)
+        self._net_samples -= self._gathered - gathered
+        self._stretches, self._gathered = kept, gathered
+
     def _gather(self, stretch: _Stretch) -> None:
         self._stretches.append(stretch)
         self._gathered += len(stretch.samples)
@@ -143,7 +180,8 @@ class NetSpeech:
         # Only the last stretch can reach beyond the window: windows are cut as soon as they are full.
         beyond = len(samples) - length
         end = last.position + len(last.samples) - beyond
-        self._stretches = [_Stretch(end, last.samples[-beyond:])] if beyond else []
+        rest = _Stretch(end, last.samples[-beyond:], last.level_dbfs)
+        self._stretches = [rest] if beyond else []
         self._gathered = beyond
         self._cut += 1
         return Window(
@@ -166,8 +204,19 @@ class _SpeechGate:
         self._pause_frames = 0
         self._position = 0
 
-    def push(self, frame: Samples, probability: float) -> list[_Stretch]:
-        stretch = _Stretch(self._position, frame)
+    def is_open_at(self, probability: float) -> bool:
+        """Whether a frame of this probability is let through, or may be later."""
+        return self._open or probability >= self._policy.onset
+
+    def interrupt(self, frame: Samples) -> None:
+        """Leave a frame out, and whatever waits to be let through with what follows it."""
+        self._position += len(frame)
+        self._before.clear()
+        self._unconfirmed.clear()
+        self._speaking = self._open = False
+
+    def push(self, frame: Samples, probability: float, level_dbfs: float) -> list[_Stretch]:
+        stretch = _Stretch(self._position, frame, level_dbfs)
         self._position += len(frame)
         policy = self._policy
         self._speaking = probability >= (policy.offset if self._speaking else policy.onset)

@@ -40,7 +40,8 @@ _SLACK_S: Seconds = 0.5
 _PAUSE: Final = np.zeros(MODEL_RATE_HZ // 5, np.float32)
 _AT_ONCE: Final = 8
 _SOURCES: Final = (
-    "acoustics", "activity", "campplus", "codecs", "conditions", "fbank", "g711", "quality", "recordings", "windows",
+    "acoustics", "activity", "campplus", "codecs", "conditions", "fbank", "foreground", "g711", "quality", "recordings",
+    "tones", "windows",
 )  # fmt: skip
 
 
