@@ -42,7 +42,7 @@ def _section(model: type[BaseModel], path: tuple[str, ...]) -> Iterator[str]:
 
 
 def _titled(model: type[BaseModel], path: tuple[str, ...], about: str | None) -> Iterator[str]:
-    yield f"# {about}"
+    yield from (f"# {line}" for line in (about or "").splitlines())
     yield f"# [{'.'.join(path)}]"
     yield from _section(model, path)
 
