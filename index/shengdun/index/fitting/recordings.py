@@ -7,7 +7,7 @@ import tempfile
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar, Final
 
@@ -302,6 +302,7 @@ def _distinct(rows: Sequence[CallRecording], warnings: list[str]) -> list[CallRe
                 f"{known.name} and {row.name} are the same recording, but the first is labelled {known.speaker} and "
                 f"the second {row.speaker}. Correct the labels."
             )
+        found[row.sha256] = replace(known, speaker=known.speaker or row.speaker)
         copies.append(f"{row.name} (is {known.name})")
     if copies:
         warnings.append(f"left out, because they are copies: {names_of(copies)}")

@@ -18,7 +18,10 @@ from shengdun.fingerprint.errors import Status
 from shengdun.index.calibration import CalibrationProfile, ProfileMismatch
 from shengdun.index.errors import IndexRoomError
 from shengdun.index.fitting.calls import SiteCall, Voices, WholeCalls, strangers_of, tell_voices
-from shengdun.index.fitting.coefficients import ScoredTrials, refit_coefficients
+from shengdun.index.fitting.coefficients import (
+    ScoredTrials,
+    refit_coefficients,
+)
 from shengdun.index.llr import LlrCoefficients, Sides
 from shengdun.index.scoring import Scorer
 
@@ -32,7 +35,8 @@ MOST_CALLS: Final = 4_000
 MOST_STRANGERS: Final = 1_500
 CENTRE_PSEUDO_VOICES: Final = 4.0
 """How many voices the base profile's centre counts as."""
-_LEAST_DIRECTIONS: Final = 5.0
+LEAST_DIRECTIONS: Final = 5.0
+"""Voiceprints of different people differ in some tens of directions."""
 _LABELLED_PSEUDO_VOICES: Final = 30.0
 _LEAST_LABELLED_VOICES: Final = 10
 
@@ -107,12 +111,15 @@ def fit_site_profile(
             f"with voice model {base.model_id}."
         )
     used = thinned(calls, MOST_CALLS)
-    if len(used) < 2:
-        raise TooFewCalls(f"{len(used)} calls can't make a profile. Give at least {least_voices}.")
+    if len(used) < max(least_voices, 2):
+        raise TooFewCalls(
+            f"{len(used)} calls can't make a profile: it needs {least_voices} voices. Give more calls, of different "
+            "callers."
+        )
     whole = WholeCalls.of(used)
     # Before it's known who calls often, a centre of all calls is good enough to tell voices apart.
     rough = site_centre(base, whole.voiceprints, np.ones(len(used)))
-    _require_spread(whole.voiceprints, rough, least=min(_LEAST_DIRECTIONS, least_voices / 2))
+    require_spread(whole.voiceprints, rough, least=min(LEAST_DIRECTIONS, least_voices / 2))
     voices = tell_voices(used, Scorer(replace(base, mean=rough, coefficients=of_sites)))
     if voices.count < least_voices:
         raise TooFewCalls(
@@ -123,7 +130,7 @@ def fit_site_profile(
     profile = CalibrationProfile(
         name=name,
         model_id=base.model_id,
-        created_at=datetime.now(UTC).replace(microsecond=0).isoformat(),
+        created_at=now(),
         provenance=provenance,
         mean=centre,
         whitening=base.whitening,
@@ -175,6 +182,11 @@ def thinned(items: Sequence[T], at_most: int) -> Sequence[T]:
     return [items[row] for row in np.linspace(0, len(items) - 1, at_most).round().astype(np.int64)]
 
 
+def now() -> str:
+    """The present moment as profiles state it."""
+    return datetime.now(UTC).replace(microsecond=0).isoformat()
+
+
 def labelled_trials(profile: CalibrationProfile, calls: Sequence[SiteCall]) -> ScoredTrials:
     """Every pair of labelled calls, each voice weighing the same, scored before the map to LLRs.
 
@@ -213,9 +225,14 @@ def refitted(
     )
 
 
-def _require_spread(
+def require_spread(
     voiceprints: NDArray[np.float32], centre: NDArray[np.float32], *, least: float
 ) -> None:
+    """Refuse voiceprints (c, d) that hardly differ around a centre: their covariance is degenerate.
+
+    Raises:
+        CallsAlike: by participation ratio they differ in fewer than ``least`` directions.
+    """
     deviations = voiceprints.astype(np.float64) - centre
     variances = np.linalg.svd(deviations, compute_uv=False) ** 2
     total = variances.sum()

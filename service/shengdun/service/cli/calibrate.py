@@ -9,8 +9,9 @@ import typer
 from shengdun.fingerprint.voice.model_store import ModelStore
 from shengdun.index.accuracy.corpus import names_of
 from shengdun.index.accuracy.embeddings import processors
-from shengdun.index.calibration import default_profile
+from shengdun.index.calibration import CalibrationProfile, ProfileMismatch, default_profile
 from shengdun.index.fitting.gain import Gain, measure_gain
+from shengdun.index.fitting.labelled import fit_labelled_profile
 from shengdun.index.fitting.recordings import CallFolder, CallListener, HeardCalls, read_calls
 from shengdun.index.fitting.site import SiteFit, fit_site_profile
 from shengdun.index.profile_library import ProfileLibrary
@@ -84,7 +85,7 @@ def calibrate(
         note(f"warning: {warning}")
     store = ModelStore(settings.models_directory)
     model = store.voice_model(settings.voice.model)
-    base = default_profile(model.model_id)
+    base = _base(model.model_id)
     listener = CallListener(
         model=model,
         activity=store.voice_activity(),
@@ -97,9 +98,11 @@ def calibrate(
         progress=lambda done, of: tell("calls", done, of),
     )
     _warn(heard)
-    fit = fit_site_profile(
-        base, heard.calls, name=name, provenance=_provenance(folder, heard, labelled=bool(labels))
-    )
+    provenance = _provenance(folder, heard, labelled=bool(labels))
+    if base is None:
+        fit = fit_labelled_profile(model.model_id, heard.calls, name=name, provenance=provenance)
+    else:
+        fit = fit_site_profile(base, heard.calls, name=name, provenance=provenance)
     for warning in fit.warnings:
         note(f"warning: {warning}")
     if output is not None:
@@ -107,8 +110,18 @@ def calibrate(
         output.chmod(0o600)
     else:
         ProfileLibrary.of(settings.data_dir).keep(fit.profile)
-    _report(fit, measure_gain(fit, base))
+    _report(fit)
+    if base is not None:
+        _report_gain(fit, measure_gain(fit, base))
     _say_what_next(fit, output)
+
+
+def _base(model_id: str) -> CalibrationProfile | None:
+    """The profile that ships for a model; None when a site's has to stand alone."""
+    try:
+        return default_profile(model_id)
+    except ProfileMismatch:
+        return None
 
 
 def _warn(heard: HeardCalls) -> None:
@@ -127,16 +140,19 @@ def _provenance(folder: CallFolder, heard: HeardCalls, *, labelled: bool) -> str
     )
 
 
-def _report(fit: SiteFit, gain: Gain | None) -> None:
+def _report(fit: SiteFit) -> None:
     strangers = fit.profile.strangers
     assert strangers is not None
     say(f"{fit.profile.provenance} They are by about {fit.voices.count:.0f} voices.")
     if fit.labelled_voices:
-        say(f"Labels of {fit.labelled_voices} voices moved the map to likelihood ratios.")
+        say(f"The map to likelihood ratios rests on labels of {fit.labelled_voices} voices.")
     say(
         f"{strangers.call_count} calls are kept to derive levels by. They can show false flags down to about "
         f"{10_000 / (2 * strangers.call_count):.0f} in 10,000 calls."
     )
+
+
+def _report_gain(fit: SiteFit, gain: Gain | None) -> None:
     if gain is None:
         say("What it gains can't be said: too few calls have 6 s of speech.")
         return
