@@ -4,16 +4,14 @@ A list of N actors is filled with strangers of the caller's own corpus, drawn ag
 share language, microphone and room with the caller, so this is harder than a list of people from everywhere.
 """
 
-import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from trials import Corpus
+from trials import ENROLLED, Corpus
 
-from shengdun.index.calibration import CalibrationProfile, LlrCoefficients
 from shengdun.index.posterior import open_set_posterior
 from shengdun.index.scoring import Scorer, aggregate
 
@@ -48,12 +46,6 @@ class Calls:
     strangers: dict[str, Floats]
 
 
-def within(profile: CalibrationProfile, limits: LlrCoefficients) -> CalibrationProfile:
-    """The profile held to the trust limits of the one that ships."""
-    bounded = dataclasses.replace(profile.coefficients, floor=limits.floor, cap=limits.cap)
-    return dataclasses.replace(profile, coefficients=bounded)
-
-
 def study(corpus: Corpus, scorer: Scorer, *, seed: int) -> dict[int, Calls]:
     """Calls of 3, 6 and 10 s of net speech, as far as the corpus has them."""
     caller = _Callers(corpus, scorer, np.random.default_rng(seed))
@@ -84,7 +76,7 @@ class _Callers:
         self._corpus = corpus
         self._scorer = scorer
         self._rng = rng
-        single = corpus.recordings == 1
+        single = (corpus.recordings == 1) & (corpus.conditions == ENROLLED)
         self._singles = [
             np.flatnonzero(single & (corpus.speakers == s)) for s in range(corpus.speaker_count)
         ]
@@ -93,6 +85,7 @@ class _Callers:
         """Calls with this much net speech; None when too few speakers have any."""
         corpus = self._corpus
         fits = (corpus.net_speech_s >= shortest_s) & (corpus.net_speech_s <= longest_s)
+        fits &= corpus.conditions != ENROLLED
         probes = [
             np.flatnonzero(fits & (corpus.speakers == s)) for s in range(corpus.speaker_count)
         ]
@@ -149,18 +142,29 @@ class _Callers:
         corpus = self._corpus
         merged = [aggregate(corpus.voiceprints[s], corpus.net_speech_s[s]) for s in enrolled]
         merged_s = np.array([corpus.net_speech_s[s].sum() for s in enrolled])
+        merged_snr_db = np.array([corpus.snr_db[s].mean() for s in enrolled])
         rows = np.concatenate([np.array(sides, dtype=np.int64) for sides in enrolled])
         actor = np.repeat(np.arange(len(enrolled)), [len(sides) for sides in enrolled])
-        single = self._llrs(probe, corpus.voiceprints[rows], corpus.net_speech_s[rows])
+        single = self._llrs(
+            probe, corpus.voiceprints[rows], corpus.net_speech_s[rows], corpus.snr_db[rows]
+        )
         llrs = {
             "one recording": [float(single[actor == a][0]) for a in range(len(enrolled))],
-            "one mean of three": self._llrs(probe, np.stack(merged), merged_s).tolist(),
+            "one mean of three": self._llrs(
+                probe, np.stack(merged), merged_s, merged_snr_db
+            ).tolist(),
         }
         for label, join in JOIN.items():
             llrs[f"three, {label}"] = [join(single[actor == a]) for a in range(len(enrolled))]
         return llrs
 
-    def _llrs(self, probe: int, voiceprints: NDArray[np.float32], net_speech_s: Floats) -> Floats:
+    def _llrs(
+        self,
+        probe: int,
+        voiceprints: NDArray[np.float32],
+        net_speech_s: Floats,
+        snr_db: Floats,
+    ) -> Floats:
         scorer = self._scorer
         query = scorer.project(self._corpus.voiceprints[probe : probe + 1])[0]
         templates = scorer.project(voiceprints)
@@ -170,4 +174,6 @@ class _Callers:
             scorer.query_statistics(query),
             net_speech_s=float(self._corpus.net_speech_s[probe]),
             template_net_speech_s=net_speech_s,
+            snr_db=float(self._corpus.snr_db[probe]),
+            template_snr_db=snr_db,
         )

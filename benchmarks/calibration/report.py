@@ -1,5 +1,6 @@
 """The tables of a calibration, in Markdown."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Final
 
@@ -11,9 +12,11 @@ from trials import Corpus, Trials
 
 from shengdun.index.accuracy import measures
 from shengdun.index.calibration import CalibrationProfile
+from shengdun.index.llr import LlrCoefficients
 
 Floats = NDArray[np.float64]
 
+LENGTHS: Final = ((2.4, 3.6), (6.6, 10.6))
 TAILS: Final = (3.0, 5.0, 7.0)
 ENROLMENTS: Final = ("one recording", "three, log-mean-exp")
 SEED: Final = 7
@@ -30,11 +33,14 @@ def write_report(
 ) -> None:
     """Write every table to ``path``."""
     with_targets = [name for name in corpora if corpora[name].has_targets]
+    own = next(iter(reversed(by_variant)))
+    compared = {label: by_variant[label] for label in (next(iter(by_variant)), shipped_label, own)}
     parts = [
         f"Profile `{shipped.profile_id}` for `{shipped.model_id}`.\n\n{shipped.provenance}",
         _coefficients(shipped),
         "## Ways to score, corpora that the fit has not seen\n",
         *(_variant(label, by_variant[label], trials, with_targets) for label in by_variant),
+        _by_condition(corpora, trials, compared, shipped.coefficients),
         f"## The shipped way ({shipped_label}), by net speech of the shorter side\n",
         _by_length(corpora, trials, by_variant[shipped_label], with_targets),
         *(_lists(calls, prior) for prior in identification.PRIORS_ON_LIST),
@@ -45,12 +51,60 @@ def write_report(
 
 
 def _coefficients(profile: CalibrationProfile) -> str:
-    c = profile.coefficients
-    return (
-        f"\nLLR = {c.offset:.3f} + {c.offset_brevity:.3f} b + ({c.slope:.3f} + {c.slope_brevity:.3f} b) score, "
-        f"b = 1/probe_s + 1/template_s within {c.shortest_net_speech_s} to {c.longest_net_speech_s} s; "
-        f"held to {c.floor} .. {c.cap}.\n"
-    )
+    maps = {"default": profile.coefficients, "for sites": profile.site_coefficients}
+    rows = {name: asdict(of) for name, of in maps.items() if of is not None}
+    names = list(asdict(profile.coefficients))
+    lines = [f"\n| map | {' | '.join(names)} |", "|---" * (len(names) + 1) + "|"]
+    lines += [
+        f"| {name} | {' | '.join(f'{row[each]:g}' for each in names)} |"
+        for name, row in rows.items()
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _by_condition(
+    corpora: dict[str, Corpus],
+    trials: dict[str, Trials],
+    by_variant: dict[str, dict[str, Floats]],
+    limits: LlrCoefficients,
+) -> str:
+    """All corpora under one threshold, by the condition of the call."""
+    conditions = sorted({str(each) for corpus in corpora.values() for each in corpus.conditions})
+    lines = [
+        "## By condition, all corpora under one threshold\n",
+        "LLRs held to the limits of the default map.\n",
+        "| way | condition | shorter side | trials same / other | EER % | Cllr | min Cllr | Cllr - min |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for label, llrs in by_variant.items():
+        for condition in conditions:
+            for low, high in LENGTHS:
+                parts = [
+                    _chosen(corpora[name], trials[name], llrs[name], condition, low, high)
+                    for name in llrs
+                ]
+                targets = np.clip(
+                    np.concatenate([part[0] for part in parts]), limits.floor, limits.cap
+                )
+                others = np.clip(
+                    np.concatenate([part[1] for part in parts]), limits.floor, limits.cap
+                )
+                if min(len(targets), len(others)) < 100:
+                    continue
+                cost, least = measures.cllr(targets, others), measures.min_cllr(targets, others)
+                lines.append(
+                    f"| {label} | {condition} | {low} to {high} s | {len(targets)} / {len(others)} "
+                    f"| {100 * measures.eer(targets, others):.1f} | {cost:.3f} | {least:.3f} | {cost - least:.3f} |"
+                )
+    return "\n".join(lines) + "\n"
+
+
+def _chosen(
+    corpus: Corpus, trials: Trials, llrs: Floats, condition: str, low: float, high: float
+) -> tuple[Floats, Floats]:
+    shorter = np.minimum(corpus.net_speech_s[trials.left], corpus.net_speech_s[trials.right])
+    here = (corpus.conditions[trials.right] == condition) & (shorter > low) & (shorter <= high)
+    return llrs[here & trials.is_target], llrs[here & ~trials.is_target]
 
 
 def _variant(
@@ -62,7 +116,7 @@ def _variant(
         "|---|---|---|---|---|---|---|---|",
     ]
     losses = []
-    for name in names:
+    for name in [each for each in names if each in llrs]:
         same = trials[name].is_target
         targets, others = llrs[name][same], llrs[name][~same]
         cost, least = measures.cllr(targets, others), measures.min_cllr(targets, others)

@@ -1,9 +1,10 @@
 """Corpora of window voiceprints, and the trials that are made from them.
 
 A *side* of a trial is what the product would hold: the first so many seconds of net speech of one or several
-recordings in one telephone condition, aggregated as the product does it. Same-speaker trials never share a recording
-(nor a session, where a corpus has several a speaker); different-speaker trials stay within their corpus, since across
-corpora language, microphone and room would give the answer away.
+recordings in one telephone condition, aggregated as the product does it. One side is enrolled, so it's wide-band; the
+other calls, in any condition. Same-speaker trials never share a recording (nor a session, where a corpus has several a
+speaker); different-speaker trials stay within their corpus, since across corpora language, microphone and room would
+give the answer away.
 """
 
 from dataclasses import dataclass
@@ -22,6 +23,8 @@ SIDE_SECONDS: Final = (3.0, 6.0, 10.0, 20.0)
 MERGED_RECORDINGS: Final = (2, 3)
 MERGES_PER_SPEAKER: Final = 6
 SLACK_S: Final = 0.3
+ENROLLED: Final = "wideband"
+"""The condition in which recordings are enrolled."""
 ONE_PERSON: Final = {("pbx_prompts", "ast_fr"): "fs_june"}
 """Speakers of two names who are probably one person."""
 
@@ -39,6 +42,8 @@ class Corpus:
         speakers: (n,) row of each side's speaker in 0 .. speaker_count - 1.
         origins: for each side the recordings (or sessions) that it was made from.
         recordings: for each side how many recordings it was made from.
+        conditions: the telephone condition of each side.
+        snr_db: (n,) speech over noise of each side; NaN where it couldn't be measured.
     """
 
     name: str
@@ -49,6 +54,8 @@ class Corpus:
     speakers: Rows
     origins: tuple[frozenset[str], ...]
     recordings: Rows
+    conditions: NDArray[np.str_]
+    snr_db: Floats
 
     @property
     def speaker_count(self) -> int:
@@ -83,8 +90,8 @@ class Trials:
     """Pairs of sides of one corpus.
 
     Attributes:
-        left: (t,) rows of sides.
-        right: (t,) rows of sides.
+        left: (t,) rows of enrolled sides.
+        right: (t,) rows of calling sides.
         is_target: (t,) whether they are one speaker.
     """
 
@@ -102,40 +109,45 @@ def load_corpora(directory: Path) -> list[Corpus]:
 def draw_trials(corpus: Corpus, *, targets: int, others: int, seed: int) -> Trials:
     """Random trials, every speaker and every pair of speakers equally likely."""
     rng = np.random.default_rng(seed)
-    rows = [np.flatnonzero(corpus.speakers == speaker) for speaker in range(corpus.speaker_count)]
+    speakers = range(corpus.speaker_count)
+    enrolled = corpus.conditions == ENROLLED
+    lefts = [np.flatnonzero(enrolled & (corpus.speakers == speaker)) for speaker in speakers]
+    rights = [np.flatnonzero(~enrolled & (corpus.speakers == speaker)) for speaker in speakers]
+    able = np.array([s for s in speakers if len(lefts[s]) and len(rights[s])])
     left: list[int] = []
     right: list[int] = []
     for _ in range(targets * 3 if corpus.has_targets else 0):
-        a, b = rng.choice(rows[rng.integers(len(rows))], size=2)
+        speaker = int(rng.choice(able))
+        a, b = rng.choice(lefts[speaker]), rng.choice(rights[speaker])
         if len(left) < targets and not corpus.origins[a] & corpus.origins[b]:
             left.append(int(a))
             right.append(int(b))
     hits = len(left)
-    for first, second in rng.integers(len(rows), size=(others, 2)):
+    for first, second in rng.choice(able, size=(others, 2)):
         if first != second:
-            left.append(int(rng.choice(rows[first])))
-            right.append(int(rng.choice(rows[second])))
+            left.append(int(rng.choice(lefts[first])))
+            right.append(int(rng.choice(rights[second])))
     is_target = np.arange(len(left)) < hits
     return Trials(left=np.array(left), right=np.array(right), is_target=is_target)
 
 
 def recording_pairs(corpus: Corpus, *, seed: int) -> Trials:
-    """Every pair of recordings once, each recording as its longest side in one condition drawn for it."""
+    """Every pair of recordings once: one enrolled, the other calling in a condition drawn for it; at their longest."""
     rng = np.random.default_rng(seed)
     single = np.flatnonzero(corpus.recordings == 1)
     names = np.array(["".join(sorted(corpus.origins[row])) for row in single])
-    chosen = []
+    lefts, rights = [], []
     for name in np.unique(names):
         rows = single[names == name]
         long = rows[corpus.net_speech_s[rows] > corpus.net_speech_s[rows].max() - 1.0]
-        chosen.append(int(rng.choice(long)))
-    sides = np.array(chosen, dtype=np.int64)
-    left, right = np.triu_indices(len(sides), k=1)
-    return Trials(
-        left=sides[left],
-        right=sides[right],
-        is_target=corpus.speakers[sides[left]] == corpus.speakers[sides[right]],
-    )
+        enrolled = corpus.conditions[long] == ENROLLED
+        if enrolled.any() and not enrolled.all():
+            lefts.append(int(rng.choice(long[enrolled])))
+            rights.append(int(rng.choice(long[~enrolled])))
+    one, other = np.triu_indices(len(lefts), k=1)
+    left = np.array(lefts, dtype=np.int64)[one]
+    right = np.array(rights, dtype=np.int64)[other]
+    return Trials(left=left, right=right, is_target=corpus.speakers[left] == corpus.speakers[right])
 
 
 def _load(path: Path) -> Corpus | None:
@@ -144,6 +156,7 @@ def _load(path: Path) -> Corpus | None:
         voiceprints, net_speech_s = stored["voiceprints"], stored["net_speech_s"]
         owner = stored["recording_rows"]
         model_id = str(stored["model_id"])
+        snr_db = stored["snr_db"]
     usable = (columns[:, 4] != "noncommercial") & np.isin(np.arange(len(columns)), owner)
     people = [ONE_PERSON.get((path.stem, str(name)), str(name)) for name in columns[:, 0]]
     sessions = bool((columns[:, 0] != columns[:, 1]).any())
@@ -159,7 +172,10 @@ def _load(path: Path) -> Corpus | None:
             ]
             for chosen in _subsets(mine, rng):
                 sides.add(
-                    person, [(str(origin[row]), np.flatnonzero(owner == row)) for row in chosen]
+                    person,
+                    str(condition),
+                    [(str(origin[row]), np.flatnonzero(owner == row)) for row in chosen],
+                    float(_mean_snr(snr_db[chosen])),
                 )
     licences = set(columns[usable, 4].tolist())
     licence = licences.pop() if len(licences) == 1 else "mixed"
@@ -183,9 +199,13 @@ class _Sides:
         self._net_speech_s: list[float] = []
         self._origins: list[frozenset[str]] = []
         self._recordings: list[int] = []
+        self._conditions: list[str] = []
+        self._snr_db: list[float] = []
         self.people: list[str] = []
 
-    def add(self, person: str, recordings: list[tuple[str, Rows]]) -> None:
+    def add(
+        self, person: str, condition: str, recordings: list[tuple[str, Rows]], snr_db: float
+    ) -> None:
         """The first 3, 6, 10 and 20 s of these recordings, as far as they last."""
         rows = np.concatenate([windows for _, windows in recordings])
         came_from = np.repeat(
@@ -206,6 +226,8 @@ class _Sides:
             self._net_speech_s.append(float(so_far[length - 1]))
             self._origins.append(frozenset(recordings[index][0] for index in used))
             self._recordings.append(len(used))
+            self._conditions.append(condition)
+            self._snr_db.append(snr_db)
             self.people.append(person)
 
     def corpus(self, name: str, model_id: str, licence_class: str) -> Corpus:
@@ -220,4 +242,11 @@ class _Sides:
             speakers=speakers.astype(np.int64),
             origins=tuple(self._origins),
             recordings=np.array(self._recordings, dtype=np.int64),
+            conditions=np.array(self._conditions),
+            snr_db=np.array(self._snr_db),
         )
+
+
+def _mean_snr(snr_db: Floats) -> float:
+    known = snr_db[~np.isnan(snr_db)]
+    return float(known.mean()) if len(known) else float("nan")
