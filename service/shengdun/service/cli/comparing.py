@@ -23,6 +23,7 @@ from shengdun.index.calibration import (
     default_profile,
     load,
 )
+from shengdun.index.profile_library import ProfileLibrary
 from shengdun.service.cli.measuring import available, tell
 from shengdun.service.cli.output import note, say
 from shengdun.service.cli.places import Config, DataDir, settings_of
@@ -128,7 +129,8 @@ def compare_models(
     for warning in recordings.warnings:
         note(f"warning: {warning}")
     acoustics = Acoustics.recorded(noise_and_rooms) if noise_and_rooms else Acoustics.made()
-    bench = _Bench(store, acoustics, EmbeddingCache(cache), limit_s=plan.limit_s)
+    library = ProfileLibrary.of(settings.data_dir)
+    bench = _Bench(store, library, acoustics, EmbeddingCache(cache), limit_s=plan.limit_s)
     named = settings.voice.calibration_profile
     given = [*([named.expanduser()] if named else []), *(profile or ())]
     contenders = bench.contenders(names, [load(one) for one in given])
@@ -145,9 +147,16 @@ class _Bench:
     """What all models are measured with."""
 
     def __init__(
-        self, store: ModelStore, acoustics: Acoustics, cache: EmbeddingCache, *, limit_s: float
+        self,
+        store: ModelStore,
+        library: ProfileLibrary,
+        acoustics: Acoustics,
+        cache: EmbeddingCache,
+        *,
+        limit_s: float,
     ) -> None:
         self._store = store
+        self._library = library
         self._activity: VoiceActivity = store.voice_activity()
         self._acoustics = acoustics
         self._cache = cache
@@ -156,7 +165,7 @@ class _Bench:
     def contenders(
         self, names: Sequence[str], given: Sequence[CalibrationProfile]
     ) -> list[Contender]:
-        """The models of these names, each with the last profile given for it, or the one that ships with it."""
+        """The models of these names, each with the last profile given for it, or else the one in use."""
         contenders = [self._contender(name, given) for name in names]
         known = {one.model.model_id for one in contenders}
         for profile in given:
@@ -178,16 +187,19 @@ class _Bench:
                 limit_s=self._limit_s,
             ),
             size_bytes=path.stat().st_size,
-            profile=own[-1] if own else _shipped(model.model_id),
+            profile=own[-1] if own else self._in_use(model.model_id),
         )
 
-
-def _shipped(model_id: str) -> CalibrationProfile | None:
-    try:
-        return default_profile(model_id)
-    except ProfileMismatch:
-        note(f"{model_id} has no calibration profile; it is compared by centred cosine only")
-        return None
+    def _in_use(self, model_id: str) -> CalibrationProfile | None:
+        """The profile that is active in the library, or the one that ships with the model."""
+        active = self._library.select(model_id).active
+        if active is not None:
+            return active
+        try:
+            return default_profile(model_id)
+        except ProfileMismatch:
+            note(f"{model_id} has no calibration profile; it is compared by centred cosine only")
+            return None
 
 
 def _names(store: ModelStore, asked: Sequence[str], *, first: str) -> list[str]:
