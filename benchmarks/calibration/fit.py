@@ -47,6 +47,12 @@ MIN_LIST_SPEAKERS: Final = 9
 MIN_SITE_SPEAKERS: Final = 9
 """A site is made of a corpus' other speakers; with fewer of them there's nothing to be learnt from it."""
 FOLDS: Final = 5
+SHOWN_APART: Final = {
+    "emodb": "acted emotion, the same ten sentences of under 2 s from everybody",
+    "librispeech_voicefilter": "one of its speakers is probably two people",
+}
+"""Left out of the tables that put all corpora under one threshold. They stay in the fit: without them it exaggerates more
+(strangers of pbx_prompts reach LLR 7 3.4 times as often as honest LLRs allow, with them never), Cllr 0.24 against 0.22."""
 CREATED_AT: Final = "2026-11-22T00:00:00Z"
 UNFITTED: Final = LlrCoefficients(
     offset=0.0,
@@ -272,7 +278,9 @@ def main() -> None:
     parser.add_argument("windows", type=Path)
     parser.add_argument("profile", type=Path)
     parser.add_argument("report", type=Path)
-    parser.add_argument("--compare", action="store_true", help="also score in the other ways; slow")
+    parser.add_argument(
+        "--compare", action="store_true", help="also score in the other ways, and lists; slow"
+    )
     arguments = parser.parse_args()
     study = read_study(arguments.windows)
     by_variant: dict[str, dict[str, Floats]] = {}
@@ -294,10 +302,20 @@ def main() -> None:
             corpus, Scorer(held_out_profile(study, SHIPPED, name, limits)), seed=SEED
         )
         for name, corpus in study.corpora.items()
-        if corpus.has_targets and corpus.speaker_count >= MIN_LIST_SPEAKERS
+        if arguments.compare
+        and corpus.has_targets
+        and corpus.speaker_count >= MIN_LIST_SPEAKERS
+        and name not in SHOWN_APART
     }
     write_report(
-        arguments.report, study.corpora, study.trials, by_variant, SHIPPED.label, shipped, tables
+        arguments.report,
+        study.corpora,
+        study.trials,
+        by_variant,
+        SHIPPED.label,
+        shipped,
+        tables,
+        SHOWN_APART,
     )
     print(f"{shipped.profile_id} saved", flush=True)
 

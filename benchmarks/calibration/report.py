@@ -1,5 +1,6 @@
 """The tables of a calibration, in Markdown."""
 
+from collections.abc import Collection
 from dataclasses import asdict
 from pathlib import Path
 from typing import Final
@@ -30,6 +31,7 @@ def write_report(
     shipped_label: str,
     shipped: CalibrationProfile,
     calls: dict[str, dict[int, Calls]],
+    left_out: Collection[str],
 ) -> None:
     """Write every table to ``path``."""
     with_targets = [name for name in corpora if corpora[name].has_targets]
@@ -40,7 +42,7 @@ def write_report(
         _coefficients(shipped),
         "## Ways to score, corpora that the fit has not seen\n",
         *(_variant(label, by_variant[label], trials, with_targets) for label in by_variant),
-        _by_condition(corpora, trials, compared, shipped.coefficients),
+        _by_condition(corpora, trials, compared, left_out, shipped.coefficients),
         f"## The shipped way ({shipped_label}), by net speech of the shorter side\n",
         _by_length(corpora, trials, by_variant[shipped_label], with_targets),
         *(_lists(calls, prior) for prior in identification.PRIORS_ON_LIST),
@@ -66,13 +68,14 @@ def _by_condition(
     corpora: dict[str, Corpus],
     trials: dict[str, Trials],
     by_variant: dict[str, dict[str, Floats]],
+    left_out: Collection[str],
     limits: LlrCoefficients,
 ) -> str:
-    """All corpora under one threshold, by the condition of the call."""
+    """Corpora of ordinary speech under one threshold, by the condition of the call."""
     conditions = sorted({str(each) for corpus in corpora.values() for each in corpus.conditions})
     lines = [
-        "## By condition, all corpora under one threshold\n",
-        "LLRs held to the limits of the default map.\n",
+        "## By condition, corpora that can be a site under one threshold\n",
+        f"Without {', '.join(left_out)}. LLRs held to the limits of the default map.\n",
         "| way | condition | shorter side | trials same / other | EER % | Cllr | min Cllr | Cllr - min |",
         "|---|---|---|---|---|---|---|---|",
     ]
@@ -82,6 +85,7 @@ def _by_condition(
                 parts = [
                     _chosen(corpora[name], trials[name], llrs[name], condition, low, high)
                     for name in llrs
+                    if name in by_variant[list(by_variant)[-1]] and name not in left_out
                 ]
                 targets = np.clip(
                     np.concatenate([part[0] for part in parts]), limits.floor, limits.cap
