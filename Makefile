@@ -6,11 +6,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 STATE := .shengdun
 ECAPA_VENV := .venv-ecapa
+PEERS_VENV := .venv-peers
 export SHENGDUN_MODELS_DIR := $(CURDIR)/$(STATE)/models
 ROOMS := fingerprint index enrollment service
 SOURCES := $(ROOMS) benchmarks tests
 
-.PHONY: help demo bench-accuracy test test-ecapa lint types proto lock check wheel clean
+.PHONY: help demo bench-accuracy bench-robustness test test-ecapa lint types proto lock check wheel clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,13 +27,32 @@ $(VENV)/.dev: requirements/dev.lock $(VENV)/.runtime
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.lock
 	@touch $@
 
-demo: $(VENV)/.runtime ## Enrol real voices, screen calls over a telephone codec, print every decision
+ifdef MODEL
+# A directory of SpeechBrain's is converted first, which takes PyTorch.
+demo: $(ECAPA_VENV)/.ecapa
+	$(ECAPA_VENV)/bin/shengdun demo --model "$(MODEL)" --data-dir $(STATE)/demo
+else
+demo: $(VENV)/.runtime ## Enrol real voices, screen calls over a telephone codec, print every decision [MODEL=DIR]
 	$(BIN)/shengdun demo --data-dir $(STATE)/demo
+endif
 
-bench-accuracy: $(VENV)/.runtime ## Measure accuracy on CORPUS=DIR, a folder of <speaker>/<recording> or with a MANIFEST.csv
-	@test -n "$(CORPUS)" || { echo "make bench-accuracy CORPUS=DIR [OPTIONS='--condition pcmu --only NAME']" >&2; exit 2; }
+# Some 6 GB: Resemblyzer runs on PyTorch.
+$(PEERS_VENV)/.peers: requirements/peers.lock
+	@test -x $(PEERS_VENV)/bin/python || $(PYTHON) -m venv $(PEERS_VENV)
+	$(PEERS_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements/peers.lock
+	@touch $@
+
+bench-accuracy: $(VENV)/.runtime $(if $(filter no,$(PEERS)),,$(PEERS_VENV)/.peers) ## Measure accuracy on CORPUS=DIR, beside peers (6 GB; PEERS=no leaves Resemblyzer out)
+	@test -n "$(CORPUS)" || { echo "make bench-accuracy CORPUS=DIR [OPTIONS='--condition pcmu --only NAME'] [PEERS=no]" >&2; exit 2; }
 	$(BIN)/shengdun models install --quiet
 	$(BIN)/shengdun evaluate $(CORPUS) --output $(STATE)/accuracy --cache $(STATE)/voiceprints $(OPTIONS)
+	$(BIN)/python -m benchmarks.accuracy.compare $(CORPUS) $(SHENGDUN_MODELS_DIR) $(STATE)/accuracy --cache $(STATE)/voiceprints \
+	  $(if $(filter no,$(PEERS)),,--resemblyzer $(PEERS_VENV)/bin/python) $(OPTIONS)
+
+bench-robustness: $(VENV)/.runtime ## Measure what telephone lines do to evidence: CORPUS=DIR, NOISE=DIR with noises and rooms
+	@test -n "$(CORPUS)" -a -n "$(NOISE)" || { echo "make bench-robustness CORPUS=DIR NOISE=DIR [OPTIONS='--every 3']" >&2; exit 2; }
+	$(BIN)/shengdun models install --quiet
+	$(BIN)/python -m benchmarks.robustness.measure $(CORPUS) $(NOISE) $(SHENGDUN_MODELS_DIR) $(STATE)/robustness $(OPTIONS)
 
 test: $(VENV)/.dev ## Run the tests
 	$(BIN)/shengdun models install --quiet
@@ -69,6 +89,7 @@ lock: ## Renew the lock files
 	uv pip compile -q pyproject.toml --universal --generate-hashes --no-annotate --no-header --python-version 3.11 -o requirements/runtime.lock
 	uv pip compile -q pyproject.toml --group dev --universal --generate-hashes --no-annotate --no-header --python-version 3.11 -o requirements/dev.lock
 	uv pip compile -q pyproject.toml --extra ecapa --universal --generate-hashes --no-annotate --no-header --python-version 3.11 -c requirements/dev.lock -o requirements/ecapa.lock
+	uv pip compile -q requirements/peers.in --overrides requirements/peers.overrides --universal --generate-hashes --no-annotate --no-header --python-version 3.11 -o requirements/peers.lock
 	echo hatchling | uv pip compile -q - --universal --generate-hashes --no-annotate --no-header --python-version 3.11 -c requirements/dev.lock -o requirements/build.lock
 
 wheel: $(VENV)/.dev ## Build the wheel into dist/
@@ -78,4 +99,4 @@ wheel: $(VENV)/.dev ## Build the wheel into dist/
 check: lint types test ## Everything but the demo
 
 clean: ## Remove the environment and everything that was fetched or stored
-	rm -rf $(VENV) $(ECAPA_VENV) $(STATE) dist
+	rm -rf $(VENV) $(ECAPA_VENV) $(PEERS_VENV) $(STATE) dist

@@ -19,6 +19,7 @@ from shengdun.service.lines import Line
 from shengdun.service.promises import CallWatch
 from shengdun.service.risk import assess
 
+_CALLERS_RANGE_DB: Final = 10.0
 _OTHER_VOICE_LLR: Final = 2.0
 """On the demo recordings no call of one voice with four windows or more fell below 3.5, and of calls in which two took
 turns nine in ten fell below -2."""
@@ -32,11 +33,35 @@ class HeardSpeech:
         voiceprints: (n, d) float32 unit rows, one for each window.
         net_speech_s: (n,) net speech in each.
         snr_db: speech over noise of the call; None where it isn't known.
+        level_dbfs: (n,) mean level of each; None where it isn't known.
     """
 
     voiceprints: NDArray[np.float32]
     net_speech_s: NDArray[np.float64]
     snr_db: float | None
+    level_dbfs: NDArray[np.float64] | None = None
+
+    @property
+    def callers(self) -> "HeardSpeech":
+        """The windows that are the caller's: those that aren't far fainter than the loudest.
+
+        Within a window the front end leaves faint voices out, but an agent who speaks first fills whole windows before
+        anybody knows how loud the caller is (decision note 0006).
+        """
+        if self.level_dbfs is None:
+            return self
+        near = self.level_dbfs > self.level_dbfs.max() - _CALLERS_RANGE_DB
+        return HeardSpeech(
+            voiceprints=self.voiceprints[near],
+            net_speech_s=self.net_speech_s[near],
+            snr_db=self.snr_db,
+            level_dbfs=self.level_dbfs[near],
+        )
+
+    @property
+    def voiceprint(self) -> NDArray[np.float32]:
+        """(d,) of all of the windows."""
+        return aggregate(self.voiceprints, self.net_speech_s)
 
 
 class VoiceEvidence:
@@ -67,6 +92,7 @@ class VoiceEvidence:
         self._line = line
         self._voiceprints: list[NDArray[np.float32]] = []
         self._net_speech_s: list[float] = []
+        self._level_dbfs: list[float] = []
         self._several_voices = False
         self._snr_db: float | None = None
         self._profile_id = snapshot().scorer(None, model.model_id).profile_id
@@ -83,6 +109,7 @@ class VoiceEvidence:
             voiceprints=np.stack(self._voiceprints),
             net_speech_s=np.array(self._net_speech_s),
             snr_db=self._snr_db,
+            level_dbfs=np.array(self._level_dbfs),
         )
 
     @property
@@ -92,8 +119,8 @@ class VoiceEvidence:
 
     @property
     def net_speech_s(self) -> float:
-        """Net speech of the windows so far, in seconds."""
-        return sum(self._net_speech_s)
+        """Net speech that the evidence rests on, in seconds."""
+        return float(self.heard.callers.net_speech_s.sum()) if self._voiceprints else 0.0
 
     @property
     def has_several_voices(self) -> bool:
@@ -110,8 +137,9 @@ class VoiceEvidence:
         """
         self._voiceprints.append(self._model.embed([window.samples])[0])
         self._net_speech_s.append(window.net_speech_s)
+        self._level_dbfs.append(10.0 * float(np.log10(np.mean(window.samples**2) + 1e-12)))
         self._snr_db = snr_db
-        heard = self.heard
+        heard = self.heard.callers
         scorer = self._snapshot().scorer(None, self._model.model_id)
         parting = part_windows(scorer, heard.voiceprints, heard.net_speech_s)
         self._several_voices = parting.llr is not None and parting.llr < _OTHER_VOICE_LLR
@@ -131,7 +159,7 @@ class VoiceEvidence:
         risk = assess(results, self._line)
         if self._watch is not None:
             self._watch.look(
-                aggregate(self.heard.voiceprints, self.heard.net_speech_s),
+                self.heard.callers.voiceprint,
                 net_speech_s=self.net_speech_s,
                 risk=risk,
             )
@@ -151,19 +179,20 @@ def search_lists(
     Args:
         snapshot: where to look.
         watchlist_ids: which lists; none means every one there is. One that was deleted meanwhile is left out.
-        heard: by the profile's voice model.
+        heard: by the profile's voice model; what isn't the caller's is left out.
         profile_id: one of the snapshot's, active or in shadow.
         at: actors that have expired by then are not found.
     """
-    voiceprint = aggregate(heard.voiceprints, heard.net_speech_s)
+    callers = heard.callers
+    voiceprint = callers.voiceprint
     results = []
     for watchlist_id in watchlist_ids or [w.watchlist_id for w in snapshot.watchlists]:
         try:
             result = snapshot.search(
                 watchlist_id,
                 voiceprint,
-                net_speech_s=float(heard.net_speech_s.sum()),
-                snr_db=heard.snr_db,
+                net_speech_s=float(callers.net_speech_s.sum()),
+                snr_db=callers.snr_db,
                 at=at,
                 profile_id=profile_id,
             )
