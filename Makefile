@@ -11,7 +11,7 @@ export SHENGDUN_MODELS_DIR := $(CURDIR)/$(STATE)/models
 ROOMS := fingerprint index enrollment service
 SOURCES := $(ROOMS) benchmarks tests
 
-.PHONY: help demo bench-accuracy bench-robustness test test-ecapa lint types proto lock check wheel clean
+.PHONY: help demo bench-accuracy bench-robustness .venv-peers test test-ecapa lint types proto lock check wheel clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -41,6 +41,7 @@ $(PEERS_VENV)/.peers: requirements/peers.lock
 	@test -x $(PEERS_VENV)/bin/python || $(PYTHON) -m venv $(PEERS_VENV)
 	$(PEERS_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements/peers.lock
 	@touch $@
+.venv-peers: $(PEERS_VENV)/.peers
 
 bench-accuracy: $(VENV)/.runtime $(if $(filter no,$(PEERS)),,$(PEERS_VENV)/.peers) ## Measure accuracy on CORPUS=DIR, beside peers (6 GB; PEERS=no leaves Resemblyzer out)
 	@test -n "$(CORPUS)" || { echo "make bench-accuracy CORPUS=DIR [OPTIONS='--condition pcmu --only NAME'] [PEERS=no]" >&2; exit 2; }
@@ -89,7 +90,7 @@ lock: ## Renew the lock files
 	uv pip compile -q pyproject.toml --universal --generate-hashes --no-annotate --no-header --python-version 3.11 -o requirements/runtime.lock
 	uv pip compile -q pyproject.toml --group dev --universal --generate-hashes --no-annotate --no-header --python-version 3.11 -o requirements/dev.lock
 	uv pip compile -q pyproject.toml --extra ecapa --universal --generate-hashes --no-annotate --no-header --python-version 3.11 -c requirements/dev.lock -o requirements/ecapa.lock
-	uv pip compile -q requirements/peers.in --overrides requirements/peers.overrides --universal --generate-hashes --no-annotate --no-header --python-version 3.11 -o requirements/peers.lock
+	uv pip compile -q requirements/peers.in --override requirements/peers.overrides --universal --generate-hashes --no-annotate --no-header --python-version 3.11 -c requirements/ecapa.lock -o requirements/peers.lock
 	echo hatchling | uv pip compile -q - --universal --generate-hashes --no-annotate --no-header --python-version 3.11 -c requirements/dev.lock -o requirements/build.lock
 
 wheel: $(VENV)/.dev ## Build the wheel into dist/
