@@ -6,7 +6,10 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 
+from shengdun.fingerprint.voice.activity import VoiceActivity
+from shengdun.fingerprint.voice.codecs import AudioFormat, Encoding
 from shengdun.fingerprint.voice.demo_recordings import DemoRecording
+from shengdun.fingerprint.voice.front_end import FrontEnd
 from shengdun.fingerprint.voice.models import VoiceModel
 from shengdun.fingerprint.voice.recordings import decode_recording
 from shengdun.fingerprint.voice.samples import MODEL_RATE_HZ
@@ -15,8 +18,11 @@ from shengdun.index.calibration import default_profile
 from shengdun.index.scoring import Scorer
 from shengdun.index.snapshot import Snapshot
 from shengdun.service.evidence import HeardSpeech, VoiceEvidence
+from shengdun.service.lanes import FrontLane, VoiceprintLane
 from shengdun.service.lines import Line
+from shengdun.service.session import CallSession, Versions
 from shengdun.service.settings import LineSettings
+from shengdun.service.shadows import Shadows
 
 
 def _heard(*levels_dbfs: float) -> HeardSpeech:
@@ -87,3 +93,37 @@ def test_an_agent_who_is_heard_first_does_not_stay_in_the_callers_voiceprint(
     assert not mixed.has_several_voices
     both = evidence(agent, caller)
     assert both.net_speech_s == 6.0
+
+
+async def test_a_decision_names_the_profile_that_it_was_made_with(
+    voice_model: VoiceModel, voice_activity: VoiceActivity, recordings: list[DemoRecording]
+) -> None:
+    """When a call is cut off while its next window is weighed under a profile that was put in meanwhile."""
+    in_use = default_profile(voice_model.model_id)
+    snapshots = [Snapshot.empty([Scorer(in_use)])]
+    line = Line.from_settings("default", LineSettings())
+    evidence = VoiceEvidence(
+        model=voice_model, snapshot=lambda: snapshots[-1], watchlist_ids=(), line=line
+    )
+    shadows = Shadows(model_id=voice_model.model_id, models=(), snapshot=lambda: snapshots[-1])
+    async with FrontLane(voice_activity) as front, VoiceprintLane(1) as lane, shadows:
+        session = CallSession(
+            call_id="c-1",
+            line=line,
+            budget=line.budget,
+            front_end=FrontEnd(
+                AudioFormat(encoding=Encoding.PCMU, sample_rate_hz=8000),
+                window_s=voice_model.window_s,
+                activity=voice_activity,
+            ),
+            evidence=evidence,
+            front_lane=front,
+            voiceprint_lane=lane,
+            versions=Versions(model_id=voice_model.model_id, watchlists_stale=lambda: False),
+            shadows=shadows.of_call(call_id="c-1", watchlist_ids=(), line=line),
+        )
+        snapshots.append(Snapshot.empty([Scorer(replace(in_use, name="next"))]))
+        window, _ = _windows(recordings)
+        await lane.run(lambda: evidence.add(window, at=datetime.now(UTC)), deadline=0.0)
+        assert evidence.profile_id.startswith("next@")
+        assert session.abandon().calibration_profile_id == in_use.profile_id

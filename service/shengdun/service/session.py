@@ -85,6 +85,9 @@ class CallSession:
         self._sequence = 0
         self._state = State.NOT_ENOUGH_SPEECH
         self._risk = Risk(advisory_reasons=line.standing.reasons)
+        # Of the same evidence as the risk: while a window is being weighed, the evidence may be ahead of it.
+        self._profile_id = evidence.profile_id
+        self._several_voices = False
         self._quality: AudioQuality = front_end.quality()
         self._position_s = 0.0
         self._net_speech_s = 0.0
@@ -127,8 +130,10 @@ class CallSession:
         if self._evidence.windows and not heard.windows:
             # Who was erased or has expired since the last window must not stand in what is kept of the call.
             at = datetime.now(UTC)
-            self._risk = await self._voiceprint_lane.run(
-                lambda: self._evidence.weigh(at=at), deadline=since + self._budget_s
+            self._weighed(
+                await self._voiceprint_lane.run(
+                    lambda: self._evidence.weigh(at=at), deadline=since + self._budget_s
+                )
             )
         yield self._conclude(heard, since)
 
@@ -163,7 +168,7 @@ class CallSession:
             deadline=self._deadline(window, received_at),
         )
         self._revision += 1
-        self._risk = risk
+        self._weighed(risk)
         self._quality = window.quality
         self._position_s = window.position_s
         self._net_speech_s = self._evidence.net_speech_s
@@ -172,6 +177,11 @@ class CallSession:
         )
         self._state = State.FINAL if settled else State.PROVISIONAL
         self._shadows.hear(window.window.samples, self._evidence.heard)
+
+    def _weighed(self, risk: Risk) -> None:
+        self._risk = risk
+        self._profile_id = self._evidence.profile_id
+        self._several_voices = self._evidence.has_several_voices
 
     def _conclude(self, heard: Heard, since: float) -> Decision:
         self._revision += 1
@@ -206,7 +216,7 @@ class CallSession:
             risk=self._risk,
             net_speech=timedelta(seconds=self._net_speech_s),
             audio_quality=self._quality,
-            several_voices=self._evidence.has_several_voices,
+            several_voices=self._several_voices,
             recommended_action=self._line.action_at(
                 self._risk.level, advisory=bool(self._risk.advisory_reasons)
             ),
@@ -215,7 +225,7 @@ class CallSession:
             line=self._line.name,
             policy_id=self._line.policy_id,
             model_id=self._versions.model_id,
-            calibration_profile_id=self._evidence.profile_id,
+            calibration_profile_id=self._profile_id,
             shadows=self._shadows.outcomes,
             decided_at=datetime.now(UTC),
             audio_position=timedelta(seconds=self._position_s),
