@@ -248,6 +248,25 @@ async def test_windows_that_there_is_no_time_for_are_dropped_and_counted(
     assert {one["windows_dropped"] for one in events(logged, "call in shadow")} == {2}
 
 
+async def test_another_model_leaves_the_same_windows_out(
+    agents: Registry, voice_tools: VoiceTools, listed: str, samples: Samples
+) -> None:
+    """A window far fainter than the caller's is no more evidence for a model in shadow than for the one in use."""
+    async with shadows_of(agents, voice_tools, SECOND) as shadows:
+        said = []
+        for levels_dbfs in ((-50.0, -20.0), (-20.0,)):
+            call = shadows.of_call(call_id="c-5", watchlist_ids=(), line=LINE)
+            for window, level_dbfs in enumerate(levels_dbfs, start=2 - len(levels_dbfs)):
+                alone = heard(voice_tools, samples[window * WINDOW :], 1)
+                speech = replace(alone, level_dbfs=np.array([level_dbfs]))
+                call.hear(samples[window * WINDOW : (window + 1) * WINDOW], speech)
+            settle(shadows)
+            said.append(next(one for one in call.outcomes if one.model_id == SECOND.model_id))
+        assert said[0].best is not None
+        assert said[0].best.actor_id == listed
+        assert said[0] == said[1]
+
+
 async def test_nothing_in_shadow_costs_nothing(
     agents: Registry, voice_tools: VoiceTools, samples: Samples, logged: io.StringIO
 ) -> None:

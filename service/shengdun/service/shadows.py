@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final, Self
 
@@ -187,11 +187,19 @@ class CallShadows:
         self._call_id = call_id
         self._watchlist_ids = tuple(watchlist_ids)
         self._line = line
-        self._rows: dict[str, list[NDArray[np.float32]]] = {}
-        self._net_speech_s: dict[str, list[float]] = {}
+        self._heard: dict[str, HeardSpeech] = {}
         self._dropped = 0
         self._concluded = False
-        self.outcomes: tuple[ShadowOutcome, ...] = ()
+        self._outcomes: tuple[ShadowOutcome, ...] = ()
+
+    @property
+    def outcomes(self) -> tuple[ShadowOutcome, ...]:
+        """What each said of the window that it heard last.
+
+        Left out is what rests on an actor or a voiceprint that was erased since: it must not stand in any decision.
+        """
+        snapshot = self._shadows.snapshot()
+        return tuple(each for each in self._outcomes if _is_there(each.best, snapshot))
 
     def hear(self, samples: Samples, heard: HeardSpeech) -> None:
         """Have the shadows hear a window, when there is time.
@@ -222,23 +230,18 @@ class CallShadows:
             except Exception as error:  # noqa: BLE001 - a shadow never hurts a call
                 self._shadows.failed(model_id, error)
                 continue
-            self._rows.setdefault(model_id, []).append(row)
-            self._net_speech_s.setdefault(model_id, []).append(float(heard.net_speech_s[-1]))
+            self._heard[model_id] = _and_the_last(self._heard.get(model_id), row, heard)
         found = [self._outcome(snapshot, scorer, heard) for scorer in scorers]
-        self.outcomes = tuple(outcome for outcome in found if outcome is not None)
+        self._outcomes = tuple(outcome for outcome in found if outcome is not None)
         self._shadows.count("heard")
 
     def _outcome(
         self, snapshot: Snapshot, scorer: Scorer, heard: HeardSpeech
     ) -> ShadowOutcome | None:
         if scorer.model_id != self._shadows.model_id:
-            if not self._rows.get(scorer.model_id):
+            if scorer.model_id not in self._heard:
                 return None
-            heard = HeardSpeech(
-                voiceprints=np.stack(self._rows[scorer.model_id]),
-                net_speech_s=np.array(self._net_speech_s[scorer.model_id]),
-                snr_db=heard.snr_db,
-            )
+            heard = replace(self._heard[scorer.model_id], snr_db=heard.snr_db)
         try:
             results = search_lists(
                 snapshot,
@@ -283,10 +286,40 @@ class CallShadows:
             )
 
 
+def _is_there(candidate: CandidateOutcome | None, snapshot: Snapshot) -> bool:
+    if candidate is None:
+        return True
+    there = candidate.actor_id in snapshot
+    return there and snapshot.template(candidate.actor_id, candidate.voiceprint_id) is not None
+
+
 def best_of(risk: Risk) -> CandidateOutcome | None:
     """The likeliest actor over all watchlists, by LLR."""
     found = [outcome.best for outcome in risk.watchlists if outcome.best is not None]
     return max(found, key=lambda candidate: candidate.llr, default=None)
+
+
+def _and_the_last(
+    before: HeardSpeech | None, row: NDArray[np.float32], heard: HeardSpeech
+) -> HeardSpeech:
+    """What another model has heard, with its voiceprint (d,) of the last window of ``heard``."""
+    last = HeardSpeech(
+        voiceprints=row[np.newaxis],
+        net_speech_s=heard.net_speech_s[-1:],
+        snr_db=heard.snr_db,
+        level_dbfs=None if heard.level_dbfs is None else heard.level_dbfs[-1:],
+    )
+    if before is None:
+        return last
+    levels = before.level_dbfs, last.level_dbfs
+    return HeardSpeech(
+        voiceprints=np.concatenate([before.voiceprints, last.voiceprints]),
+        net_speech_s=np.concatenate([before.net_speech_s, last.net_speech_s]),
+        snr_db=heard.snr_db,
+        level_dbfs=None
+        if levels[0] is None or levels[1] is None
+        else np.concatenate([levels[0], levels[1]]),
+    )
 
 
 def _give_way() -> None:
