@@ -169,7 +169,7 @@ async def test_changes_are_taken_up_logged_and_audited(
 async def test_what_cannot_be_used_is_refused_and_the_old_one_goes_on(
     settings: Settings, library: ProfileLibrary, logged: io.StringIO, tmp_path: Path
 ) -> None:
-    """A damaged profile, then a damaged state file; repaired, they are taken up without a further activation."""
+    """A damaged profile, a damaged state file, one that can't be looked at; repaired, they are taken up by themselves."""
     folder = library.state_file.parent
     async with open_application(settings, TokenFile(settings.tokens_file)) as application:
         activate(library, SITE)
@@ -191,6 +191,11 @@ async def test_what_cannot_be_used_is_refused_and_the_old_one_goes_on(
         await until(lambda: len(events(logged, "calibration refused")) == 2)
         assert "Restore it" in str(events(logged, "calibration refused")[1]["why"])
         assert _taken(application)
+        library.state_file.unlink()
+        library.state_file.symlink_to(library.state_file)
+        await until(lambda: len(events(logged, "calibration refused")) == 3)
+        assert _taken(application)
+        library.state_file.unlink()
         replace_file(library.state_file, state)
         library.roll_back(MODEL, by="bo", reason="")
         await until(lambda: in_use(application)[0] == [SITE.profile_id])

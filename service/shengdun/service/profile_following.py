@@ -73,7 +73,8 @@ class ProfileSource:
         """What changes with the library; a few calls to the file system."""
         stamps: list[object] = []
         for path in (self.library.state_file, self.library.state_file.parent):
-            with suppress(FileNotFoundError, NotADirectoryError):
+            # Whatever is wrong with it is said, once, by whoever reads it.
+            with suppress(OSError):
                 found = path.stat()
                 stamps += (found.st_ino, found.st_size, found.st_mtime_ns)
         return tuple(stamps)
@@ -156,10 +157,16 @@ class ProfileFollower:
         await self._keep(self._chosen)
         while True:
             await asyncio.sleep(_EVERY_S)
-            stamp = await asyncio.to_thread(self._source.stamp)
-            if stamp != self._stamp:
-                self._stamp = stamp
-                await self._take_up()
+            try:
+                await self._look()
+            except Exception:  # noqa: BLE001 - one failure must not end the following for good
+                _log.exception("calibration not followed")
+
+    async def _look(self) -> None:
+        stamp = await asyncio.to_thread(self._source.stamp)
+        if stamp != self._stamp:
+            self._stamp = stamp
+            await self._take_up()
 
     async def _take_up(self) -> None:
         before = self._chosen
