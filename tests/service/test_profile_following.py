@@ -15,7 +15,6 @@ from fixtures.server import MakeSettings
 from fixtures.store import make_profile, until
 from shengdun.fingerprint.voice.catalogue import CAMPPLUS
 from shengdun.index.calibration import CalibrationProfile, ProfileMismatch, default_profile
-from shengdun.index.durable_files import replace_file
 from shengdun.index.profile_library import ProfileLibrary, ProfileLibraryDamaged
 from shengdun.service.access import TokenFile
 from shengdun.service.app import Application, open_application
@@ -169,7 +168,7 @@ async def test_changes_are_taken_up_logged_and_audited(
 async def test_what_cannot_be_used_is_refused_and_the_old_one_goes_on(
     settings: Settings, library: ProfileLibrary, logged: io.StringIO, tmp_path: Path
 ) -> None:
-    """A damaged profile, a damaged state file, one that can't be looked at; repaired, they are taken up by themselves."""
+    """A damaged profile, a damaged state file, one that can't be looked at; what is repaired is taken up by itself."""
     folder = library.state_file.parent
     async with open_application(settings, TokenFile(settings.tokens_file)) as application:
         activate(library, SITE)
@@ -177,7 +176,7 @@ async def test_what_cannot_be_used_is_refused_and_the_old_one_goes_on(
         path = folder / f"{NEXT.profile_id}.npz"
         whole = path.read_bytes()
         path.write_bytes(whole[:-9])
-        replace_file(library.state_file, _activated(tmp_path / "elsewhere", SITE, NEXT))
+        _swap(library.state_file, _activated(tmp_path / "elsewhere", SITE, NEXT))
         await until(lambda: bool(events(logged, "calibration refused")))
         (refused,) = events(logged, "calibration refused")
         assert refused["goes_on"] == SITE.profile_id
@@ -187,22 +186,29 @@ async def test_what_cannot_be_used_is_refused_and_the_old_one_goes_on(
         library.install(folder / "next.npz")
         await until(lambda: _taken(application))
         state = library.state_file.read_bytes()
-        replace_file(library.state_file, state[:-20])
+        _swap(library.state_file, state[:-20])
         await until(lambda: len(events(logged, "calibration refused")) == 2)
         assert "Restore it" in str(events(logged, "calibration refused")[1]["why"])
         assert _taken(application)
-        library.state_file.unlink()
-        library.state_file.symlink_to(library.state_file)
+        loop = tmp_path / "loop"
+        loop.symlink_to(library.state_file)
+        loop.replace(library.state_file)
         await until(lambda: len(events(logged, "calibration refused")) == 3)
         assert _taken(application)
-        library.state_file.unlink()
-        replace_file(library.state_file, state)
+        _swap(library.state_file, state)
         library.roll_back(MODEL, by="bo", reason="")
         await until(lambda: in_use(application)[0] == [SITE.profile_id])
 
 
 def _taken(application: Application) -> bool:
     return in_use(application)[0] == [NEXT.profile_id]
+
+
+def _swap(path: Path, content: bytes) -> None:
+    """Replace a file at once, as somebody does who doesn't heed the library's lock."""
+    aside = path.parent.with_name("aside")
+    aside.write_bytes(content)
+    aside.replace(path)
 
 
 def _activated(directory: Path, *profiles: CalibrationProfile) -> bytes:
