@@ -1,5 +1,6 @@
 """The profile library: installing, activating, rolling back, shadowing, and surviving crashes and neighbours."""
 
+import fcntl
 import json
 import subprocess
 import sys
@@ -194,6 +195,41 @@ def test_a_shadow_that_is_gone_does_not_stop_the_active_one(library: ProfileLibr
     assert TWO.profile_id in problem
 
 
+@pytest.mark.parametrize("how", ["damaged", "deleted"])
+def test_a_shadow_that_can_not_be_read_is_taken_out_and_removed(
+    library: ProfileLibrary, how: str
+) -> None:
+    """Nobody needs the file that it came from to be rid of it."""
+    library.set_shadow(TWO.profile_id, on=True, installed_models=[MODEL])
+    path = library.state_file.parent / f"{TWO.profile_id}.npz"
+    if how == "damaged":
+        path.write_bytes(b"PK")
+    else:
+        path.unlink()
+    assert library.set_shadow(TWO.profile_id, on=False, installed_models=[MODEL]) == MODEL
+    assert library.history().of(MODEL).shadow == ()
+    if how == "damaged":
+        library.remove(TWO.profile_id)
+    assert {each.profile_id for each in library.profiles()} == {ONE.profile_id, THREE.profile_id}
+
+
+def test_a_profile_that_is_removed_meanwhile_is_not_activated(
+    library: ProfileLibrary, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is looked for when nobody can remove it any more: active without being there, it would stop the server."""
+    path = library.state_file.parent / f"{TWO.profile_id}.npz"
+    lock = fcntl.flock
+
+    def remove_first(descriptor: int, operation: int) -> None:
+        path.unlink(missing_ok=True)
+        lock(descriptor, operation)
+
+    monkeypatch.setattr(fcntl, "flock", remove_first)
+    with pytest.raises(ProfileNotFound):
+        activate(library, TWO)
+    assert library.history().models == {}
+
+
 def test_what_is_used_is_not_removed(library: ProfileLibrary) -> None:
     """The active profile and shadows stay; others go, and a rollback to one that went says so."""
     activate(library, ONE)
@@ -239,6 +275,7 @@ def _state(of_model: dict[str, object]) -> bytes:
     [
         (b"", "Expecting value"),
         (b"\xff\xfe", "codec can't decode|Expecting"),
+        (b"[" * 100_000, "recursion"),
         (b"[]", "format is not"),
         (b'{"format": "shengdun-profile-library/2", "models": {}}', "format is not"),
         (_state({"active": "x", "shadow": []}), "history"),

@@ -122,7 +122,7 @@ class ProfileLibrary:
             return ProfileHistory()
         except OSError as error:
             why = error.strerror or str(error)
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             why = str(error)
         raise ProfileLibraryDamaged(
             f"{self.state_file} can't be used: {why}. Restore it from a backup; or move it away, which leaves the "
@@ -219,10 +219,11 @@ class ProfileLibrary:
             ProfileMismatch: its voice model is not installed.
         """
         shipped = self.shipped(profile_id, installed_models)
-        profile = shipped or self.get(profile_id)
-        _require_installed(profile, installed_models)
         activation = _activation(SHIPPED if shipped else profile_id, by, reason)
         with self._changing():
+            # Read while nobody can remove it, or it would be active without being there.
+            profile = shipped or self.get(profile_id)
+            _require_installed(profile, installed_models)
             history = self.history()
             changed = history.of(profile.model_id).activated(activation)
             self._write(history.changed(profile.model_id, changed))
@@ -249,10 +250,10 @@ class ProfileLibrary:
             self._write(history.changed(model_id, changed))
         return profile
 
-    def set_shadow(
-        self, profile_id: str, *, on: bool, installed_models: Collection[str]
-    ) -> CalibrationProfile:
-        """Have a profile run in shadow beside the active one, or no longer.
+    def set_shadow(self, profile_id: str, *, on: bool, installed_models: Collection[str]) -> str:
+        """Have a profile run in shadow beside the active one, or no longer; gives the id of its voice model.
+
+        One that was damaged or deleted can still be taken out of shadow.
 
         Raises:
             ProfileNotFound: there is no such profile in the library.
@@ -260,15 +261,18 @@ class ProfileLibrary:
             ProfileMismatch: its voice model is not installed.
             ProfileInUse: it is the active one.
         """
-        profile = self.get(profile_id)
-        if on:
-            _require_installed(profile, installed_models)
         with self._changing():
             history = self.history()
-            used = history.of(profile.model_id)
+            model_id = None if on else _in_shadow_of(history, profile_id)
+            if model_id is None:
+                profile = self.get(profile_id)
+                model_id = profile.model_id
+                if on:
+                    _require_installed(profile, installed_models)
+            used = history.of(model_id)
             changed = used.shadowing(profile_id) if on else used.not_shadowing(profile_id)
-            self._write(history.changed(profile.model_id, changed))
-        return profile
+            self._write(history.changed(model_id, changed))
+        return model_id
 
     def remove(self, profile_id: str) -> None:
         """Delete a profile; what it decided can't be scored again without it.
@@ -343,6 +347,12 @@ class ProfileLibrary:
                 path.unlink(missing_ok=True)
         for path in self._directory.glob(f"{_ASIDE}*"):
             shutil.rmtree(path, ignore_errors=True)
+
+
+def _in_shadow_of(history: ProfileHistory, profile_id: str) -> str | None:
+    """The voice model that a profile runs in shadow for; None if it doesn't."""
+    found = (model_id for model_id, used in history.models.items() if profile_id in used.shadow)
+    return next(found, None)
 
 
 def _shipped(model_id: str) -> CalibrationProfile | None:

@@ -216,12 +216,12 @@ def shadow(
 ) -> None:
     """Run a profile beside the active one: what it would have decided is recorded, and decides nothing."""
     place = _place(config, data_dir)
-    profile = place.library.set_shadow(profile_id, on=not off, installed_models=place.models)
+    model_id = place.library.set_shadow(profile_id, on=not off, installed_models=place.models)
     what = (
         "is out of shadow" if off else "runs in shadow; it takes as much memory as the active one"
     )
-    say(f"{profile.profile_id} {what}")
-    _note_other_model(place, profile)
+    say(f"{profile_id} {what}")
+    _note_other_model(place, model_id)
 
 
 @app.command()
@@ -302,7 +302,7 @@ def _plain(
 def _say_active(place: _Place, profile: CalibrationProfile) -> None:
     say(f"{profile.profile_id} is active for {profile.model_id}; a running server follows")
     _note_pinned(place)
-    _note_other_model(place, profile)
+    _note_other_model(place, profile.model_id)
 
 
 def _note_pinned(place: _Place) -> None:
@@ -314,10 +314,10 @@ def _note_pinned(place: _Place) -> None:
         )
 
 
-def _note_other_model(place: _Place, profile: CalibrationProfile) -> None:
-    if profile.model_id != place.model_id:
+def _note_other_model(place: _Place, model_id: str) -> None:
+    if model_id != place.model_id:
         note(
-            f"the server of these settings decides with {place.settings.voice.model}, not with {profile.model_id}"
+            f"the server of these settings decides with {place.settings.voice.model}, not with {model_id}"
         )
 
 
