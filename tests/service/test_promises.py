@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import numpy as np
+import pytest
 from structlog.testing import capture_logs
 
 from fixtures.calls import WATCHLIST, open_desk, screen, server_settings, speech_of, telephone
@@ -15,10 +16,12 @@ from shengdun.fingerprint.voice.demo_recordings import DemoRecording
 from shengdun.fingerprint.voice.models import VoiceModel
 from shengdun.index import calibration
 from shengdun.index.drift import LOOK_S, WINDOW_CALLS
+from shengdun.index.promise import LevelDerivation, StrangerScores, derive_levels
 from shengdun.index.registry import Registry
 from shengdun.index.scoring import Scorer, unit_rows
 from shengdun.index.watchlists import Template
 from shengdun.service import client as wire
+from shengdun.service import promises
 from shengdun.service.decision import AdvisoryReason, AppliedLevels, Level, Risk
 from shengdun.service.lines import Line, Lines
 from shengdun.service.promises import PromiseKeeper
@@ -118,6 +121,33 @@ async def test_a_promise_that_cannot_be_kept_is_reported_once(registry: Registry
             assert _reasons(line) == ()
         told = [log["event"] for log in logs if log["event"].startswith("promise")]
         assert told == ["promise not kept", "promise kept again"]
+
+
+async def test_a_line_whose_levels_can_not_be_derived_leaves_the_others_theirs(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is advisory, for its lists have changed since the levels that it has; it is derived once that works again."""
+    settings = LineSettings(false_flags_per_10000_calls=PROMISE)
+    lines = Lines({"first": settings, "second": settings})
+    await registry.use_scorers([SITE])
+    await _register(registry, 1, first=0, watchlist="agents")
+    async with PromiseKeeper(lines, registry, MODEL) as keeper:
+        await keeper.refresh()
+        assert [_reasons(line) for line in lines] == [(), ()]
+        await _register(registry, 1, first=1, watchlist="agents")
+        calls: list[float] = []
+
+        def fail_first(scores: StrangerScores, **given: float) -> LevelDerivation:
+            calls.append(given["false_flags"])
+            if len(calls) == 1:
+                raise MemoryError
+            return derive_levels(scores, **given)
+
+        monkeypatch.setattr(promises, "derive_levels", fail_first)
+        await keeper.refresh()
+        assert [_reasons(line) for line in lines] == [(AdvisoryReason.PROMISE_NOT_KEPT,), ()]
+        await keeper.refresh()
+        assert [_reasons(line) for line in lines] == [(), ()]
 
 
 async def test_the_levels_of_another_profile_are_not_applied(registry: Registry) -> None:

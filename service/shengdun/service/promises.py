@@ -149,16 +149,32 @@ class PromiseKeeper:
             if scorer.profile_id != self._drift.profile_id:
                 await self._compare_with(scorer)
             for line in self._lines:
-                if line.policy.false_flags_per_10000_calls is None or not scorer.profile.is_site:
-                    if self._is_due(line, _question(scorer, {}), patient=False):
-                        self._answer(line, scorer)
-                    continue
-                lists = _lists(line, snapshot, scorer, at)
-                due = self._is_due(line, _question(scorer, lists), patient=patient)
-                if due and derive:
-                    await self._derive(line, scorer, lists, at)
-                elif due:
+                try:
+                    await self._look_at(line, snapshot, scorer, at, derive=derive, patient=patient)
+                except Exception:  # noqa: BLE001 - the other lines are looked at all the same
+                    _log.exception("levels not derived", line=line.name)
                     self._stand(line, Standing.awaited(line.policy))
+
+    async def _look_at(
+        self,
+        line: Line,
+        snapshot: Snapshot,
+        scorer: Scorer,
+        at: datetime,
+        *,
+        derive: bool,
+        patient: bool,
+    ) -> None:
+        if line.policy.false_flags_per_10000_calls is None or not scorer.profile.is_site:
+            if self._is_due(line, _question(scorer, {}), patient=False):
+                self._answer(line, scorer)
+            return
+        lists = _lists(line, snapshot, scorer, at)
+        due = self._is_due(line, _question(scorer, lists), patient=patient)
+        if due and derive:
+            await self._derive(line, scorer, lists, at)
+        elif due:
+            self._stand(line, Standing.awaited(line.policy))
 
     def _is_due(self, line: Line, question: _Question, *, patient: bool) -> bool:
         progress, now_s = self._progress[line.name], time.monotonic()
