@@ -151,6 +151,18 @@ def test_labels_move_the_map_towards_them() -> None:
     assert "3 voices" in unmoved.warnings[0]
 
 
+def test_the_same_voices_again_make_no_gain_surer() -> None:
+    """With labels voices are drawn again, and not calls: four copies of each call tell nothing new."""
+    calls = site_calls(60, calls_each=2, labelled=True)
+    spans = []
+    for copies in (1, 4):
+        gain = measure_gain(fitted(calls * copies), base_profile())
+        assert gain is not None
+        assert gain.labelled
+        spans.append(gain.change["cllr"].high - gain.change["cllr"].low)
+    assert spans[1] > 0.7 * spans[0]
+
+
 def test_a_model_without_a_profile_gets_one_from_labels() -> None:
     """Labelled calls alone make a calibrated profile; its evidence on other voices of the site is right."""
     calls = site_calls(160, calls_each=2, labelled=True)

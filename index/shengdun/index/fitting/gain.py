@@ -76,14 +76,15 @@ def measure_gain(
     scored = _scored_calls(fit.calls, labelled=labelled)
     if len(scored) < _LEAST_CALLS:
         return None
+    voices = _voice_rows(fit.calls, labelled=labelled)
     parts = [
-        _trials(fit, base, rows, labelled=labelled)
+        _trials(fit, base, rows, voices, labelled=labelled)
         for rows in _folds(fit.calls, scored, labelled=labelled, seed=seed)
     ]
     before, after = (_joined([part[side] for part in parts]) for side in (0, 1))
     if not before.is_target.any() or before.is_target.all():
         return None
-    draws = speaker_draws(len(fit.calls), replicates=replicates, seed=seed)
+    draws = speaker_draws(int(voices.max()) + 1, replicates=replicates, seed=seed)
     pairs = list(_drawn(before, after, draws))
     whole_before, whole_after = exact_figures(before), exact_figures(after)
     return Gain(
@@ -108,6 +109,14 @@ def _scored_calls(calls: Sequence[SiteCall], *, labelled: bool) -> list[int]:
     return [fits[row] for row in thinned(range(len(fits)), MOST_CALLS)]
 
 
+def _voice_rows(calls: Sequence[SiteCall], *, labelled: bool) -> NDArray[np.int64]:
+    """(c,) what is drawn again together in the bootstrap: the calls of one label, or each call."""
+    if not labelled:
+        return np.arange(len(calls))
+    _, rows = np.unique([call.speaker or "" for call in calls], return_inverse=True)
+    return rows.astype(np.int64)
+
+
 def _folds(
     calls: Sequence[SiteCall], scored: Sequence[int], *, labelled: bool, seed: int
 ) -> Iterator[list[int]]:
@@ -120,7 +129,12 @@ def _folds(
 
 
 def _trials(
-    fit: SiteFit, base: CalibrationProfile, rows: Sequence[int], *, labelled: bool
+    fit: SiteFit,
+    base: CalibrationProfile,
+    rows: Sequence[int],
+    voices: NDArray[np.int64],
+    *,
+    labelled: bool,
 ) -> tuple[Trials, Trials]:
     """A fold scored by the base, and by a site profile made without it."""
     site = _without(fit, base, rows)
@@ -137,9 +151,8 @@ def _trials(
         left, right = np.triu_indices(count, k=1)
     else:
         left, right = (at.ravel() for at in np.indices((count, count)))
-    names = np.array([call.speaker or "" for call in calls])
-    same = names[left] == names[right] if labelled else left == right
-    numbers = np.array(rows, dtype=np.int64)
+    numbers = voices[list(rows)]
+    same = numbers[left] == numbers[right]
     one, other = (
         Trials(
             llrs=llrs[left, right],
