@@ -48,6 +48,7 @@ _STRANGERS: Final = (
 )
 _ARRAYS: Final = ("mean", "whitening", "cohort", *_STRANGERS)
 # What a bit that a disk has flipped makes of an archive: the last two are about how it is compressed.
+_ZIP: Final = b"PK"
 _UNREADABLE: Final = (
     ValueError,
     KeyError,
@@ -173,7 +174,7 @@ class CalibrationProfile:
             )
 
     def save(self, path: Path) -> None:
-        """Write the profile to ``path`` whole or not at all.
+        """Write the profile to ``path`` whole or not at all; one with strangers is for its owner alone to read.
 
         Raises:
             ValueError: the file would be larger than a profile may be.
@@ -190,6 +191,8 @@ class CalibrationProfile:
             )
         partial = path.with_name(path.name + ".partial")
         with partial.open("wb") as file:
+            if self.strangers is not None:
+                os.fchmod(file.fileno(), 0o600)
             file.write(buffer.getvalue())
             file.flush()
             os.fsync(file.fileno())
@@ -238,7 +241,11 @@ def load(path: Path) -> CalibrationProfile:
     """
     remedy = "Restore the file from the package or a backup."
     try:
-        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as archive:
+        content = path.read_bytes()
+        if not content.startswith(_ZIP):
+            # NumPy would say how to have it run whatever the file holds.
+            raise ProfileDamaged(f"{path.name} is no calibration profile. {remedy}")
+        with np.load(io.BytesIO(content), allow_pickle=False) as archive:
             metadata = json.loads(archive["metadata"].tobytes())
             arrays = {name: archive[name] for name in _ARRAYS if name in archive.files}
         return _unsealed(metadata, arrays)

@@ -28,6 +28,8 @@ ENVIRONMENT_PREFIX = "SHENGDUN_"
 _FILE_PLACES = (Path(FILE_NAME), Path("/etc/shengdun") / FILE_NAME)
 
 Probability = Annotated[float, Field(gt=0, lt=1)]
+FalseFlags = Annotated[float, Field(ge=1e-4, le=1000)]
+"""Of 10,000 calls; the least is one in a hundred million calls, which no site can show."""
 Slug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
 
 
@@ -96,7 +98,8 @@ class VoiceSettings(_Settings):
     model: str = "campplus-zh-en"
     """Name of an installed voice model."""
     calibration_profile: Path | None = Field(default=None, examples=["/etc/shengdun/our-site.npz"])
-    """A calibration profile of this model; none means the one that ships with it."""
+    """A calibration profile of this model, which wins over the profile library; none means the one that is active in
+    the library, or else the one that ships with the model."""
     shadow_models: tuple[str, ...] = Field(default=(), examples=[("ecapa-voxceleb",)])
     """Names of further installed voice models that are tried out beside it: enrolments store their voiceprints too, and
     those with an active calibration profile say in every decision what they would have said."""
@@ -180,15 +183,11 @@ class LineSettings(_Settings):
     prior: Probability = 0.03
     """Share of this line's calls that come from someone on its watchlists, before anything is heard. It bounds how many
     genuine callers can be flagged: raise it only on a line where listed agents really call that often."""
-    false_flags_per_10000_calls: Annotated[float, Field(gt=0, le=1000)] | None = Field(
-        default=None, examples=[10]
-    )
+    false_flags_per_10000_calls: FalseFlags | None = Field(default=None, examples=[10])
     """The promise: of 10,000 calls by people on none of the watchlists, how many may reach MEDIUM at any time. Levels
     are then derived from the calls of the site's calibration profile and the watchlists as they are. Until that is
     done, and without such a profile, the fixed `levels` apply and decisions are advisory. None means no promise."""
-    false_flags_at_high_per_10000_calls: Annotated[float, Field(gt=0, le=1000)] | None = Field(
-        default=None, examples=[1]
-    )
+    false_flags_at_high_per_10000_calls: FalseFlags | None = Field(default=None, examples=[1])
     """How many of these may reach HIGH; none means a tenth of the promise."""
     costs: CostSettings | None = None
     """What mistakes cost: MEDIUM begins where flagging costs less than not flagging, HIGH at ten times those odds.

@@ -45,9 +45,10 @@ def test_a_site_is_centred_on_its_own_callers() -> None:
 
 
 def test_a_profile_and_its_file_score_alike(tmp_path: Path) -> None:
-    """A site's profile comes back whole: same id, same strangers, bound to its base and its model."""
+    """A site's profile comes back whole: same id, same strangers, bound to its base and its model, for its owner."""
     profile = fitted(site_calls(60)).profile
     profile.save(tmp_path / "site.npz")
+    assert (tmp_path / "site.npz").stat().st_mode & 0o077 == 0
     again = load(tmp_path / "site.npz")
     assert again.profile_id == profile.profile_id
     assert again.is_site

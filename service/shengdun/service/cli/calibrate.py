@@ -1,5 +1,6 @@
 """``shengdun calibrate``."""
 
+import os
 import re
 from pathlib import Path
 from typing import Annotated, Final
@@ -80,6 +81,8 @@ def calibrate(
             f"--name {name!r}: use 1 to 63 lower-case letters, digits and hyphens, not a hyphen first"
         )
     settings = settings_of(config, data_dir)
+    if output is not None:
+        _require_writable(output)
     folder = read_calls(calls, labels)
     for warning in folder.warnings:
         note(f"warning: {warning}")
@@ -107,13 +110,19 @@ def calibrate(
         note(f"warning: {warning}")
     if output is not None:
         fit.profile.save(output)
-        output.chmod(0o600)
     else:
         ProfileLibrary.of(settings.data_dir).keep(fit.profile)
     _report(fit)
     if base is not None:
         _report_gain(fit, measure_gain(fit, base))
     _say_what_next(fit, output)
+
+
+def _require_writable(output: Path) -> None:
+    """Before hours of calls are heard, and not after."""
+    folder = output.absolute().parent
+    if output.is_dir() or not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
+        raise SettingsInvalid(f"--output {output}: give a file in a folder that you may write to")
 
 
 def _base(model_id: str) -> CalibrationProfile | None:
