@@ -241,7 +241,7 @@ async def test_a_truncated_file_is_noticed(filled: Path) -> None:
     async with EmbeddedStore(filled / "store") as embedded:
         registry = await open_at(filled, embedded)
         await registry.compacted()
-        await registry.record_look(principal="t", kind="actor.looked_at", subjects=["actor/a-0"])
+        await registry.record_event(principal="t", kind="actor.looked_at", subjects=["actor/a-0"])
         await close(registry)
     (file,) = (filled / "store" / "appendonlydir").glob("*.incr.aof")
     os.truncate(file, file.stat().st_size - 10)

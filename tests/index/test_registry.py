@@ -390,7 +390,7 @@ async def test_a_watchlist_with_actors_is_deleted_by_force_alone(registry: Regis
 async def test_the_audit_log_tells_who_did_what(registry: Registry) -> None:
     """Changes and looks, in order, without gaps, by ids alone."""
     actor = await enrol(registry, 1, name="不可见的名字")
-    await registry.record_look(
+    await registry.record_event(
         principal="auditor-1", kind="actor.looked_at", subjects=[f"actor/{actor.actor_id}"]
     )
     await registry.erase_actor(actor.actor_id, reason="保密", principal="dpo")

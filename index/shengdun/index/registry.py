@@ -305,7 +305,7 @@ class Registry:
         return outcome.after.actor(actor_id)
 
     async def get_actor(self, actor_id: str) -> Actor:
-        """One actor, expired or not. Raises ``ActorNotFound``. Whoever shows it to a person calls ``record_look``."""
+        """One actor, expired or not. Raises ``ActorNotFound``. Whoever shows it to a person calls ``record_event``."""
         return self.snapshot.actor(actor_id)
 
     async def list_actors(
@@ -413,15 +413,15 @@ class Registry:
             self._compactor.request()
         return resealed
 
-    async def record_look(self, *, principal: str, kind: str, subjects: Sequence[str]) -> None:
-        """Journal that somebody looked at what is known about persons.
+    async def record_event(self, *, principal: str, kind: str, subjects: Sequence[str]) -> None:
+        """Journal what changes no record: that somebody looked at a person, or that another profile decides.
 
         Args:
-            principal: who looked.
-            kind: how, e.g. ``actor.looked_at``.
-            subjects: at what, as ``actor/<id>``; ids only.
+            principal: who did it.
+            kind: what was done, e.g. ``actor.looked_at``.
+            subjects: with what, as ``actor/<id>`` or ``profile/<id>``; ids only.
         """
-        check_text("kind of look", kind, longest=100, empty=False)
+        check_text("kind of event", kind, longest=100, empty=False)
         for subject in subjects:
             check_text("subject", subject, longest=300, empty=False)
         draft = Draft(kind=kind, principal=principal, subjects=tuple(subjects))

@@ -207,7 +207,7 @@ class ProfileFollower:
         """Put into the audit log who has had the profile decide that decides now."""
         for scorer in chosen.scorers.active:
             try:
-                await self._registry.record_look(
+                await self._registry.record_event(
                     principal=chosen.by,
                     kind="calibration.taken_up",
                     subjects=[f"profile/{scorer.profile_id}"],

@@ -239,7 +239,7 @@ class WatchlistServicer(watchlist_pb2_grpc.WatchlistServiceServicer):
 
     async def _record_look(self, actor_ids: Sequence[str]) -> None:
         if actor_ids:
-            await self._registry.record_look(
+            await self._registry.record_event(
                 principal=_principal(),
                 kind=_LOOKED_AT,
                 subjects=[f"actor/{actor_id}" for actor_id in actor_ids],
