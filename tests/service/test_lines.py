@@ -1,5 +1,7 @@
 """Lines of business and their policies."""
 
+import math
+
 import pytest
 from pydantic import ValidationError
 
@@ -105,10 +107,28 @@ def test_before_levels_are_derived_the_stricter_of_fixed_ones_and_costs_apply() 
     assert strict.medium == pytest.approx(0.9)
 
 
+@pytest.mark.parametrize("at_high", [1e-4, math.nextafter(1000.0, 0.0)])
+def test_levels_are_two_whatever_is_promised_at_high(at_high: float) -> None:
+    """A promise at HIGH next to that at MEDIUM, or far from it, beside the most one-sided costs there can be."""
+    for costs in ({"false_flag": 1e6, "missed_agent": 1}, {"false_flag": 1, "missed_agent": 1e6}):
+        levels = _line(
+            false_flags_per_10000_calls=1000,
+            false_flags_at_high_per_10000_calls=at_high,
+            costs=costs,
+        ).standing.levels
+        assert 0.0 < levels.medium < levels.high < 1.0
+
+
 @pytest.mark.parametrize(
     ("policy", "message"),
     [
-        ({"false_flags_per_10000_calls": 0}, "greater than 0"),
+        ({"false_flags_per_10000_calls": 0}, "greater than or equal to 0.0001"),
+        ({"false_flags_per_10000_calls": 1e-320}, "greater than or equal to 0.0001"),
+        ({"false_flags_per_10000_calls": float("nan")}, "false_flags_per_10000_calls"),
+        (
+            {"false_flags_per_10000_calls": 5, "false_flags_at_high_per_10000_calls": 1e-300},
+            "greater than or equal to 0.0001",
+        ),
         ({"false_flags_per_10000_calls": 2000}, "less than or equal to 1000"),
         ({"false_flags_at_high_per_10000_calls": 1}, "needs it"),
         (
@@ -137,6 +157,8 @@ def test_levels_for_other_lists_are_not_applied() -> None:
         basis=Basis(profile_id="site@1", watchlist_ids=frozenset({"agents"})),
     )
     assert line.standing_for({"site@1"}, {"agents"}) is line.standing
+    assert line.reasons_before_any("site@1") == ()
+    assert line.reasons_before_any("default@1") == (AdvisoryReason.PROMISE_NOT_KEPT,)
     for profile, lists in (("site@2", {"agents"}), ("site@1", {"agents", "new"})):
         standing = line.standing_for({profile}, lists)
         assert (standing.levels, standing.reasons) == (fixed, (AdvisoryReason.PROMISE_NOT_KEPT,))

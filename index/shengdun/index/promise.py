@@ -31,11 +31,12 @@ CALLS: Final = 10_000
 
 MOST_OVER_PROMISE: Final = 2.0
 LEAST_CALLS_PROMISED: Final = 0.5
+LEAST_GAP: Final = 1e-3
+"""From MEDIUM to HIGH, in log odds."""
 _TAIL_SHARE: Final = 0.1
 _LEAST_TAIL_CALLS: Final = 50.0
 _REPLICATES: Final = 500
 _INTERVAL: Final = (0.025, 0.975)
-_LEAST_GAP: Final = 1e-3
 _NARROWEST: Final = 1e-6
 _LIGHTEST_SHAPE: Final = -0.5
 _HEAVIEST_SHAPE: Final = -1e-3
@@ -124,7 +125,7 @@ def derive_levels(
     if least_medium is not None:
         floor = logit(least_medium)
         medium, high = max(medium, floor), max(high, floor - float(np.log(high_share)))
-    high = max(high, medium + _LEAST_GAP)
+    high = max(high, medium + LEAST_GAP)
     rates = np.array([tail.rate(medium) for tail in tails]) * CALLS
     lower, upper = np.quantile(rates[1:], _INTERVAL)
     expected = float(rates[0])
@@ -253,7 +254,7 @@ def _why_not(scores: StrangerScores, medium: float, *, false_flags: float, upper
     if calls < needed:
         scored = f"{calls} calls of strangers (of {calls + scores.left_out} that the profile has)"
         return f"{scored} can't show so low a rate; at least {needed} are needed"
-    if upper > MOST_OVER_PROMISE * false_flags * (1.0 + _LEAST_GAP):
+    if upper > MOST_OVER_PROMISE * false_flags * (1.0 + LEAST_GAP):
         return (
             f"as many as {upper:.3g} in 10,000 calls may be flagged; shorten the watchlists, calibrate "
             "with more calls, or promise less"

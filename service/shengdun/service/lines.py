@@ -55,6 +55,12 @@ class Line:
         standing = self.standing
         return standing if standing.covers(profile_ids, watchlist_ids) else self._uncovered()
 
+    def reasons_before_any(self, profile_id: str) -> tuple[AdvisoryReason, ...]:
+        """Why a call that is about to be searched under a profile has only hints to expect; empty when it hasn't."""
+        standing = self.standing
+        same = standing.basis is None or standing.basis.profile_id == profile_id
+        return standing.reasons if same else self._uncovered().reasons
+
     def _uncovered(self) -> Standing:
         promises = self.policy.false_flags_per_10000_calls is not None
         reasons = set(self.standing.reasons) | {

@@ -84,9 +84,9 @@ class CallSession:
         self._concluded = False
         self._sequence = 0
         self._state = State.NOT_ENOUGH_SPEECH
-        self._risk = Risk(advisory_reasons=line.standing.reasons)
         # Of the same evidence as the risk: while a window is being weighed, the evidence may be ahead of it.
         self._profile_id = evidence.profile_id
+        self._risk = Risk(advisory_reasons=line.reasons_before_any(self._profile_id))
         self._several_voices = False
         self._quality: AudioQuality = front_end.quality()
         self._position_s = 0.0

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from shengdun.index.promise import LevelDerivation, expit, logit
+from shengdun.index.promise import LEAST_GAP, LevelDerivation, expit, logit
 from shengdun.service.decision import AdvisoryReason, AppliedLevels
 from shengdun.service.settings import LineSettings
 
@@ -98,5 +98,6 @@ def fixed_levels(policy: LineSettings) -> AppliedLevels:
     medium, high = by_cost, by_cost - float(np.log(policy.high_share))
     if policy.false_flags_per_10000_calls is not None:
         medium = max(medium, logit(policy.levels.medium))
-        high = max(high, logit(policy.levels.high))
+        # However close HIGH is promised to be to MEDIUM, it isn't the same.
+        high = max(high, logit(policy.levels.high), medium + LEAST_GAP)
     return AppliedLevels(medium=expit(medium), high=expit(high))
