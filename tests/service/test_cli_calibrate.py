@@ -137,3 +137,11 @@ def test_a_folder_without_calls_is_one_line(tmp_path: Path) -> None:
     assert_one_error_line(shengdun("calibrate", tmp_path), "holds no recording")
     assert_one_error_line(shengdun("calibrate", tmp_path / "none"), "no folder")
     assert_one_error_line(shengdun("calibrate", tmp_path, "--name", "Our Site"), "--name")
+
+
+def test_an_output_that_can_not_be_written_is_said_before_anything_is_heard(
+    site: Path, tmp_path: Path
+) -> None:
+    """And not after hours."""
+    for output in (tmp_path, tmp_path / "none" / "site.npz"):
+        assert_one_error_line(shengdun("calibrate", site, "--output", output), "--output")

@@ -3,6 +3,7 @@
 import csv
 import hashlib
 import io
+import os
 import tempfile
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
@@ -271,23 +272,41 @@ def _labels(labels: Path, rows: Sequence[dict[str, str | None]]) -> dict[str, st
 def _rows(folder: Path, speakers: dict[str, str], warnings: list[str]) -> Iterator[CallRecording]:
     others: list[str] = []
     empty: list[str] = []
-    for path in sorted(folder.rglob("*")):
-        parts = path.relative_to(folder).parts
-        if path.is_dir() or any(part.startswith(".") for part in parts):
-            continue
-        name = "/".join(parts)
+    closed: list[str] = []
+    for path in _below(folder, closed):
+        name = path.relative_to(folder).as_posix()
         if path.suffix.lower() not in SUFFIXES:
             others.append(name)
-        elif not path.stat().st_size:
-            empty.append(name)
-        else:
+            continue
+        try:
+            if not path.stat().st_size:
+                empty.append(name)
+                continue
             with path.open("rb") as file:
                 digest = hashlib.file_digest(file, "sha256").hexdigest()
-            yield CallRecording(name=name, path=path, sha256=digest, speaker=speakers.get(name))
+        except OSError as error:
+            closed.append(f"{name} ({error.strerror})")
+            continue
+        yield CallRecording(name=name, path=path, sha256=digest, speaker=speakers.get(name))
+    if closed:
+        warnings.append(f"left out, because they can't be read: {names_of(closed)}")
     if others:
         warnings.append(f"not read, because they are no recordings: {names_of(others)}")
     if empty:
         warnings.append(f"left out, because they are empty: {names_of(empty)}")
+
+
+def _below(folder: Path, closed: list[str]) -> list[Path]:
+    """The files in a folder and the folders within it, hidden ones left out; which of these can't be read is noted."""
+
+    def note(error: OSError) -> None:
+        closed.append(f"{Path(error.filename).relative_to(folder).as_posix()} ({error.strerror})")
+
+    found: list[Path] = []
+    for place, folders, files in os.walk(folder, onerror=note):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        found += [Path(place) / name for name in files if not name.startswith(".")]
+    return sorted(found)
 
 
 def _distinct(rows: Sequence[CallRecording], warnings: list[str]) -> list[CallRecording]:
