@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from shengdun.fingerprint.voice.samples import Seconds
 from shengdun.index.accuracy.bootstrap import Figure, figures, speaker_draws
+from shengdun.index.accuracy.made_strangers import MadeStrangers, make_strangers
 from shengdun.index.accuracy.sides import Calls, Enrolments, may_be_compared
-from shengdun.index.accuracy.strangers import MadeStrangers, make_strangers
 from shengdun.index.accuracy.verification import MIN_SPEAKERS
 from shengdun.index.posterior import open_set_posterior
 from shengdun.index.scoring import Scorer, TemplateStatistics

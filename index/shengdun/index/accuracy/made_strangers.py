@@ -1,4 +1,4 @@
-"""Strangers for lists longer than a corpus: real ones of elsewhere first, then made ones, always counted apart.
+"""Made strangers, for lists longer than a corpus: real ones of elsewhere come first, and these are counted apart.
 
 Made voiceprints are drawn from a normal distribution with the mean and covariance of the enrolled recordings of the
 caller's own corpus, the caller's left out: drawn with them, a crowd made of few speakers is full of the caller's likes.
