@@ -32,6 +32,7 @@ from shengdun.service.standing import Basis, Standing, fixed_levels
 _LOOK_EVERY_S: Final = 1.0
 _STILL_FOR_S: Final = 3.0
 _WAIT_AT_MOST_S: Final = 60.0
+_TRY_AGAIN_AFTER_S: Final = 60.0
 _SLACK_S: Final = 0.5
 _log = structlog.get_logger(__name__)
 
@@ -69,6 +70,7 @@ class _Progress:
     asked: _Question | None = None
     asked_since_s: float = 0.0
     waiting_since_s: float | None = None
+    failed_at_s: float | None = None
     answered: _Question | None = None
     alarmed: bool = False
     derivation_s: float | None = None
@@ -149,10 +151,15 @@ class PromiseKeeper:
             if scorer.profile_id != self._drift.profile_id:
                 await self._compare_with(scorer)
             for line in self._lines:
+                progress = self._progress[line.name]
+                if patient and _has_just_failed(progress):
+                    continue
                 try:
                     await self._look_at(line, snapshot, scorer, at, derive=derive, patient=patient)
+                    progress.failed_at_s = None
                 except Exception:  # noqa: BLE001 - the other lines are looked at all the same
                     _log.exception("levels not derived", line=line.name)
+                    progress.failed_at_s = time.monotonic()
                     self._stand(line, Standing.awaited(line.policy))
 
     async def _look_at(
@@ -312,6 +319,11 @@ class CallWatch:
             self._compared = True
             if not self._flagged:
                 self._keeper.compare(voiceprint)
+
+
+def _has_just_failed(progress: _Progress) -> bool:
+    failed_at_s = progress.failed_at_s
+    return failed_at_s is not None and time.monotonic() - failed_at_s < _TRY_AGAIN_AFTER_S
 
 
 def _lists(line: Line, snapshot: Snapshot, scorer: Scorer, at: datetime) -> dict[str, ListContent]:

@@ -17,12 +17,7 @@ from shengdun.index.accuracy.corpus import read_corpus
 from shengdun.index.accuracy.cost import ROUNDS
 from shengdun.index.accuracy.embeddings import Embedder, EmbeddingCache, processors
 from shengdun.index.accuracy.evaluation import REPLICATES
-from shengdun.index.calibration import (
-    CalibrationProfile,
-    ProfileMismatch,
-    default_profile,
-    load,
-)
+from shengdun.index.calibration import CalibrationProfile, load
 from shengdun.index.profile_library import ProfileLibrary
 from shengdun.service.cli.measuring import available, tell
 from shengdun.service.cli.output import note, say
@@ -193,13 +188,9 @@ class _Bench:
     def _in_use(self, model_id: str) -> CalibrationProfile | None:
         """The profile that is active in the library, or the one that ships with the model."""
         active = self._library.select(model_id).active
-        if active is not None:
-            return active
-        try:
-            return default_profile(model_id)
-        except ProfileMismatch:
+        if active is None:
             note(f"{model_id} has no calibration profile; it is compared by centred cosine only")
-            return None
+        return active
 
 
 def _names(store: ModelStore, asked: Sequence[str], *, first: str) -> list[str]:
