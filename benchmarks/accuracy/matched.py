@@ -69,7 +69,7 @@ def matched_trials(
             seconds,
             seed=seed,
         )
-        counted = joined([taken(own, own.is_target), taken(common, ~common.is_target)])
+        counted = Trials.joined([taken(own, own.is_target), taken(common, ~common.is_target)])
         found.append(Matched(counted=counted, heard=taken(common, ~common.failed)))
     _check_same([system.name for system in systems], [each.counted for each in found])
     return found
@@ -78,8 +78,8 @@ def matched_trials(
 def joined_matches(parts: Sequence[Matched]) -> Matched:
     """All trials of some parts, in order."""
     return Matched(
-        counted=joined([part.counted for part in parts]),
-        heard=joined([part.heard for part in parts]),
+        counted=Trials.joined([part.counted for part in parts]),
+        heard=Trials.joined([part.heard for part in parts]),
     )
 
 
@@ -108,17 +108,6 @@ def matched_searches(
         )
         for searches in found
     ]
-
-
-def joined(parts: Sequence[Trials]) -> Trials:
-    """All trials of some parts, in order."""
-    return Trials(
-        llrs=np.concatenate([part.llrs for part in parts]),
-        is_target=np.concatenate([part.is_target for part in parts]),
-        failed=np.concatenate([part.failed for part in parts]),
-        enrolled=np.concatenate([part.enrolled for part in parts]),
-        calling=np.concatenate([part.calling for part in parts]),
-    )
 
 
 def joined_searches(parts: Sequence[Searches]) -> Searches:

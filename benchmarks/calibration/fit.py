@@ -52,7 +52,7 @@ SHOWN_APART: Final = {
     "librispeech_voicefilter": "one of its speakers is probably two people",
 }
 """Left out of the tables that put all corpora under one threshold. They stay in the fit: without them it exaggerates.
-Strangers of pbx_prompts reach LLR 7 then 3.4 times as often as honest LLRs allow, and the mean Cllr is 0.24 for 0.22."""
+Strangers of pbx_prompts then reach LLR 7 3.4 times as often as honest ones may, and the mean Cllr is 0.24 for 0.22."""
 CREATED_AT: Final = "2026-11-22T00:00:00Z"
 UNFITTED: Final = LlrCoefficients(
     offset=0.0,

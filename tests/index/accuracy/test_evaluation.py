@@ -249,6 +249,7 @@ def test_lists_are_searched_as_the_service_searches_them(
                 expires_us=NEVER_US,
                 net_speech_s=float(enrolments.net_speech_s[row]),
                 vector=enrolments.voiceprints[row],
+                snr_db=float(enrolments.snr_db[row]),
             )
             for row in _enrolled_rows(enrolments, order, caller, nobody)
         ]
@@ -259,6 +260,7 @@ def test_lists_are_searched_as_the_service_searches_them(
             heard.voiceprints[3.0],
             net_speech_s=heard.net_speech_s[3.0],
             at_us=0,
+            snr_db=heard.snr_db,
         )
         posterior = open_set_posterior(ranking.llrs, prior_on_list=POLICY.prior, actors=others)
         assert measured.stranger[place] == pytest.approx(posterior.on_list, rel=1e-4)

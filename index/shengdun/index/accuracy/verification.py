@@ -3,6 +3,7 @@
 An enrolment or a call in which nothing could be heard counts: every trial of one voice with it is a miss.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -51,6 +52,17 @@ class Trials:
             failed=self.failed[chosen],
             enrolled=self.enrolled[chosen],
             calling=self.calling[chosen],
+        )
+
+    @classmethod
+    def joined(cls, parts: "Sequence[Trials]") -> "Trials":
+        """All trials of some parts, at least one, in order."""
+        return cls(
+            llrs=np.concatenate([part.llrs for part in parts]),
+            is_target=np.concatenate([part.is_target for part in parts]),
+            failed=np.concatenate([part.failed for part in parts]),
+            enrolled=np.concatenate([part.enrolled for part in parts]),
+            calling=np.concatenate([part.calling for part in parts]),
         )
 
     @property

@@ -81,7 +81,7 @@ def measure_gain(
         _trials(fit, base, rows, voices, labelled=labelled)
         for rows in _folds(fit.calls, scored, labelled=labelled, seed=seed)
     ]
-    before, after = (_joined([part[side] for part in parts]) for side in (0, 1))
+    before, after = (Trials.joined([part[side] for part in parts]) for side in (0, 1))
     if not before.is_target.any() or before.is_target.all():
         return None
     draws = speaker_draws(int(voices.max()) + 1, replicates=replicates, seed=seed)
@@ -189,16 +189,6 @@ def _without(fit: SiteFit, base: CalibrationProfile, rows: Sequence[int]) -> Cal
     if not fit.labelled_voices or not voices:
         return profile
     return replace(profile, coefficients=refitted(profile, calls, voices))
-
-
-def _joined(parts: Sequence[Trials]) -> Trials:
-    return Trials(
-        llrs=np.concatenate([part.llrs for part in parts]),
-        is_target=np.concatenate([part.is_target for part in parts]),
-        failed=np.concatenate([part.failed for part in parts]),
-        enrolled=np.concatenate([part.enrolled for part in parts]),
-        calling=np.concatenate([part.calling for part in parts]),
-    )
 
 
 def _drawn(

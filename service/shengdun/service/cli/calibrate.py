@@ -16,7 +16,7 @@ from shengdun.index.fitting.labelled import fit_labelled_profile
 from shengdun.index.fitting.recordings import CallFolder, CallListener, HeardCalls, read_calls
 from shengdun.index.fitting.site import SiteFit, fit_site_profile
 from shengdun.index.profile_library import ProfileLibrary
-from shengdun.service.cli.measuring import tell
+from shengdun.service.cli.measuring import Cache, Jobs, tell
 from shengdun.service.cli.output import note, say
 from shengdun.service.cli.places import Config, DataDir, settings_of
 from shengdun.service.errors import SettingsInvalid
@@ -56,18 +56,8 @@ def calibrate(
             "--output", metavar="FILE", help="Write the profile here; else into the library."
         ),
     ] = None,
-    cache: Annotated[
-        Path | None,
-        typer.Option(
-            "--cache",
-            metavar="DIR",
-            help="Keep voiceprints here, so that a run can be stopped and taken up again. They are personal biometric "
-            "data and written unprotected.",
-        ),
-    ] = None,
-    jobs: Annotated[
-        int | None, typer.Option("--jobs", min=1, help="Recordings at once; else all processors.")
-    ] = None,
+    cache: Cache = None,
+    jobs: Jobs = None,
     config: Config = None,
     data_dir: DataDir = None,
 ) -> None:

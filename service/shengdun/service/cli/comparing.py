@@ -19,7 +19,16 @@ from shengdun.index.accuracy.embeddings import Embedder, EmbeddingCache, process
 from shengdun.index.accuracy.evaluation import REPLICATES
 from shengdun.index.calibration import CalibrationProfile, load
 from shengdun.index.profile_library import ProfileLibrary
-from shengdun.service.cli.measuring import available, tell
+from shengdun.service.cli.measuring import (
+    Cache,
+    Jobs,
+    NoiseAndRooms,
+    Only,
+    Replicates,
+    Seed,
+    available,
+    tell,
+)
 from shengdun.service.cli.output import note, say
 from shengdun.service.cli.places import Config, DataDir, settings_of
 
@@ -61,10 +70,7 @@ def compare_models(
         typer.Option("--seconds", min=1.0, help="Net speech of the calls; may be repeated."),
     ] = None,
     size: Annotated[int, typer.Option("--size", min=1, help="Actors on the watchlist.")] = _SIZE,
-    only: Annotated[
-        list[str] | None,
-        typer.Option("--only", metavar="NAME", help="A corpus of the manifest; may be repeated."),
-    ] = None,
+    only: Only = None,
     profile: Annotated[
         list[Path] | None,
         typer.Option(
@@ -73,33 +79,14 @@ def compare_models(
             help="Calibration profile of one of the models, over the one it has; may be repeated.",
         ),
     ] = None,
-    noise_and_rooms: Annotated[
-        Path | None,
-        typer.Option(
-            "--noise-and-rooms",
-            metavar="DIR",
-            help="Recordings in noise/ and rir/ to put calls into; else they are made.",
-        ),
-    ] = None,
-    cache: Annotated[
-        Path | None,
-        typer.Option(
-            "--cache",
-            metavar="DIR",
-            help="Keep voiceprints here, so that a run can be stopped and taken up again. They are personal biometric "
-            "data and written unprotected.",
-        ),
-    ] = None,
-    jobs: Annotated[
-        int | None, typer.Option("--jobs", min=1, help="Recordings at once; else all processors.")
-    ] = None,
-    replicates: Annotated[
-        int, typer.Option("--replicates", min=1, help="Of the bootstrap.")
-    ] = REPLICATES,
+    noise_and_rooms: NoiseAndRooms = None,
+    cache: Cache = None,
+    jobs: Jobs = None,
+    replicates: Replicates = REPLICATES,
     rounds: Annotated[
         int, typer.Option("--rounds", min=1, help="Of the measurement of costs.")
     ] = ROUNDS,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Of everything that is drawn.")] = 1,
+    seed: Seed = 1,
     config: Config = None,
     data_dir: DataDir = None,
 ) -> None:

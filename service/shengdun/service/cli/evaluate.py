@@ -15,7 +15,16 @@ from shengdun.index.accuracy.identification import LinePolicy
 from shengdun.index.accuracy.report import write_report
 from shengdun.index.calibration import default_profile, load
 from shengdun.index.scoring import Scorer
-from shengdun.service.cli.measuring import available, tell
+from shengdun.service.cli.measuring import (
+    Cache,
+    Jobs,
+    NoiseAndRooms,
+    Only,
+    Replicates,
+    Seed,
+    available,
+    tell,
+)
 from shengdun.service.cli.output import note, say
 from shengdun.service.cli.places import Config, DataDir, settings_of
 from shengdun.service.lines import DEFAULT_LINE, Lines
@@ -55,10 +64,7 @@ def evaluate_corpus(
         list[int] | None,
         typer.Option("--sizes", min=1, help="Actors on the watchlist; may be repeated."),
     ] = None,
-    only: Annotated[
-        list[str] | None,
-        typer.Option("--only", metavar="NAME", help="A corpus of the manifest; may be repeated."),
-    ] = None,
+    only: Only = None,
     line: Annotated[
         str, typer.Option("--line", metavar="NAME", help="Line whose prior and levels are applied.")
     ] = DEFAULT_LINE,
@@ -66,30 +72,11 @@ def evaluate_corpus(
         Path | None,
         typer.Option("--profile", metavar="FILE", help="Calibration profile; else the default."),
     ] = None,
-    noise_and_rooms: Annotated[
-        Path | None,
-        typer.Option(
-            "--noise-and-rooms",
-            metavar="DIR",
-            help="Recordings in noise/ and rir/ to put calls into; else they are made.",
-        ),
-    ] = None,
-    cache: Annotated[
-        Path | None,
-        typer.Option(
-            "--cache",
-            metavar="DIR",
-            help="Keep voiceprints here, so that a run can be stopped and taken up again. They are personal biometric "
-            "data and written unprotected.",
-        ),
-    ] = None,
-    jobs: Annotated[
-        int | None, typer.Option("--jobs", min=1, help="Recordings at once; else all processors.")
-    ] = None,
-    replicates: Annotated[
-        int, typer.Option("--replicates", min=1, help="Of the bootstrap.")
-    ] = REPLICATES,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Of everything that is drawn.")] = 1,
+    noise_and_rooms: NoiseAndRooms = None,
+    cache: Cache = None,
+    jobs: Jobs = None,
+    replicates: Replicates = REPLICATES,
+    seed: Seed = 1,
     config: Config = None,
     data_dir: DataDir = None,
 ) -> None:

@@ -1,8 +1,11 @@
-"""What the commands that measure on a corpus share: which conditions can be made, and how far they are."""
+"""What the commands that hear many recordings share: options, which conditions can be made, and how far they are."""
 
 import sys
 from collections.abc import Sequence
-from typing import Final
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
 
 from shengdun.fingerprint.voice.conditions import Condition, unavailable
 from shengdun.fingerprint.voice.errors import ConditionUnavailable
@@ -10,6 +13,33 @@ from shengdun.service.cli.output import note
 
 _STEPS: Final = 20
 """How often a stage says how far it is."""
+
+Cache = Annotated[
+    Path | None,
+    typer.Option(
+        "--cache",
+        metavar="DIR",
+        help="Keep voiceprints here, so that a run can be stopped and taken up again. They are personal biometric "
+        "data and written unprotected.",
+    ),
+]
+Jobs = Annotated[
+    int | None, typer.Option("--jobs", min=1, help="Recordings at once; else all processors.")
+]
+NoiseAndRooms = Annotated[
+    Path | None,
+    typer.Option(
+        "--noise-and-rooms",
+        metavar="DIR",
+        help="Recordings in noise/ and rir/ to put calls into; else they are made.",
+    ),
+]
+Only = Annotated[
+    list[str] | None,
+    typer.Option("--only", metavar="NAME", help="A corpus of the manifest; may be repeated."),
+]
+Replicates = Annotated[int, typer.Option("--replicates", min=1, help="Of the bootstrap.")]
+Seed = Annotated[int, typer.Option("--seed", min=0, help="Of everything that is drawn.")]
 
 
 def available(asked: Sequence[Condition]) -> tuple[Condition, ...]:
