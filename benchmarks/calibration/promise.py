@@ -30,7 +30,7 @@ from shengdun.index.strangers import Strangers
 Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]
 
-LOOKS_S: Final = (3.0, 6.0, 10.0, 20.0)
+LOOKS_S: Final = (3.0, 6.0, 9.0, 12.0, 15.0, 18.0, 20.0)
 SLACK_S: Final = 0.3
 SHORTEST_S: Final = 2.0
 PRIOR: Final = 0.03

@@ -15,6 +15,7 @@ from shengdun.index.fitting.labelled import fit_labelled_profile
 from shengdun.index.fitting.site import (
     MOST_STRANGERS,
     CallsAlike,
+    LabelsContradict,
     SiteFit,
     TooFewCalls,
     fit_site_profile,
@@ -176,3 +177,15 @@ def test_a_model_without_a_profile_gets_one_from_labels() -> None:
     assert measures.eer(targets, others) < 0.1
     with pytest.raises(TooFewCalls, match="30 voices"):
         fit_labelled_profile(MODEL_ID, calls[:60], name="own", provenance="drawn")
+
+
+def test_labels_at_random_make_no_profile() -> None:
+    """Labels that have nothing to do with the voices are refused, not calibrated to."""
+    calls = site_calls(120, calls_each=2)
+    shuffled = np.random.default_rng(4).permutation(len(calls))
+    wrong = [
+        dataclasses.replace(call, speaker=f"v{place // 2}")
+        for call, place in zip(calls, shuffled.tolist(), strict=True)
+    ]
+    with pytest.raises(LabelsContradict, match="labels can't be right"):
+        fit_labelled_profile(MODEL_ID, wrong, name="own", provenance="drawn")

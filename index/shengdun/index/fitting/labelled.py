@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from shengdun.index.accuracy.measures import trust_limits
+from shengdun.index.accuracy.measures import min_cllr, trust_limits
 from shengdun.index.calibration import CalibrationProfile
 from shengdun.index.fitting.calls import SiteCall, WholeCalls, strangers_of, tell_voices
 from shengdun.index.fitting.coefficients import (
@@ -36,6 +36,8 @@ from shengdun.index.scoring import Scorer
 Floats = NDArray[np.float64]
 
 _LABELS_ALONE: Final = "labelled calls"
+_MOST_MIN_CLLR: Final = 0.8
+"""Bits that voices may cost at their best; telephone calls of 3 s through heavy noise cost 0.3, random labels 1."""
 _UNFITTED: Final = LlrCoefficients(
     offset=0.0,
     slope=1.0,
@@ -98,6 +100,11 @@ def fit_labelled_profile(
             f"The labels can't be right: {error}. Check who is said to call in which recording."
         ) from error
     llrs = fitted.unlimited(trials.scores, trials.sides)
+    if min_cllr(llrs[trials.is_target], llrs[~trials.is_target]) > _MOST_MIN_CLLR:
+        raise LabelsContradict(
+            "The labels can't be right: calls with one label resemble each other hardly more than calls with two. "
+            "Check who is said to call in which recording."
+        )
     floor, cap = trust_limits(llrs[trials.is_target], llrs[~trials.is_target])
     centre = _voices_mean(labelled)
     whole = WholeCalls.of(used)
