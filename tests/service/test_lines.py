@@ -149,16 +149,21 @@ def test_settings_that_contradict_each_other_are_refused(
 
 
 def test_levels_for_other_lists_are_not_applied() -> None:
-    """Derived levels hold for the lists and the profile that they were derived for, and for no others."""
+    """Derived levels hold for the lists and the profile that they were derived for, not for far longer ones."""
     line = _line(false_flags_per_10000_calls=10)
     fixed = line.standing.levels
     line.standing = Standing(
         levels=AppliedLevels(medium=0.2, high=0.4),
-        basis=Basis(profile_id="site@1", watchlist_ids=frozenset({"agents"})),
+        basis=Basis(profile_id="site@1", sizes={"agents": 20}),
     )
-    assert line.standing_for({"site@1"}, {"agents"}) is line.standing
+    for size in (1, 20, 29):
+        assert line.standing_for({"site@1"}, {"agents": size}) is line.standing
     assert line.reasons_before_any("site@1") == ()
     assert line.reasons_before_any("default@1") == (AdvisoryReason.PROMISE_NOT_KEPT,)
-    for profile, lists in (("site@2", {"agents"}), ("site@1", {"agents", "new"})):
+    for profile, lists in (
+        ("site@2", {"agents": 20}),
+        ("site@1", {"agents": 20, "new": 1}),
+        ("site@1", {"agents": 30}),
+    ):
         standing = line.standing_for({profile}, lists)
         assert (standing.levels, standing.reasons) == (fixed, (AdvisoryReason.PROMISE_NOT_KEPT,))

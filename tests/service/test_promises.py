@@ -90,11 +90,11 @@ async def test_levels_follow_the_lists(registry: Registry) -> None:
         assert line.standing.levels.medium != few.levels.medium
         await registry.create_watchlist(new_watchlist("second"), principal="tester")
         await _register(registry, 2, first=12, watchlist="second")
-        unknown = line.standing_for({SITE.profile_id}, {"agents", "second"})
+        unknown = line.standing_for({SITE.profile_id}, {"agents": 12, "second": 2})
         assert unknown.reasons == (AdvisoryReason.PROMISE_NOT_KEPT,)
         assert unknown.levels == AppliedLevels(medium=0.5, high=0.95)
         await keeper.refresh()
-        assert line.standing_for({SITE.profile_id}, {"agents", "second"}) is line.standing
+        assert line.standing_for({SITE.profile_id}, {"agents": 12, "second": 2}) is line.standing
 
 
 async def test_a_line_whose_lists_are_empty_flags_nobody(registry: Registry) -> None:
@@ -155,7 +155,7 @@ async def test_the_levels_of_another_profile_are_not_applied(registry: Registry)
     await _register(registry, 3, first=0, watchlist="agents")
     async with _kept(registry) as (line, keeper):
         await keeper.refresh()
-        other = line.standing_for({make_scorer().profile_id}, {"agents"})
+        other = line.standing_for({make_scorer().profile_id}, {"agents": 3})
         assert AdvisoryReason.PROMISE_NOT_KEPT in other.reasons
         await registry.use_scorers([make_scorer()])
         await keeper.refresh()

@@ -48,12 +48,10 @@ class Line:
         """Time from the chunk that completes a window to its decision."""
         return self.policy.budget
 
-    def standing_for(
-        self, profile_ids: Collection[str], watchlist_ids: Collection[str]
-    ) -> Standing:
-        """The standing for a search; levels that were derived for other lists or another profile are not applied."""
+    def standing_for(self, profile_ids: Collection[str], sizes: Mapping[str, int]) -> Standing:
+        """The standing for a search of lists of these sizes; levels derived for others don't apply."""
         standing = self.standing
-        return standing if standing.covers(profile_ids, watchlist_ids) else self._uncovered()
+        return standing if standing.covers(profile_ids, sizes) else self._uncovered()
 
     def reasons_before_any(self, profile_id: str) -> tuple[AdvisoryReason, ...]:
         """Why a call that is about to be searched under a profile has only hints to expect; empty when it hasn't."""

@@ -221,7 +221,7 @@ class PromiseKeeper:
         progress.answered, progress.derivation_s = question, time.monotonic() - began_s
         basis = Basis(
             profile_id=scorer.profile_id,
-            watchlist_ids=frozenset(name for name, each in lists.items() if each.size_actors),
+            sizes={name: each.size_actors for name, each in lists.items() if each.size_actors},
         )
         if derivation is None:
             levels = replace(fixed_levels(line.policy), expected=0.0, lower=0.0, upper=0.0)

@@ -25,7 +25,8 @@ def assess(results: Sequence[WatchlistResult], line: Line) -> Risk:
     """
     filled = [result for result in results if result.size_actors]
     standing = line.standing_for(
-        {result.profile_id for result in filled}, {result.watchlist_id for result in filled}
+        {result.profile_id for result in filled},
+        {result.watchlist_id: result.size_actors for result in filled},
     )
     levels = standing.levels
     if not filled:

@@ -1,13 +1,17 @@
 """Where a line stands: the levels in force, and whether its promise stands behind them."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
+from typing import Final
 
 import numpy as np
 
 from shengdun.index.promise import LEAST_GAP, LevelDerivation, expit, logit
 from shengdun.service.decision import AdvisoryReason, AppliedLevels
 from shengdun.service.settings import LineSettings
+
+_MOST_GROWTH: Final = 1.2
+_MOST_MORE: Final = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,11 +20,11 @@ class Basis:
 
     Attributes:
         profile_id: the calibration profile.
-        watchlist_ids: the lists that have anybody on them; None when the levels hold for any.
+        sizes: actors on each of the lists that have any; None when the levels hold for any lists.
     """
 
     profile_id: str
-    watchlist_ids: frozenset[str] | None = None
+    sizes: Mapping[str, int] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,13 +78,21 @@ class Standing:
         """Whether decisions are only hints."""
         return bool(self.reasons)
 
-    def covers(self, profile_ids: Collection[str], watchlist_ids: Collection[str]) -> bool:
-        """Whether the levels hold for a search of these lists under these profiles."""
-        if self.basis is None or not watchlist_ids:
+    def covers(self, profile_ids: Collection[str], sizes: Mapping[str, int]) -> bool:
+        """Whether the levels hold for a search of lists of these sizes under these profiles.
+
+        An actor more or fewer makes no difference until levels are derived again. With lists that have grown much
+        longer more strangers would be flagged than was promised.
+        """
+        if self.basis is None or not sizes:
             return True
-        lists = self.basis.watchlist_ids
-        same_profile = set(profile_ids) == {self.basis.profile_id}
-        return same_profile and (lists is None or set(watchlist_ids) == lists)
+        then = self.basis.sizes
+        if set(profile_ids) != {self.basis.profile_id}:
+            return False
+        return then is None or (
+            sizes.keys() == then.keys()
+            and sum(sizes.values()) <= _MOST_GROWTH * sum(then.values()) + _MOST_MORE
+        )
 
     def because_of_drift(self) -> "Standing":
         """The same, advisory because callers score differently."""
