@@ -188,9 +188,10 @@ class CallSession:
         self._concluded = True
         self._quality = self._front_end.quality()
         self._position_s = heard.position_s
-        self._net_speech_s = heard.net_speech_s
         if self._risk.level is not None:
             self._state = State.FINAL
+        else:
+            self._net_speech_s = heard.net_speech_s
         return self._decide(since=since)
 
     def _deadline(self, window: HeardWindow, received_at: float) -> float:
