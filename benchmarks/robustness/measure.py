@@ -312,6 +312,11 @@ def main() -> None:
         for speaker in load_speakers(arguments.corpus, store)[:: arguments.every]
         if speaker.name not in arguments.leave_out
     ]
+    if len({speaker.corpus for speaker in speakers}) == len(speakers):
+        raise SystemExit(
+            f"{len(speakers)} speakers, no two of one corpus: nobody to compare them with. Take more of them with a "
+            "smaller --every, or add speakers."
+        )
     material = load_material(arguments.corpus, arguments.noise_and_rooms)
     tried = [(speaker, enroll(speaker, path)) for speaker in speakers]
     silent = [speaker.name for speaker, voiceprint in tried if voiceprint is None]

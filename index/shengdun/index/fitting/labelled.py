@@ -36,6 +36,8 @@ from shengdun.index.scoring import Scorer
 Floats = NDArray[np.float64]
 
 _LABELS_ALONE: Final = "labelled calls"
+_NARROWEST: Final = -1.05
+"""Data that can't vouch for an LLR of about 1 either way can't make a profile."""
 _MOST_MIN_CLLR: Final = 0.8
 """Bits that voices may cost at their best; telephone calls of 3 s through heavy noise cost 0.3, random labels 1."""
 _UNFITTED: Final = LlrCoefficients(
@@ -100,12 +102,15 @@ def fit_labelled_profile(
             f"The labels can't be right: {error}. Check who is said to call in which recording."
         ) from error
     llrs = fitted.unlimited(trials.scores, trials.sides)
-    if min_cllr(llrs[trials.is_target], llrs[~trials.is_target]) > _MOST_MIN_CLLR:
+    floor, cap = trust_limits(llrs[trials.is_target], llrs[~trials.is_target])
+    if (
+        max(floor, -cap) > _NARROWEST
+        or min_cllr(llrs[trials.is_target], llrs[~trials.is_target]) > _MOST_MIN_CLLR
+    ):
         raise LabelsContradict(
             "The labels can't be right: calls with one label resemble each other hardly more than calls with two. "
             "Check who is said to call in which recording."
         )
-    floor, cap = trust_limits(llrs[trials.is_target], llrs[~trials.is_target])
     centre = _voices_mean(labelled)
     whole = WholeCalls.of(used)
     require_spread(whole.voiceprints, centre, least=LEAST_DIRECTIONS)

@@ -113,7 +113,7 @@ def fit_site_profile(
     used = thinned(calls, MOST_CALLS)
     if len(used) < max(least_voices, 2):
         raise TooFewCalls(
-            f"{len(used)} calls can't make a profile: it needs {least_voices} voices. Give more calls, of different "
+            f"{len(used)} calls heard, and a profile needs {least_voices} voices. Give more calls, of different "
             "callers."
         )
     whole = WholeCalls.of(used)

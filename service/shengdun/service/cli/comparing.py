@@ -21,7 +21,9 @@ from shengdun.index.calibration import CalibrationProfile, load
 from shengdun.index.profile_library import ProfileLibrary
 from shengdun.service.cli.measuring import (
     Cache,
+    Conditions,
     Jobs,
+    NetSpeech,
     NoiseAndRooms,
     Only,
     Replicates,
@@ -59,16 +61,8 @@ def compare_models(
             "--output", metavar="DIR", help="Write report.md and report.json there; else print."
         ),
     ] = None,
-    condition: Annotated[
-        list[Condition] | None,
-        typer.Option(
-            "--condition", help="A telephone condition; may be repeated. All, if none is given."
-        ),
-    ] = None,
-    seconds: Annotated[
-        list[float] | None,
-        typer.Option("--seconds", min=1.0, help="Net speech of the calls; may be repeated."),
-    ] = None,
+    condition: Conditions = None,
+    seconds: NetSpeech = None,
     size: Annotated[int, typer.Option("--size", min=1, help="Actors on the watchlist.")] = _SIZE,
     only: Only = None,
     profile: Annotated[

@@ -17,7 +17,9 @@ from shengdun.index.calibration import default_profile, load
 from shengdun.index.scoring import Scorer
 from shengdun.service.cli.measuring import (
     Cache,
+    Conditions,
     Jobs,
+    NetSpeech,
     NoiseAndRooms,
     Only,
     Replicates,
@@ -50,16 +52,8 @@ def evaluate_corpus(
     output: Annotated[
         Path, typer.Option("--output", metavar="DIR", help="Directory to write the report into.")
     ],
-    condition: Annotated[
-        list[Condition] | None,
-        typer.Option(
-            "--condition", help="A telephone condition; may be repeated. All, if none is given."
-        ),
-    ] = None,
-    seconds: Annotated[
-        list[float] | None,
-        typer.Option("--seconds", min=1.0, help="Net speech of the calls; may be repeated."),
-    ] = None,
+    condition: Conditions = None,
+    seconds: NetSpeech = None,
     sizes: Annotated[
         list[int] | None,
         typer.Option("--sizes", min=1, help="Actors on the watchlist; may be repeated."),

@@ -23,8 +23,18 @@ Cache = Annotated[
         "data and written unprotected.",
     ),
 ]
+Conditions = Annotated[
+    list[Condition] | None,
+    typer.Option(
+        "--condition", help="A telephone condition; may be repeated. All, if none is given."
+    ),
+]
 Jobs = Annotated[
     int | None, typer.Option("--jobs", min=1, help="Recordings at once; else all processors.")
+]
+NetSpeech = Annotated[
+    list[float] | None,
+    typer.Option("--seconds", min=1.0, help="Net speech of the calls; may be repeated."),
 ]
 NoiseAndRooms = Annotated[
     Path | None,

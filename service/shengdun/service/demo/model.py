@@ -42,6 +42,7 @@ from shengdun.service.settings import VoiceSettings
 
 MODELS: Final = "demo-models"
 """Directory of converted models within the demo's own."""
+_NARROWEST: Final = 1.05
 _RECORDINGS_EACH: Final = 3
 _WINDOWS_EACH: Final = 3
 _HEARD_S: Final = 20
@@ -171,6 +172,9 @@ def _line(targets: Floats, others: Floats) -> LlrCoefficients:
     slope = max((targets.mean() - others.mean()) / max(variance, 1e-6), _LEAST_SLOPE)
     offset = -slope * (targets.mean() + others.mean()) / 2.0
     floor, cap = trust_limits(offset + slope * targets, offset + slope * others)
+    # A handful of comparisons, or a network of random weights, can vouch for no LLR at all; the demo goes on with the
+    # narrowest range that a profile may have.
+    floor, cap = min(floor, -_NARROWEST), max(cap, _NARROWEST)
     return LlrCoefficients(
         offset=float(offset),
         offset_brevity=0.0,
