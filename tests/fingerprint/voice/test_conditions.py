@@ -88,7 +88,6 @@ def test_a_codec_that_is_missing_is_named(speech: Samples) -> None:
         with pytest.raises(ConditionUnavailable, match=condition.value):
             carry(speech, condition, acoustics=MADE, seed=1)
     assert set(unavailable()) <= {
-        Condition.GSM_FR,
         Condition.AMR_NB_4_75,
         Condition.AMR_NB_12_2,
         Condition.OPUS_8K_6,

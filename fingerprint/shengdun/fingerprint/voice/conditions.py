@@ -1,10 +1,12 @@
 """Telephone conditions: what the network does to a voice before a bank hears it.
 
 A closed set of named conditions. Each turns a recording at 16 kHz into the samples that the voice path would make of
-the call. Codecs are the real ones, by libav; mobile and internet calls come out of their gateway as G.711 mu-law, as
-banks get them. What this build of libav can't encode is named by ``unavailable`` and never replaced by another.
+the call. Codecs are the real ones: GSM by libsndfile, since builds of libav seldom have its encoder, the others by
+libav. Mobile and internet calls come out of their gateway as G.711 mu-law, as banks get them. What this build of libav
+can't encode is named by ``unavailable`` and never replaced by another.
 """
 
+import io
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
@@ -12,6 +14,7 @@ from functools import cache
 from typing import Final, TypeAlias
 
 import numpy as np
+import soundfile
 import soxr
 from av.audio.codeccontext import AudioCodecContext
 from av.audio.frame import AudioFrame
@@ -77,7 +80,6 @@ class _LavCodec:
 
 
 _CODECS: Final = {
-    Condition.GSM_FR: _LavCodec(encoder="libgsm", decoder="gsm", bit_rate=13_000, rate_hz=8_000),
     Condition.AMR_NB_4_75: _LavCodec(
         encoder="libopencore_amrnb", decoder="amrnb", bit_rate=4_750, rate_hz=8_000
     ),
@@ -154,6 +156,14 @@ def _through(codec: _LavCodec) -> _Carrier:
     return lambda samples, _acoustics, _rng: _from_gateway(_coded(_narrow(samples), codec))
 
 
+def _through_gsm(samples: Samples, _acoustics: Acoustics, _rng: np.random.Generator) -> Samples:
+    linear, file = _narrow(samples), io.BytesIO()
+    soundfile.write(file, linear, _NARROW_HZ, format="WAV", subtype="GSM610")
+    file.seek(0)
+    decoded: Linear = soundfile.read(file, dtype="int16")[0]
+    return _from_gateway(decoded[: len(linear)])
+
+
 def _with_noise(snr_db: float) -> _Carrier:
     return lambda samples, acoustics, rng: _from_gateway(
         _narrow(add_noise(samples, acoustics, snr_db=snr_db, rng=rng))
@@ -174,6 +184,7 @@ _CARRIERS: Final[dict[Condition, _Carrier]] = {
     Condition.WIDEBAND: _as_sent(Encoding.L16, MODEL_RATE_HZ),
     Condition.PCMU: _as_sent(Encoding.PCMU, _NARROW_HZ),
     Condition.PCMA: _as_sent(Encoding.PCMA, _NARROW_HZ),
+    Condition.GSM_FR: _through_gsm,
     **{condition: _through(codec) for condition, codec in _CODECS.items()},
     Condition.PACKET_LOSS_3: _with_loss,
     **{condition: _with_noise(snr_db) for condition, snr_db in _SNR_DB.items()},
