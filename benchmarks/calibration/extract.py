@@ -34,6 +34,7 @@ CONDITIONS: Final = (
     Condition.WIDEBAND,
     Condition.PCMU,
     Condition.AMR_NB_4_75,
+    Condition.NOISE_0_DB,
     Condition.NOISE_5_DB,
     Condition.NOISE_10_DB,
     Condition.REVERBERATION,
