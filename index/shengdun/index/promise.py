@@ -12,8 +12,8 @@ often as from a listed agent. A lighter one comes from the cap on the LLR. The i
 The promise counts as kept when three things hold; ``derive_levels`` says which one doesn't:
 
 - the promised rate is at least half a call of the calls there are: further out, the tail is a guess;
-- at MEDIUM the upper end of the 95 % interval is at most twice the promise. MEDIUM is raised above its best estimate
-  for that, so what is to be expected is usually less than what was promised;
+- at MEDIUM the upper end of the 95 % interval is at most twice the promise. MEDIUM, and HIGH for its own share, are
+  raised above their best estimates for that, so what is to be expected is usually less than what was promised;
 - a listed agent could still be flagged: MEDIUM isn't above what one actor reaches whose LLR is at the calibration's
   cap. On long lists that binds first; only a profile with a higher cap, fitted on more calls, helps.
 """
@@ -120,8 +120,8 @@ def derive_levels(
     """
     rate = false_flags / CALLS
     tails = _tails(scores)
-    medium = _medium(tails, rate, scores.ceiling)
-    high = float(tails[0].level(rate * high_share))
+    medium = _careful_level(tails, rate, scores.ceiling)
+    high = _careful_level(tails, rate * high_share, scores.ceiling)
     if least_medium is not None:
         floor = logit(least_medium)
         medium, high = max(medium, floor), max(high, floor - float(np.log(high_share)))
@@ -235,7 +235,8 @@ def _fit(descending: Floats, weights: Floats) -> _Tail:
     )
 
 
-def _medium(tails: list[_Tail], rate: float, ceiling: float) -> float:
+def _careful_level(tails: list[_Tail], rate: float, ceiling: float) -> float:
+    """Where this rate is expected, raised until twice the rate is the upper end of the interval."""
     estimate = tails[0].level(rate)
     bounding = [tail.level(MOST_OVER_PROMISE * rate) for tail in tails[1:]]
     careful = max(estimate, float(np.quantile(bounding, _INTERVAL[1])))
