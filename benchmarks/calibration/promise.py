@@ -2,26 +2,29 @@
 
     python benchmarks/calibration/promise.py ARCHIVES [--promise 10] [--splits 40] [--size 10 --size 100 --size 1000]
 
-``ARCHIVES`` holds what ``extract.py`` wrote. In every split half of the speakers of each corpus are the strangers whose
-calls a profile would have kept. Of the other half some are enrolled and the rest are the callers who must not be
-flagged, under the shipped profile. Lists longer than that are filled with made voices, drawn from a normal
-distribution with the mean and covariance of a corpus. The corpora have some 330 speakers, so a site's 1,500 different
-people can't be shown with them: rows marked ``made`` draw 1,500 strangers and 20,000 callers of that kind as well.
+``ARCHIVES`` holds what ``extract.py`` wrote. In every split half of the speakers of each corpus are the strangers on
+whose calls a profile is calibrated, without labels, as ``shengdun calibrate`` does. Of the other half some are
+enrolled, and the rest are the callers who must not be flagged. An agent's call never has a recording that was enrolled.
+The corpora have some 330 speakers, so a site's 1,500 different people can't be shown with them: here a profile keeps
+several calls of a speaker, which are drawn again together. Lists longer than 100 actors are filled with made voices,
+drawn from a normal distribution with mean and covariance of the actors; nobody among them is a relative.
 """
 
 import argparse
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from trials import ONE_PERSON
+from trials import ENROLLED, ONE_PERSON
 
-from shengdun.index import calibration
+from shengdun.index.calibration import CalibrationProfile, default_profile
+from shengdun.index.fitting.calls import MOST_LOOKS, SiteCall
+from shengdun.index.fitting.site import fit_site_profile
 from shengdun.index.promise import StrangerScores, derive_levels, logit
-from shengdun.index.scoring import Scorer, aggregate, unit_rows
+from shengdun.index.scoring import Scorer, unit_rows
 from shengdun.index.segments import NEVER_US, Row, append
 from shengdun.index.snapshot import ListContent
 from shengdun.index.stranger_scores import score_strangers
@@ -30,17 +33,13 @@ from shengdun.index.strangers import Strangers
 Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]
 
-LOOKS_S: Final = (3.0, 6.0, 9.0, 12.0, 15.0, 18.0, 20.0)
-SLACK_S: Final = 0.3
 SHORTEST_S: Final = 2.0
 PRIOR: Final = 0.03
 HIGH_SHARE: Final = 0.1
 CALLS: Final = 1_500
-MADE_CALLERS: Final = 20_000
 TEMPLATES: Final = 3
 MOST_ENROLLED: Final = 100
 AGENTS_SHARE: Final = 0.03
-FEWEST_TO_DRAW: Final = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -48,20 +47,26 @@ class Voices:
     """Calls of all corpora, and voiceprints of single recordings to enrol.
 
     Attributes:
+        calls: of all speakers, in all conditions.
         looks: every call at growing net speech.
         call_speakers: (c,) the speaker of each call.
+        call_origins: the recordings that each call is made of.
         corpora: (s,) the corpus of each speaker.
         templates: (t, d) float32 unit rows.
         template_net_speech_s: (t,) behind each.
         template_speakers: (t,) whose.
+        template_origins: the recording of each.
     """
 
+    calls: tuple[SiteCall, ...]
     looks: Strangers
     call_speakers: Rows
+    call_origins: tuple[frozenset[str], ...]
     corpora: NDArray[np.str_]
     templates: NDArray[np.float32]
     template_net_speech_s: Floats
     template_speakers: Rows
+    template_origins: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,79 +84,118 @@ class Outcome:
 
 def read(directory: Path, rng: np.random.Generator) -> tuple[str, Voices]:
     """The voice model and all calls: single recordings, and several of one speaker and condition in a row."""
-    looks: list[tuple[NDArray[np.float32], float, int]] = []
-    enrolled: list[tuple[NDArray[np.float32], float, int]] = []
+    calls: list[SiteCall] = []
+    enrolled: list[tuple[SiteCall, int]] = []
     call_speakers: list[int] = []
     speakers: dict[tuple[str, str], int] = {}
     model_id = ""
     for path in sorted(directory.glob("*.npz")):
         with np.load(path, allow_pickle=False) as stored:
-            columns, owner = stored["recordings"], stored["recording_rows"]
-            windows, seconds = stored["voiceprints"], stored["net_speech_s"]
-            model_id = str(stored["model_id"])
-        by_take: dict[tuple[str, str], list[Rows]] = {}
-        for row, (name, _, _, condition, licence) in enumerate(columns.tolist()):
-            mine = np.flatnonzero(owner == row)
-            if licence != "noncommercial" and len(mine):
-                person = ONE_PERSON.get((path.stem, name), name)
-                by_take.setdefault((person, condition), []).append(mine)
-        for (person, _), recordings in by_take.items():
+            heard = {name: stored[name] for name in stored.files}
+        model_id = str(heard["model_id"])
+        for (person, condition), recordings in _takes(path.stem, heard).items():
             speaker = speakers.setdefault((path.stem, person), len(speakers))
-            for chosen in _joined(recordings, rng):
-                found = list(_looks(windows[chosen], seconds[chosen]))
-                looks += [(vector, net_s, len(call_speakers)) for vector, net_s in found]
-                call_speakers += [speaker] if found else []
-            enrolled += [
-                (aggregate(windows[r], seconds[r]), float(seconds[r].sum()), speaker)
-                for r in recordings
-                if seconds[r].sum() >= SHORTEST_S
-            ]
+            joined = [_call(heard, chosen) for chosen in _joined(recordings, rng)]
+            called = [call for call in joined if call.total_s >= SHORTEST_S]
+            calls += called
+            call_speakers += [speaker] * len(called)
+            if condition == ENROLLED:
+                enrolled += [
+                    (template, speaker)
+                    for recording in recordings
+                    if (template := _call(heard, recording)).total_s >= SHORTEST_S
+                ]
     return model_id, Voices(
-        looks=_strangers(*zip(*looks, strict=True)),
+        calls=tuple(calls),
+        looks=_looks(calls),
         call_speakers=np.array(call_speakers),
+        call_origins=tuple(frozenset(call.name.split()) for call in calls),
         corpora=np.array([corpus for corpus, _ in speakers]),
-        templates=np.stack([vector for vector, _, _ in enrolled]),
-        template_net_speech_s=np.array([net_s for _, net_s, _ in enrolled]),
-        template_speakers=np.array([speaker for _, _, speaker in enrolled]),
+        templates=np.stack([template.voiceprint() for template, _ in enrolled]),
+        template_net_speech_s=np.array([template.total_s for template, _ in enrolled]),
+        template_speakers=np.array([speaker for _, speaker in enrolled]),
+        template_origins=tuple(template.name for template, _ in enrolled),
     )
 
 
-def made_voices(
-    voices: Voices, count: int, rng: np.random.Generator
-) -> tuple[NDArray[np.float32], Floats]:
-    """Voiceprints of people that don't exist, (count, d), and their net speech."""
-    corpus_of = voices.corpora[voices.template_speakers]
-    names, counts = np.unique(corpus_of, return_counts=True)
-    drawn, net_speech_s = [], []
-    for name in rng.choice(names[counts >= FEWEST_TO_DRAW], size=count):
-        rows = np.flatnonzero(corpus_of == name)
-        centre = voices.templates[rows].mean(axis=0)
-        deviations = voices.templates[rows] - centre
-        everywhere = rng.standard_normal(len(centre)) * np.sqrt(0.1 * (deviations**2).mean())
-        within = rng.standard_normal(len(rows)) @ deviations * np.sqrt(0.9 / len(rows))
-        drawn.append(centre + within + everywhere)
-        net_speech_s.append(float(rng.choice(voices.template_net_speech_s[rows])))
-    return unit_rows(np.stack(drawn)), np.array(net_speech_s)
+def _takes(corpus: str, heard: dict[str, NDArray[Any]]) -> dict[tuple[str, str], list[Rows]]:
+    """The windows of each recording, by speaker and condition."""
+    takes: dict[tuple[str, str], list[Rows]] = {}
+    for row, (name, _, _, condition, licence) in enumerate(heard["recordings"].tolist()):
+        windows = np.flatnonzero(heard["recording_rows"] == row)
+        if licence != "noncommercial" and len(windows):
+            person = ONE_PERSON.get((corpus, name), name)
+            takes.setdefault((person, condition), []).append(windows)
+    return takes
+
+
+def _call(heard: dict[str, NDArray[Any]], windows: Rows) -> SiteCall:
+    """What was said in some windows, named after their recordings."""
+    recordings = heard["recording_rows"][windows]
+    snr_db = heard["snr_db"][recordings]
+    known = snr_db[~np.isnan(snr_db)]
+    return SiteCall(
+        name=" ".join(sorted(set(heard["recordings"][recordings, 2].tolist()))),
+        windows=heard["voiceprints"][windows],
+        net_speech_s=heard["net_speech_s"][windows],
+        snr_db=float(known.mean()) if len(known) else None,
+    )
+
+
+def _looks(calls: Sequence[SiteCall]) -> Strangers:
+    """Every call after each of its windows, as far as a profile looks."""
+    looks = [
+        (row, count)
+        for row, call in enumerate(calls)
+        for count in range(1, min(MOST_LOOKS, len(call.windows)) + 1)
+    ]
+    return Strangers(
+        voiceprints=np.stack([calls[row].voiceprint(count) for row, count in looks]),
+        net_speech_s=np.array([calls[row].net_speech_s[:count].sum() for row, count in looks]),
+        calls=np.array([row for row, _ in looks], dtype=np.int64),
+        snr_db=np.array(
+            [np.nan if (snr := calls[row].snr_db) is None else snr for row, _ in looks]
+        ),
+    )
+
+
+def made_voices(actors: Floats, count: int, rng: np.random.Generator) -> NDArray[np.float32]:
+    """Voiceprints of people that don't exist, (count, d) unit rows, made after some actors' (n, d)."""
+    centre = actors.mean(axis=0)
+    deviations = actors - centre
+    within = rng.standard_normal((count, len(actors))) @ deviations * np.sqrt(0.9 / len(actors))
+    scale = np.sqrt(0.1 * (deviations**2).mean())
+    return unit_rows(centre + within + scale * rng.standard_normal((count, actors.shape[1])))
 
 
 class Study:
     """Splits of the speakers, and what comes of them."""
 
-    def __init__(self, voices: Voices, scorer: Scorer, *, promise: float, seed: int) -> None:
+    def __init__(
+        self, voices: Voices, base: CalibrationProfile, *, promise: float, seed: int
+    ) -> None:
         self._voices = voices
-        self._scorer = scorer
+        self._base = base
+        self._scorer = Scorer(base)
         self._promise = promise
         self._rng = np.random.default_rng(seed)
-        self._made = made_voices(voices, 1_000, self._rng)
 
     def split(self, size: int, *, agents_share: float) -> Outcome:
         """Strangers, list and callers share no speaker; ``agents_share`` of the strangers' calls are agents' own."""
         voices, rng = self._voices, self._rng
         strangers, others = self._halves()
         enrolled = rng.permutation(others)[: min(size, MOST_ENROLLED, len(others) * 2 // 3)]
-        content = self._list(enrolled, size)
         calls = self._calls_of(strangers, CALLS)
-        agents = self._calls_of(enrolled, len(voices.call_speakers))
+        self._scorer = self._calibrated(calls)
+        content, used = self._list(enrolled, size)
+        agents = np.array(
+            [
+                call
+                for call in self._calls_of(enrolled, len(voices.call_speakers)).tolist()
+                if not voices.call_origins[call] & used
+            ],
+            dtype=np.int64,
+        )
         wrong = rng.permutation(agents)[: round(agents_share * len(calls))]
         known = np.sort(np.concatenate([rng.permutation(calls)[len(wrong) :], wrong]))
         callers = self._calls_of(np.setdiff1d(others, enrolled), len(voices.call_speakers))
@@ -162,20 +206,15 @@ class Study:
             self._scores(content, agents).log_odds,
         )
 
-    def made(self, size: int) -> Outcome:
-        """The same with made voices for everybody: as many different people as a site has."""
-        voiceprints, net_speech_s = made_voices(
-            self._voices, size + CALLS + MADE_CALLERS, self._rng
+    def _calibrated(self, calls: Rows) -> Scorer:
+        """By a site's profile from these calls."""
+        fitted = fit_site_profile(
+            self._base,
+            [self._voices.calls[call] for call in calls.tolist()],
+            name="site",
+            provenance="half of the speakers",
         )
-        rows = [_row(f"made{n}", n, voiceprints[n], net_speech_s[n]) for n in range(size)]
-        content = self._content(rows, size)
-        last = size + CALLS
-        known = _strangers(voiceprints[size:last], net_speech_s[size:last], range(CALLS))
-        callers = _strangers(voiceprints[last:], net_speech_s[last:], range(MADE_CALLERS))
-        scored = score_strangers(known, [content], prior=PRIOR, at_us=0)
-        assert scored is not None
-        log_odds = np.concatenate([self._score(content, part).log_odds for part in _parts(callers)])
-        return self._outcome(scored, log_odds, np.empty(0))
+        return Scorer(fitted.profile)
 
     def _outcome(self, scores: StrangerScores, callers: Floats, agents: Floats) -> Outcome:
         levels = derive_levels(scores, false_flags=self._promise, high_share=HIGH_SHARE)
@@ -202,19 +241,24 @@ class Study:
         calls = np.flatnonzero(np.isin(self._voices.call_speakers, speakers))
         return np.sort(self._rng.permutation(calls)[:most])
 
-    def _list(self, enrolled: Rows, size: int) -> ListContent:
-        voices, rows = self._voices, []
+    def _list(self, enrolled: Rows, size: int) -> tuple[ListContent, set[str]]:
+        """A list, and the recordings that were enrolled."""
+        voices, rows, used = self._voices, [], set()
         for code, speaker in enumerate(enrolled.tolist()):
             mine = np.flatnonzero(voices.template_speakers == speaker)
             for row in self._rng.permutation(mine)[: self._rng.integers(1, TEMPLATES + 1)]:
                 net_s = float(voices.template_net_speech_s[row])
+                used.add(voices.template_origins[row])
                 rows.append(_row(f"real{code}", code, voices.templates[row], net_s))
-        vectors, net_speech_s = self._made
+        known = np.stack([row.vector for row in rows]).astype(np.float64)
+        missing = max(size - len(enrolled), 0)
+        likened = self._rng.integers(len(rows), size=missing)
+        made = made_voices(known, missing, self._rng)
         rows += [
-            _row(f"made{n}", n, vectors[n], float(net_speech_s[n]))
-            for n in range(len(enrolled), size)
+            _row(f"made{n}", len(enrolled) + n, vector, rows[int(like)].net_speech_s)
+            for n, (vector, like) in enumerate(zip(made, likened, strict=True))
         ]
-        return self._content(rows, len({row.actor_code for row in rows}))
+        return self._content(rows, len({row.actor_code for row in rows})), used
 
     def _content(self, rows: Sequence[Row], size: int) -> ListContent:
         segments = append((), rows, self._scorer)
@@ -227,7 +271,12 @@ class Study:
         rows = np.flatnonzero(np.isin(looks.calls, calls))
         return self._score(
             content,
-            _strangers(looks.voiceprints[rows], looks.net_speech_s[rows], looks.calls[rows]),
+            Strangers(
+                voiceprints=looks.voiceprints[rows],
+                net_speech_s=looks.net_speech_s[rows],
+                calls=looks.calls[rows],
+                snr_db=looks.snr_db[rows],
+            ),
         )
 
     def _score(self, content: ListContent, looks: Strangers) -> StrangerScores:
@@ -273,15 +322,14 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
     model_id, voices = read(arguments.archives, np.random.default_rng(arguments.seed))
-    scorer = Scorer(calibration.default_profile(model_id))
+    base = default_profile(model_id)
     rows: dict[str, list[Outcome]] = {}
     for size in arguments.size or (10, 100, 1000):
-        study = Study(voices, scorer, promise=arguments.promise, seed=arguments.seed)
+        study = Study(voices, base, promise=arguments.promise, seed=arguments.seed)
         rows[f"{size}"] = [study.split(size, agents_share=0.0) for _ in range(arguments.splits)]
         rows[f"{size}, {AGENTS_SHARE:.0%} agents' calls"] = [
             study.split(size, agents_share=AGENTS_SHARE) for _ in range(arguments.splits)
         ]
-        rows[f"{size}, made"] = [study.made(size) for _ in range(max(arguments.splits // 8, 2))]
     print("\n".join(table(rows, arguments.promise)))
 
 
@@ -291,34 +339,6 @@ def _joined(recordings: list[Rows], rng: np.random.Generator) -> Iterator[Rows]:
         if len(recordings) >= count:
             chosen = rng.permutation(len(recordings))[:count]
             yield np.concatenate([recordings[index] for index in chosen])
-
-
-def _looks(
-    windows: NDArray[np.float32], seconds: Floats
-) -> Iterator[tuple[NDArray[np.float32], float]]:
-    so_far = np.cumsum(seconds)
-    if so_far[-1] >= SHORTEST_S:
-        ends = {max(int(np.searchsorted(so_far, s + SLACK_S, side="right")), 1) for s in LOOKS_S}
-        for end in sorted(ends):
-            yield aggregate(windows[:end], seconds[:end]), float(so_far[end - 1])
-
-
-def _strangers(
-    voiceprints: Sequence[NDArray[np.float32]] | NDArray[np.float32],
-    net_speech_s: Sequence[float] | Floats,
-    calls: Sequence[int] | Rows,
-) -> Strangers:
-    return Strangers(
-        voiceprints=np.stack(list(voiceprints)),
-        net_speech_s=np.array(net_speech_s, dtype=np.float64),
-        calls=np.array(calls, dtype=np.int64),
-        snr_db=np.full(len(calls), np.nan),
-    )
-
-
-def _parts(looks: Strangers) -> Iterator[Strangers]:
-    for rows in np.array_split(np.arange(len(looks.calls)), 8):
-        yield _strangers(looks.voiceprints[rows], looks.net_speech_s[rows], looks.calls[rows])
 
 
 def _row(actor_id: str, code: int, vector: NDArray[np.float32], net_speech_s: float) -> Row:

@@ -25,8 +25,12 @@ MERGES_PER_SPEAKER: Final = 6
 SLACK_S: Final = 0.3
 ENROLLED: Final = "wideband"
 """The condition in which recordings are enrolled."""
-ONE_PERSON: Final = {("pbx_prompts", "ast_fr"): "fs_june"}
-"""Speakers of two names who are probably one person."""
+ONE_PERSON: Final = {
+    ("pbx_prompts", "ast_fr"): "fs_june",
+    ("hyke_ivr", "M_1298701752"): "M_1298688589",
+}
+"""Speakers of two names who are probably one person. The callers of hyke_ivr are known by their calls alone; of these
+two 22 of 25 pairs of recordings are as alike as one voice's, and Resemblyzer puts them first of 630 pairs as well."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
