@@ -273,8 +273,9 @@ def _changed_segments(
     kept = {
         name for name in old.keys() & new.keys() if old[name].actor_code == new[name].actor_code
     }
-    expiries = {n: new[n].expires_us for n in kept if new[n].expires_us != old[n].expires_us}
-    segments = remove(segments, old.keys() - kept)
-    segments = expire(segments, expiries) if expiries else segments
+    gone = {name: old[name] for name in old.keys() - kept}
+    expiring = {n: new[n] for n in kept if new[n].expires_us != old[n].expires_us}
+    segments = remove(segments, gone) if gone else segments
+    segments = expire(segments, expiring) if expiring else segments
     added = [new[name] for name in sorted(new.keys() - kept)]
     return append(segments, added, scorer) if added else segments

@@ -104,7 +104,7 @@ class Scorer:
             raise ValueError(f"voiceprints must be (n, {dimension}), not {voiceprints.shape}")
         centred = unit_rows(voiceprints) - self._profile.mean
         if self._profile.whitening is not None:
-            centred = _product(centred, self._profile.whitening)
+            centred = row_product(centred, self._profile.whitening)
         return unit_rows(centred)
 
     def template_statistics(self, projected: NDArray[np.float32]) -> TemplateStatistics:
@@ -225,7 +225,7 @@ class Scorer:
         if self._cohort is None:
             return np.zeros(count, dtype=np.float32), np.ones(count, dtype=np.float32)
         nearest = self._profile.cohort_nearest
-        scores = _product(projected, self._cohort.T)
+        scores = row_product(projected, self._cohort.T)
         top = np.sort(scores, axis=1)[:, -nearest:].astype(np.float64)
         return top.mean(axis=1).astype(np.float32), top.std(axis=1).astype(np.float32)
 
@@ -263,7 +263,8 @@ def unit_rows(rows: NDArray[np.floating]) -> NDArray[np.float32]:
     return unit
 
 
-def _product(rows: NDArray[np.float32], matrix: NDArray[np.float32]) -> NDArray[np.float32]:
+def row_product(rows: NDArray[np.float32], matrix: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(n, m) float32 product of (n, d) rows with a (d, m) matrix; a row doesn't depend on the others."""
     out = np.empty((len(rows), matrix.shape[1]), dtype=np.float32)
     block = np.zeros((_BLOCK_ROWS, rows.shape[1]), dtype=np.float32)
     for start in range(0, len(rows), _BLOCK_ROWS):
