@@ -343,7 +343,7 @@ def test_voiceprints_keep_their_signal_to_noise_ratio() -> None:
     segments: tuple[Segment, ...] = ()
     for row in rows.values():
         segments = append(segments, [row], ACTIVE)
-    segments = remove(segments, {name: rows[name] for name in list(rows)[:10]})
+    segments = remove(segments, {name: rows[name].actor_code for name in list(rows)[:10]})
     hits = Hits.concatenate([each.hits(voice(0), each.valid(0)) for each in segments])
     expected = [
         float("nan") if int(name[3:]) % 2 else int(name[3:]) for name in hits.voiceprint_ids

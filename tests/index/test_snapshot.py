@@ -192,10 +192,10 @@ def test_segments_stay_few_and_their_rows_whole() -> None:
         segments = append(segments, [row], scorer)
     assert len(segments) <= 4
     assert sum(len(each) for each in segments) == 3000
-    segments = remove(segments, {name: rows[name] for name in list(rows)[::2]})
+    segments = remove(segments, {name: rows[name].actor_code for name in list(rows)[::2]})
     assert sum(len(each) for each in segments) == 1500
     assert all(each.index.ntotal == len(each) for each in segments)
-    assert remove(segments, rows) == ()
+    assert remove(segments, {name: row.actor_code for name, row in rows.items()}) == ()
 
 
 def test_a_list_made_anew_for_another_model_keeps_nobody_of_the_old_one(tmp_path: Path) -> None:

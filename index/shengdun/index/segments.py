@@ -21,6 +21,7 @@ from shengdun.index.scoring import Scorer, TemplateStatistics
 from shengdun.index.sketches import SketchForm, faiss
 
 NEVER_US: Final = np.iinfo(np.int64).max
+_ALWAYS_US: Final = np.iinfo(np.int64).min
 
 _SMALL_ROWS: Final = 1024
 """Segments up to this size are built again at every addition."""
@@ -206,9 +207,13 @@ class Segment:
         )
 
     def expiring(self, expires_us: Mapping[int, int]) -> "Segment":
-        """The segment with other expiries for some rows."""
+        """The segment with other expiries for some actors, given by code; itself if it has none of them."""
+        codes = np.array(sorted(expires_us), dtype=np.int64)
+        rows = self.rows_of(codes, _ALWAYS_US)
+        if not len(rows):
+            return self
         changed = self.expires_us.copy()
-        changed[list(expires_us)] = list(expires_us.values())
+        changed[rows] = [expires_us[code] for code in self.actor_codes[rows].tolist()]
         return replace(self, expires_us=changed, earliest_us=int(changed.min()))
 
     @classmethod
@@ -233,12 +238,12 @@ class Segment:
         rows = np.repeat(first - np.cumsum(counts) + counts, counts) + np.arange(counts.sum())
         return rows if self.earliest_us > at_us else rows[self.expires_us[rows] > at_us]
 
-    def rows_named(self, rows: Mapping[str, Row]) -> dict[int, Row]:
-        """Those of some rows that are in the segment, given by voiceprint id, by their place here."""
-        codes = np.array(sorted({row.actor_code for row in rows.values()}), dtype=np.int64)
-        places = self.rows_of(codes, np.iinfo(np.int64).min)
-        named = zip(places.tolist(), self.voiceprint_ids[places].tolist(), strict=True)
-        return {place: rows[name] for place, name in named if name in rows}
+    def rows_named(self, actor_codes: Mapping[str, int]) -> NDArray[np.int64]:
+        """The rows of some voiceprints, given by id with their actors' codes; without those that aren't here."""
+        codes = np.array(sorted(set(actor_codes.values())), dtype=np.int64)
+        rows = self.rows_of(codes, _ALWAYS_US)
+        named = self.voiceprint_ids[rows].tolist()
+        return rows[np.array([name in actor_codes for name in named], dtype=np.bool_)]
 
     def floats(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         """(k, d) float32: the vectors of some rows."""
@@ -306,22 +311,17 @@ def _mergeable(before: int, last: int) -> bool:
     return before + last <= _SMALL_ROWS or (last >= _SMALL_ROWS and before < 2 * last)
 
 
-def remove(segments: Sequence[Segment], rows: Mapping[str, Row]) -> tuple[Segment, ...]:
-    """The segments without some rows, given by voiceprint id; those that have none of them are shared."""
+def remove(segments: Sequence[Segment], actor_codes: Mapping[str, int]) -> tuple[Segment, ...]:
+    """The segments without some voiceprints, given by id with their actors' codes; the others are shared."""
     kept: list[Segment] = []
     for segment in segments:
-        places = segment.rows_named(rows)
-        smaller = segment.without(np.array(list(places))) if places else segment
+        rows = segment.rows_named(actor_codes)
+        smaller = segment.without(rows) if len(rows) else segment
         if smaller is not None:
             kept.append(smaller)
     return tuple(kept)
 
 
-def expire(segments: Sequence[Segment], rows: Mapping[str, Row]) -> tuple[Segment, ...]:
-    """The segments with the expiries that some rows, given by voiceprint id, have now."""
-    changed = []
-    for segment in segments:
-        places = segment.rows_named(rows)
-        expires_us = {place: row.expires_us for place, row in places.items()}
-        changed.append(segment.expiring(expires_us) if expires_us else segment)
-    return tuple(changed)
+def expire(segments: Sequence[Segment], expires_us: Mapping[int, int]) -> tuple[Segment, ...]:
+    """The segments with other expiries for some actors, given by code."""
+    return tuple(segment.expiring(expires_us) for segment in segments)
