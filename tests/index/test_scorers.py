@@ -328,11 +328,9 @@ async def test_a_registry_opens_with_scorers_in_shadow(
 
 def test_voiceprints_keep_their_signal_to_noise_ratio() -> None:
     """Through additions, merges and removals; NaN where it was not measured."""
-    names = [f"vp-{seed:03}" for seed in range(40)]
-    segments: tuple[Segment, ...] = ()
-    for seed, name in enumerate(names):
-        row = Row(
-            voiceprint_id=name,
+    rows = {
+        f"vp-{seed:03}": Row(
+            voiceprint_id=f"vp-{seed:03}",
             actor_id=f"a-{seed}",
             actor_code=seed,
             expires_us=NEVER_US,
@@ -340,8 +338,12 @@ def test_voiceprints_keep_their_signal_to_noise_ratio() -> None:
             snr_db=float("nan") if seed % 2 else float(seed),
             vector=voice(seed),
         )
+        for seed in range(40)
+    }
+    segments: tuple[Segment, ...] = ()
+    for row in rows.values():
         segments = append(segments, [row], ACTIVE)
-    segments = remove(segments, names[:10])
+    segments = remove(segments, {name: rows[name].actor_code for name in list(rows)[:10]})
     hits = Hits.concatenate([each.hits(voice(0), each.valid(0)) for each in segments])
     expected = [
         float("nan") if int(name[3:]) % 2 else int(name[3:]) for name in hits.voiceprint_ids

@@ -175,25 +175,27 @@ def test_the_best_voiceprint_speaks_for_its_actor(tmp_path: Path) -> None:
 
 def test_segments_stay_few_and_their_rows_whole() -> None:
     """Thousands of single additions leave a handful of segments; removals free their rows."""
-    names = [f"vp_{seed:05}" for seed in range(3000)]
-    scorer = make_scorer()
-    segments: tuple[Segment, ...] = ()
-    for seed, name in enumerate(names):
-        row = Row(
-            voiceprint_id=name,
+    rows = {
+        f"vp_{seed:05}": Row(
+            voiceprint_id=f"vp_{seed:05}",
             actor_id=f"a-{seed}",
             actor_code=seed,
             expires_us=NEVER_US,
             net_speech_s=5.0,
             vector=voice(seed),
         )
+        for seed in range(3000)
+    }
+    scorer = make_scorer()
+    segments: tuple[Segment, ...] = ()
+    for row in rows.values():
         segments = append(segments, [row], scorer)
     assert len(segments) <= 4
     assert sum(len(each) for each in segments) == 3000
-    segments = remove(segments, names[::2])
+    segments = remove(segments, {name: rows[name].actor_code for name in list(rows)[::2]})
     assert sum(len(each) for each in segments) == 1500
     assert all(each.index.ntotal == len(each) for each in segments)
-    assert remove(segments, names) == ()
+    assert remove(segments, {name: row.actor_code for name, row in rows.items()}) == ()
 
 
 def test_a_list_made_anew_for_another_model_keeps_nobody_of_the_old_one(tmp_path: Path) -> None:

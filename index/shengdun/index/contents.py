@@ -4,55 +4,27 @@ All values are immutable and shared between snapshots; a change copies the two o
 them what it touches.
 """
 
-import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from shengdun.index.errors import StoreTampered
+from shengdun.index.holdings import Holding, rows_of
 from shengdun.index.keys import DataKey
-from shengdun.index.members import Member, Members
-from shengdun.index.records import ACTOR, VOICEPRINT, WATCHLIST, RecordCodec, actor_record
+from shengdun.index.members import Members
+from shengdun.index.records import (
+    ACTOR,
+    VOICEPRINT,
+    WATCHLIST,
+    OpenedActor,
+    OpenedVoiceprint,
+    RecordCodec,
+    actor_record,
+    voiceprint_record,
+)
 from shengdun.index.scorers import Scorers
 from shengdun.index.scoring import Scorer
-from shengdun.index.segments import Row, Segment, append, expire, microseconds, remove
-from shengdun.index.watchlists import Actor, Template, Watchlist
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Holding:
-    """An actor with its voiceprints and its data key."""
-
-    actor: Actor
-    templates: Mapping[str, Template]
-    data_key: DataKey
-    code: int
-
-    @property
-    def model_ids(self) -> frozenset[str]:
-        """The voice models that the actor has voiceprints of."""
-        return frozenset(template.info.model_id for template in self.templates.values())
-
-    @property
-    def member(self) -> Member:
-        """The actor as a member of its watchlists."""
-        return Member(expires_us=microseconds(self.actor.expires_at), model_ids=self.model_ids)
-
-    def rows(self, model_id: str) -> dict[str, Row]:
-        """The rows of this actor for the scorers of one voice model, by voiceprint id."""
-        expires_us = microseconds(self.actor.expires_at)
-        return {
-            name: Row(
-                voiceprint_id=name,
-                actor_id=self.actor.actor_id,
-                actor_code=self.code,
-                expires_us=expires_us,
-                net_speech_s=template.info.net_speech_s,
-                snr_db=math.nan if template.info.snr_db is None else template.info.snr_db,
-                vector=template.vector,
-            )
-            for name, template in self.templates.items()
-            if template.info.model_id == model_id
-        }
+from shengdun.index.segments import Segment, append, expire, microseconds, remove
+from shengdun.index.watchlists import Watchlist
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -71,6 +43,16 @@ class Listing:
     changed_at: int = 0
     members: Members
     segments: Mapping[str, tuple[Segment, ...]] = field(default_factory=dict)
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class _Touched:
+    """What some records say about one actor, while they are worked through."""
+
+    record: bytes | None = None
+    opened: OpenedActor | None = None
+    data_key: DataKey | None = None
+    voiceprints: dict[str, tuple[bytes, str]] | None = None
 
 
 class ContentChange:
@@ -94,6 +76,8 @@ class ContentChange:
         self.listings = dict(listings)
         self._scorers = scorers
         self._anew: set[str] = set()
+        self._opened: dict[str, OpenedVoiceprint] = {}
+        self._lists: dict[frozenset[str], frozenset[str]] = {}
         self.next_code = next_code
 
     def apply(self, records: Mapping[str, bytes | None], codec: RecordCodec) -> None:
@@ -102,11 +86,12 @@ class ContentChange:
             if name.startswith(f"{WATCHLIST}/"):
                 self._apply_watchlist(name, stored, codec)
         touched = self._apply_actors(records, codec)
-        self._apply_voiceprints(records, codec)
-        for actor_id in touched & self.holdings.keys():
-            self._complete(actor_id)
+        self._apply_voiceprints(records, touched, codec)
+        for actor_id, change in touched.items():
+            self._put(actor_id, change, codec)
         for watchlist_id in list(self.listings):
-            self._refresh(watchlist_id, touched)
+            self._refresh(watchlist_id, touched.keys())
+        self._opened.clear()
 
     def mark(self, watchlist_ids: Iterable[str], sequence: int) -> None:
         """Note the journal entry that may have changed what is found on some watchlists."""
@@ -129,51 +114,88 @@ class ContentChange:
             self._anew.add(watchlist_id)
         self.listings[watchlist_id] = replace(known, watchlist=watchlist)
 
-    def _apply_actors(self, records: Mapping[str, bytes | None], codec: RecordCodec) -> set[str]:
-        touched = {name.split("/")[1] for name in records if name.startswith((ACTOR, VOICEPRINT))}
-        for actor_id in touched:
+    def _apply_actors(
+        self, records: Mapping[str, bytes | None], codec: RecordCodec
+    ) -> dict[str, "_Touched"]:
+        touched = {
+            name.split("/")[1]: _Touched()
+            for name in records
+            if name.startswith((ACTOR, VOICEPRINT))
+        }
+        for actor_id, change in touched.items():
             name = actor_record(actor_id)
             stored = records.get(name)
             if stored is not None:
-                self._put_actor(actor_id, *codec.decode_actor(name, stored))
+                change.record = stored
+                change.opened = codec.open_actor(name, stored)
             elif name in records:
                 self.holdings.pop(actor_id, None)
         return touched
 
-    def _put_actor(self, actor_id: str, actor: Actor, data_key: DataKey) -> None:
-        known = self.holdings.get(actor_id)
-        if known is None:
-            known = Holding(actor=actor, templates={}, data_key=data_key, code=self.next_code)
-            self.next_code += 1
-        self.holdings[actor_id] = replace(known, actor=actor, data_key=data_key)
-
-    def _apply_voiceprints(self, records: Mapping[str, bytes | None], codec: RecordCodec) -> None:
-        changed: dict[str, dict[str, Template]] = {}
+    def _apply_voiceprints(
+        self,
+        records: Mapping[str, bytes | None],
+        touched: Mapping[str, "_Touched"],
+        codec: RecordCodec,
+    ) -> None:
         for name, stored in records.items():
             if not name.startswith(f"{VOICEPRINT}/"):
                 continue
             _, actor_id, voiceprint_id = name.split("/")
-            holding = self.holdings.get(actor_id)
-            if holding is None:
+            change, known = touched[actor_id], self.holdings.get(actor_id)
+            if change.opened is None and known is None:
                 if stored is None:
                     continue
                 raise StoreTampered.of(f"key {name}", "belongs to no actor")
-            templates = changed.setdefault(actor_id, dict(holding.templates))
+            kept = self._voiceprints_of(actor_id, change)
             if stored is None:
-                templates.pop(voiceprint_id, None)
-            else:
-                templates[voiceprint_id] = codec.decode_voiceprint(name, stored, holding.data_key)
-        for actor_id, templates in changed.items():
-            ordered = {name: templates[name] for name in sorted(templates)}
-            self.holdings[actor_id] = replace(self.holdings[actor_id], templates=ordered)
+                kept.pop(voiceprint_id, None)
+                continue
+            if change.data_key is None:
+                change.data_key = self._key_of(actor_id, change)
+            opened = codec.open_voiceprint(name, stored, change.data_key)
+            self._opened[name] = opened
+            kept[voiceprint_id] = stored, opened.model_id
 
-    def _complete(self, actor_id: str) -> None:
-        holding = self.holdings[actor_id]
-        infos = tuple(template.info for template in holding.templates.values())
-        actor = replace(holding.actor, voiceprints=infos)
-        self.holdings[actor_id] = replace(holding, actor=actor)
+    def _voiceprints_of(self, actor_id: str, change: _Touched) -> dict[str, tuple[bytes, str]]:
+        if change.voiceprints is None:
+            known = self.holdings.get(actor_id)
+            pairs = zip(known.sealed, known.models, strict=True) if known else ()
+            change.voiceprints = dict(zip(known.names if known else (), pairs, strict=True))
+        return change.voiceprints
 
-    def _refresh(self, watchlist_id: str, touched: set[str]) -> None:
+    def _key_of(self, actor_id: str, change: _Touched) -> DataKey:
+        return change.opened.data_key if change.opened else self.holdings[actor_id].data_key
+
+    def _put(self, actor_id: str, change: _Touched, codec: RecordCodec) -> None:
+        known = self.holdings.get(actor_id)
+        if known is None and change.opened is None:
+            return
+        names = sorted(kept := self._voiceprints_of(actor_id, change))
+        if known is None:
+            code, self.next_code = self.next_code, self.next_code + 1
+        else:
+            code = known.code
+        opened, record = change.opened, change.record
+        if opened is None or record is None:
+            assert known is not None
+            record, expires_us, lists = known.record, known.expires_us, known.watchlist_ids
+        else:
+            expires_us = microseconds(opened.expires_at)
+            lists = self._lists.setdefault(opened.watchlist_ids, opened.watchlist_ids)
+        self.holdings[actor_id] = Holding(
+            actor_id=actor_id,
+            code=code,
+            expires_us=expires_us,
+            watchlist_ids=lists,
+            names=tuple(names),
+            models=tuple(kept[name][1] for name in names),
+            record=record,
+            sealed=tuple(kept[name][0] for name in names),
+            codec=codec,
+        )
+
+    def _refresh(self, watchlist_id: str, touched: Iterable[str]) -> None:
         """Bring a watchlist's members and voiceprints up to date with the actors that were touched."""
         listing = self.listings[watchlist_id]
         before = {
@@ -196,16 +218,23 @@ class ContentChange:
                 scorer,
                 before.values(),
                 after.values(),
+                self._rows,
             )
             for scorer in self._scorers
         }
         self.listings[watchlist_id] = replace(listing, members=members, segments=segments)
 
+    def _rows(self, holding: Holding, names: Collection[str]) -> Iterable[OpenedVoiceprint]:
+        """Some voiceprints of an actor, opened; those that were just read are open already."""
+        just_read = [self._opened.get(voiceprint_record(holding.actor_id, each)) for each in names]
+        found = [each for each in just_read if each is not None]
+        return found if len(found) == len(names) else holding.opened(names)
+
     def _on(
         self, holdings: Mapping[str, Holding], actor_id: str, watchlist_id: str
     ) -> Holding | None:
         holding = holdings.get(actor_id)
-        return holding if holding and watchlist_id in holding.actor.watchlist_ids else None
+        return holding if holding and watchlist_id in holding.watchlist_ids else None
 
 
 def rescored(
@@ -239,6 +268,7 @@ def rescored(
                 scorer,
                 before.get(name, ()),
                 after.get(name, ()),
+                Holding.opened,
             )
             for scorer in scorers
         }
@@ -255,26 +285,40 @@ def _by_watchlist(
     found: dict[str, list[Holding]] = {}
     for name in sorted(names):
         held = holdings.get(name)
-        for watchlist_id in held.actor.watchlist_ids if held else ():
+        for watchlist_id in held.watchlist_ids if held else ():
             found.setdefault(watchlist_id, []).append(holdings[name])
     return found
+
+
+Opening = Callable[[Holding, Collection[str]], Iterable[OpenedVoiceprint]]
+"""Opens some voiceprints of an actor, given by id."""
 
 
 def _changed_segments(
     segments: tuple[Segment, ...],
     scorer: Scorer,
-    before: Iterable[Holding],
-    after: Iterable[Holding],
+    before: Collection[Holding],
+    after: Collection[Holding],
+    opening: Opening,
 ) -> tuple[Segment, ...]:
-    model_id = scorer.model_id
-    old = {name: row for held in before for name, row in held.rows(model_id).items()}
-    new = {name: row for held in after for name, row in held.rows(model_id).items()}
     # An actor that was erased and registered again has another code.
-    kept = {
-        name for name in old.keys() & new.keys() if old[name].actor_code == new[name].actor_code
+    old = {name: held.code for held in before for name in held.names}
+    new = {name: held.code for held in after for name in held.names}
+    gone = {name: code for name, code in old.items() if new.get(name) != code}
+    expired = {held.code: held.expires_us for held in before}
+    expiring = {
+        held.code: held.expires_us
+        for held in after
+        if expired.get(held.code, held.expires_us) != held.expires_us
     }
-    expiries = {n: new[n].expires_us for n in kept if new[n].expires_us != old[n].expires_us}
-    segments = remove(segments, old.keys() - kept)
-    segments = expire(segments, expiries) if expiries else segments
-    added = [new[name] for name in sorted(new.keys() - kept)]
-    return append(segments, added, scorer) if added else segments
+    segments = remove(segments, gone) if gone else segments
+    segments = expire(segments, expiring) if expiring else segments
+    added: list[tuple[Holding, OpenedVoiceprint]] = []
+    for held in after:
+        names = [
+            name
+            for name, model_id in zip(held.names, held.models, strict=True)
+            if model_id == scorer.model_id and old.get(name) != held.code
+        ]
+        added += [(held, one) for one in opening(held, names)] if names else ()
+    return append(segments, rows_of(added), scorer) if added else segments

@@ -221,7 +221,7 @@ class Journal:
             raise StoreTampered.of(what, "is missing")
         try:
             body = raw[b"entry"]
-            fields = json.loads(body)
+            fields = json.loads(body.decode())
             key_id = bytes.fromhex(fields["key"])
             entry = _entry(Head(sequence, raw[b"hash"]), fields)
         except (KeyError, ValueError, TypeError, AttributeError) as error:

@@ -9,7 +9,6 @@ from dataclasses import fields, replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from shengdun.index.contents import Holding
 from shengdun.index.errors import (
     ActorExists,
     InvalidRecord,
@@ -20,6 +19,7 @@ from shengdun.index.errors import (
     WatchlistExists,
     WatchlistNotEmpty,
 )
+from shengdun.index.holdings import Holding
 from shengdun.index.journal import Draft
 from shengdun.index.keys import DataKey
 from shengdun.index.records import (
@@ -145,7 +145,7 @@ class Planner:
         _check_revision(f"actor '{actor_id}'", expected_revision, holding.actor.revision)
         if not templates:
             raise InvalidRecord("No voiceprint was given.")
-        _check_used(snapshot, holding.actor.watchlist_ids, templates)
+        _check_used(snapshot, holding.watchlist_ids, templates)
         infos = (*holding.actor.voiceprints, *(template.info for template in templates))
         actor = _revised(holding.actor, voiceprints=infos)
         return self._actor_draft(
@@ -163,11 +163,11 @@ class Planner:
         """Raises ``ActorNotFound``, ``VoiceprintNotFound``, ``LastVoiceprint``, ``RevisionConflict``."""
         holding = snapshot.holding(actor_id)
         _check_revision(f"actor '{actor_id}'", expected_revision, holding.actor.revision)
-        if voiceprint_id not in holding.templates:
+        if voiceprint_id not in holding.names:
             raise VoiceprintNotFound(
                 f"Actor '{actor_id}' has no voiceprint '{voiceprint_id}'; read the actor to see what it has."
             )
-        if len(holding.templates) == 1:
+        if len(holding.names) == 1:
             raise LastVoiceprint(
                 f"This is the only voiceprint of actor '{actor_id}': add another one first, or erase the actor."
             )
@@ -208,7 +208,7 @@ class Planner:
             kind="actor.erased",
             principal=principal,
             subjects=(actor_record(actor_id),),
-            watchlists=tuple(sorted(holding.actor.watchlist_ids)),
+            watchlists=tuple(sorted(holding.watchlist_ids)),
             deletions=_records_of(holding),
             note=reason,
         )
@@ -227,8 +227,8 @@ class Planner:
         deletions: list[str] = []
         watchlists = {watchlist_id}
         for holding in holdings:
-            others = holding.actor.watchlist_ids - {watchlist_id}
-            name = actor_record(holding.actor.actor_id)
+            others = holding.watchlist_ids - {watchlist_id}
+            name = actor_record(holding.actor_id)
             if others:
                 actor = _revised(holding.actor, watchlist_ids=others)
                 writes[name] = self._codec.encode_actor(actor, holding.data_key)
@@ -239,7 +239,7 @@ class Planner:
             principal=principal,
             subjects=(
                 watchlist_record(watchlist_id),
-                *(actor_record(holding.actor.actor_id) for holding in holdings),
+                *(actor_record(holding.actor_id) for holding in holdings),
             ),
             watchlists=tuple(watchlists),
             writes=writes,
@@ -284,9 +284,8 @@ class Planner:
 
 
 def _records_of(holding: Holding) -> tuple[str, ...]:
-    actor_id = holding.actor.actor_id
-    voiceprints = (voiceprint_record(actor_id, name) for name in holding.templates)
-    return (actor_record(actor_id), *voiceprints)
+    voiceprints = (voiceprint_record(holding.actor_id, name) for name in holding.names)
+    return (actor_record(holding.actor_id), *voiceprints)
 
 
 def _revised(actor: Actor, **changes: object) -> Actor:
@@ -319,11 +318,12 @@ def _check_found(
 
 def _check_still_found(snapshot: Snapshot, holding: Holding, removed: str) -> None:
     """Refuse to take the last voiceprint of a model that is searched with here."""
-    left = {each.info.model_id for name, each in holding.templates.items() if name != removed}
+    pairs = zip(holding.names, holding.models, strict=True)
+    left = {model_id for name, model_id in pairs if name != removed}
     active = {scorer.model_id for scorer in snapshot.scorers.active}
     for model_id in sorted((holding.model_ids & active) - left):
         raise LastVoiceprint(
-            f"This is the only voiceprint of actor '{holding.actor.actor_id}' of model '{model_id}', which is searched "
+            f"This is the only voiceprint of actor '{holding.actor_id}' of model '{model_id}', which is searched "
             f"with: add another one first, or erase the actor."
         )
 

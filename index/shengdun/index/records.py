@@ -12,11 +12,14 @@ bytes. A backup of the whole store has that record too: there an actor is erased
 """
 
 import json
-from dataclasses import asdict
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from shengdun.fingerprint.errors import ShengdunError
 from shengdun.index.errors import KeyWrong, StoreTampered
@@ -28,6 +31,7 @@ WATCHLIST: Final = "watchlist"
 ACTOR: Final = "actor"
 VOICEPRINT: Final = "voiceprint"
 _LENGTH_BYTES: Final = 4
+_NOTHING: Final = np.empty(0, dtype=np.float32)
 
 
 def watchlist_record(watchlist_id: str) -> str:
@@ -76,16 +80,33 @@ class RecordCodec:
         sealed = data_key.seal(_dump(fields), actor_record(actor.actor_id).encode())
         return _framed(data_key.wrapped) + sealed
 
-    def decode_actor(self, name: str, stored: bytes) -> tuple[Actor, DataKey]:
-        """Open an actor; its voiceprints are still to be put in."""
+    def open_actor(self, name: str, stored: bytes) -> "OpenedActor":
+        """Open an actor as far as a search needs it."""
         try:
             wrapped, sealed = _unframed(stored)
             data_key = self._keys.unwrap(wrapped, _key_aad(name.partition("/")[2]))
-            fields = _load_times(json.loads(data_key.unseal(sealed, name.encode())))
-            fields["watchlist_ids"] = frozenset(fields["watchlist_ids"])
+            fields = _parsed(data_key.unseal(sealed, name.encode()))
+            expires_at = fields["expires_at"]
+            return OpenedActor(
+                data_key=data_key,
+                fields=fields,
+                watchlist_ids=frozenset(fields["watchlist_ids"]),
+                expires_at=None if expires_at is None else datetime.fromisoformat(expires_at),
+            )
+        except (ShengdunError, ValueError, TypeError, KeyError) as error:
+            raise _damaged(name, error) from error
+
+    def decode_actor(
+        self, name: str, stored: bytes, voiceprints: tuple[VoiceprintInfo, ...] = ()
+    ) -> tuple[Actor, DataKey]:
+        """Open an actor and put in what is known about its voiceprints, which are records of their own."""
+        opened = self.open_actor(name, stored)
+        try:
+            fields = _load_times(opened.fields)
+            fields["watchlist_ids"] = opened.watchlist_ids
             fields["aliases"] = tuple(fields["aliases"])
             fields["provenance"] = Provenance(**fields["provenance"])
-            return Actor(**fields), data_key
+            return Actor(**fields, voiceprints=voiceprints), opened.data_key
         except (ShengdunError, ValueError, TypeError, KeyError) as error:
             raise _damaged(name, error) from error
 
@@ -96,16 +117,85 @@ class RecordCodec:
         name = voiceprint_record(actor_id, template.info.voiceprint_id)
         return data_key.seal(_framed(_dump(asdict(template.info))) + rotated, name.encode())
 
-    def decode_voiceprint(self, name: str, sealed: bytes, data_key: DataKey) -> Template:
-        """Open a voiceprint and undo the rotation."""
+    def open_voiceprint(self, name: str, sealed: bytes, data_key: DataKey) -> "OpenedVoiceprint":
+        """Open a voiceprint as far as a search needs it; ``vectors`` undoes the rotation of many at once."""
         try:
             header, rotated = _unframed(data_key.unseal(sealed, name.encode()))
-            vector = np.frombuffer(rotated, dtype="<f4")
-            matrix = self._keys.rotation(data_key.key_id, len(vector))
-            info = VoiceprintInfo(**_load_times(json.loads(header)))
-            return Template(info=info, vector=unrotate(vector, matrix))
+            fields = _parsed(header)
+            return OpenedVoiceprint(
+                voiceprint_id=fields["voiceprint_id"],
+                model_id=sys.intern(fields["model_id"]),
+                net_speech_s=fields["net_speech_s"],
+                snr_db=fields["snr_db"],
+                header=header,
+                rotated=rotated,
+                key_id=data_key.key_id,
+            )
         except (ShengdunError, ValueError, TypeError, KeyError) as error:
             raise _damaged(name, error) from error
+
+    def decode_voiceprint(self, name: str, sealed: bytes, data_key: DataKey) -> Template:
+        """Open a voiceprint and undo the rotation."""
+        opened = self.open_voiceprint(name, sealed, data_key)
+        try:
+            info = VoiceprintInfo(**_load_times(json.loads(opened.header)))
+            return Template(info=info, vector=self.vectors([opened])[0])
+        except (ShengdunError, ValueError, TypeError, KeyError) as error:
+            raise _damaged(name, error) from error
+
+    def vectors(self, opened: Sequence["OpenedVoiceprint"]) -> list[NDArray[np.float32]]:
+        """The vectors of some voiceprints, (d,) float32 each, the rotation undone; none depends on the others."""
+        vectors: list[NDArray[np.float32]] = [_NOTHING] * len(opened)
+        alike: dict[tuple[bytes, int], list[int]] = {}
+        for row, one in enumerate(opened):
+            alike.setdefault((one.key_id, len(one.rotated)), []).append(row)
+        for (key_id, _), rows in alike.items():
+            joined = np.frombuffer(b"".join(opened[row].rotated for row in rows), dtype="<f4")
+            rotated = joined.reshape(len(rows), -1)
+            matrix = self._keys.rotation(key_id, rotated.shape[1])
+            for row, vector in zip(rows, unrotate(rotated, matrix), strict=True):
+                vectors[row] = vector
+        return vectors
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class OpenedActor:
+    """An actor's record, its seal verified.
+
+    Attributes:
+        data_key: of its voiceprints.
+        fields: as they are stored.
+        watchlist_ids: the lists that it is on.
+        expires_at: in UTC; None for never.
+    """
+
+    data_key: DataKey
+    fields: dict[str, Any] = field(repr=False)
+    watchlist_ids: frozenset[str]
+    expires_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class OpenedVoiceprint:
+    """A voiceprint's record, its seal verified, the vector still rotated.
+
+    Attributes:
+        voiceprint_id: its id.
+        model_id: the voice model that computed it.
+        net_speech_s: seconds of speech behind it.
+        snr_db: signal-to-noise ratio in dB, or None where it was not measured.
+        header: its ``VoiceprintInfo``, as it is stored.
+        rotated: d little-endian float32.
+        key_id: the master key whose matrix it is rotated by.
+    """
+
+    voiceprint_id: str
+    model_id: str
+    net_speech_s: float
+    snr_db: float | None
+    header: bytes = field(repr=False)
+    rotated: bytes = field(repr=False)
+    key_id: bytes
 
 
 def _damaged(name: str, error: Exception) -> ShengdunError:
@@ -120,6 +210,12 @@ def _key_aad(actor_id: str) -> bytes:
 
 def _dump(fields: dict[str, Any]) -> bytes:
     return json.dumps(fields, default=_time, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _parsed(text: bytes) -> dict[str, Any]:
+    # Given bytes, json would look for other encodings first, which takes as long as the parsing.
+    fields: dict[str, Any] = json.loads(text.decode())
+    return fields
 
 
 def _time(value: object) -> str:

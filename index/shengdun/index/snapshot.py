@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shengdun.index.calibration import ProfileMismatch
-from shengdun.index.contents import ContentChange, Holding, Listing, rescored
+from shengdun.index.contents import ContentChange, Listing, rescored
 from shengdun.index.errors import ActorNotFound, ModelMismatch, WatchlistNotFound
+from shengdun.index.holdings import Holding
 from shengdun.index.identifiers import check_record_id
 from shengdun.index.journal import START, Head, JournalEntry
 from shengdun.index.records import RecordCodec
@@ -188,7 +189,7 @@ class Snapshot:
 
     def template(self, actor_id: str, voiceprint_id: str) -> Template | None:
         """One voiceprint of an actor, for comparing new recordings with. Raises ``ActorNotFound``."""
-        return self.holding(actor_id).templates.get(voiceprint_id)
+        return self.holding(actor_id).template(voiceprint_id)
 
     def holding(self, actor_id: str) -> Holding:
         """An actor with all that belongs to it. Raises ``ActorNotFound``."""

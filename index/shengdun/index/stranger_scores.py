@@ -107,7 +107,7 @@ class _Whole:
         somebody = 1.0 - float(np.prod([1.0 - share * each.size_actors for each in lists]))
         total = min(share * len(seen), somebody)
         return cls(
-            vectors=np.concatenate([s.vectors[rows] for s, rows in parts]),
+            vectors=np.concatenate([s.floats(rows) for s, rows in parts]),
             statistics=TemplateStatistics.concatenate([s.statistics.take(r) for s, r in parts]),
             net_speech_s=np.concatenate([s.net_speech_s[rows] for s, rows in parts]),
             snr_db=np.concatenate([s.snr_db[rows] for s, rows in parts]),

@@ -1,8 +1,8 @@
 """Everything that a server consists of, put together in one place and taken apart in the reverse order.
 
-The order of a start: voice models (their SHA-256 and golden voiceprint are checked), calibration profile, embedded
-store or connection, keys and registry (verified against its journal), lanes, warm-up. Models come before the store,
-because the registry needs the scorer of the model, and because what is quick to find missing is looked for first.
+The order of a start: voice models (their SHA-256 and golden voiceprint are checked) and calibration profile, and
+meanwhile the embedded store or the connection; keys and registry (verified against its journal), lanes, warm-up. The
+registry needs the scorer of the model. What is wrong with a model is told before what is wrong with the store.
 """
 
 import asyncio
@@ -112,10 +112,17 @@ async def open_application(settings: Settings, tokens: TokenFile) -> AsyncIterat
         # The lanes are the only threads that compute. A matrix library's own threads spin while they wait for each
         # other, and on a busy machine that made a search of 2 ms take 96 ms.
         stack.enter_context(threadpool_limits(limits=1))
-        with _logged("voice models"):
-            voice = await asyncio.to_thread(open_voice, settings)
+        # The store reads its files in a process of its own while the models are loaded.
+        opening_store = asyncio.create_task(_open_store(settings, stack))
+        try:
+            with _logged("voice models"):
+                voice = await asyncio.to_thread(open_voice, settings)
+        except BaseException:
+            opening_store.cancel()
+            await asyncio.wait([opening_store])
+            raise
         with _logged("store"):
-            store = await _open_store(settings, stack)
+            store = await opening_store
         with _logged("registry"):
             registry = await _open_registry(settings, store, voice, stack)
         await stack.enter_async_context(ProfileFollower(voice.profiles, voice.chosen, registry))

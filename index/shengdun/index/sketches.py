@@ -1,0 +1,90 @@
+"""Sketches: two bits a dimension, to find in a long list which rows are worth an exact look.
+
+A voiceprint of d dimensions is rotated by a fixed matrix, after which every component is close to normal with variance
+1 / d whatever the voices are like, and each component is then rounded to the nearest of the four levels that suit a
+normal distribution best (Lloyd, IEEE Trans. Information Theory 28(2), 1982; Max, IRE Trans. 6(1), 1960). Nothing is
+fitted to a list, so a row's sketch, and how near it looks, don't depend on what else is on the list or in its segment.
+
+Two components make four bits, and FAISS scans such codes in registers (André et al., PVLDB 9(4), 2015): 48 bytes a
+voiceprint of 192 dimensions instead of 768, some 0.4 ms for 100,000.
+"""
+
+import hashlib
+from functools import cache
+from typing import Any, Final
+
+import faiss as _faiss
+import numpy as np
+from numpy.typing import NDArray
+
+from shengdun.index.rotation import rotation_matrix
+from shengdun.index.scoring import row_product
+
+# Its annotations are those of the C++ constructors, without the Python conveniences on top.
+faiss: Any = _faiss
+
+_LEVELS: Final = (-1.510, -0.4528, 0.4528, 1.510)
+"""In standard deviations; the boundaries between them lie half-way."""
+_BOUNDARY: Final = 0.9814
+_BLOCK_ROWS: Final = 32
+"""FAISS interleaves the codes of so many rows."""
+_LOW_HALVES: Final = np.arange(16).reshape(2, 8).T.ravel()
+"""The rows of a block in the low halves of the 16 bytes that hold one of their codes: 0, 8, 1, 9, and so on."""
+_HIGH_HALVES: Final = _LOW_HALVES + 16
+_GROUP: Final = 4
+"""FAISS takes codes in pairs, and a code is two components."""
+
+
+class SketchForm:
+    """How voiceprints of one dimension are sketched. Immutable, so safe to share between threads."""
+
+    def __init__(self, dimension: int) -> None:
+        padded = -(-dimension // _GROUP) * _GROUP
+        self._codes = padded // 2
+        self._unit = 1.0 / np.sqrt(padded)
+        key = hashlib.sha256(b"shengdun/v1/sketch").digest()
+        # Components that are padded with are 0 before the rotation, so their rows of the matrix are not needed.
+        self._rotation = rotation_matrix(key, padded)[:dimension].astype(np.float32)
+        levels = np.array(_LEVELS, dtype=np.float32) * np.float32(self._unit)
+        pairs = np.stack([np.tile(levels, 4), np.repeat(levels, 4)], axis=1)
+        self._centroids = np.tile(pairs, (self._codes, 1, 1)).ravel()
+
+    @classmethod
+    def of(cls, dimension: int) -> "SketchForm":
+        """The form for a dimension; made once."""
+        return _form(dimension)
+
+    def rotated(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+        """(n, d) rows as the index takes them; a row doesn't depend on the others."""
+        return row_product(vectors, self._rotation)
+
+    def index(self, vectors: NDArray[np.float32]) -> Any:  # noqa: ANN401 - FAISS isn't annotated
+        """A FAISS index of at least one row, (n, d); to be searched with ``rotated`` queries, and never changed."""
+        index = self.empty()
+        codes = self._encode(self.rotated(vectors))
+        padding = -len(codes) % _BLOCK_ROWS
+        blocks = np.pad(codes, ((0, padding), (0, 0))).reshape(-1, _BLOCK_ROWS, self._codes)
+        # As FAISS's own ``add`` arranges them, one row and one code at a time and ten times as long.
+        by_code = blocks.transpose(0, 2, 1)
+        packed = by_code[:, :, _LOW_HALVES] | by_code[:, :, _HIGH_HALVES] << 4
+        faiss.copy_array_to_AlignedTable(packed.ravel(), index.codes)
+        index.ntotal, index.ntotal2 = len(codes), len(codes) + padding
+        return index
+
+    def empty(self) -> Any:  # noqa: ANN401 - FAISS isn't annotated
+        """A FAISS index without rows."""
+        index = faiss.IndexPQFastScan(2 * self._codes, self._codes, 4, faiss.METRIC_INNER_PRODUCT)
+        faiss.copy_array_to_vector(self._centroids, index.pq.centroids)
+        index.is_trained = True
+        return index
+
+    def _encode(self, rotated: NDArray[np.float32]) -> NDArray[np.uint8]:
+        boundary = np.float32(_BOUNDARY * self._unit)
+        level = (rotated > -boundary).view(np.uint8) + (rotated > 0.0) + (rotated > boundary)
+        codes: NDArray[np.uint8] = level[:, 0::2] + np.uint8(4) * level[:, 1::2]
+        return codes
+
+
+@cache
+def _form(dimension: int) -> SketchForm:
+    return SketchForm(dimension)
