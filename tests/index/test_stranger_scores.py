@@ -31,7 +31,7 @@ def _live(lists: list[ListContent], strangers: Strangers, row: int) -> float:
         evidence.append(
             ListEvidence(
                 actor_ids=ranking.actor_ids,
-                llrs=ranking.llrs,
+                llrs=ranking.unlimited_llrs,
                 prior_on_list=share * each.size_actors,
                 actors=each.size_actors,
             )
@@ -61,7 +61,7 @@ def test_scores_are_those_of_live_calls(lists: str) -> None:
 
 
 def test_listed_agents_among_the_strangers_are_left_out() -> None:
-    """Their own calls weigh next to nothing, on a short list and on one where the cap hides them; others stay."""
+    """Their own calls weigh next to nothing, on a short list and on a long one; others stay."""
     for size in (20, 400):
         agents, others = drawn_voices(size, seed=4), drawn_voices(300, seed=5)
         scorer = Scorer(site_profile(drawn_strangers(others)))

@@ -60,7 +60,12 @@ def test_policy_id_changes_with_the_policy_alone() -> None:
 
 def _risk(probability: float, *, medium: float = 0.5, high: float = 0.95) -> Risk:
     levels = AppliedLevels(medium=medium, high=high)
-    return Risk(level=levels.level_of(probability), probability=probability, levels=levels)
+    return Risk(
+        level=levels.level_of(probability),
+        probability=probability,
+        level_probability=probability,
+        levels=levels,
+    )
 
 
 def test_one_window_never_settles_a_call() -> None:

@@ -30,8 +30,18 @@ from shengdun.service.settings import LineSettings
 PROMISE = 50.0
 STRANGERS = drawn_strangers(drawn_voices(600, seed=11))
 SITE = Scorer(site_profile(STRANGERS))
-LOW = Risk(level=Level.LOW, probability=0.001, levels=AppliedLevels(medium=0.5, high=0.9))
-FLAGGED = Risk(level=Level.HIGH, probability=0.99, levels=AppliedLevels(medium=0.5, high=0.9))
+LOW = Risk(
+    level=Level.LOW,
+    probability=0.001,
+    level_probability=0.001,
+    levels=AppliedLevels(medium=0.5, high=0.9),
+)
+FLAGGED = Risk(
+    level=Level.HIGH,
+    probability=0.99,
+    level_probability=0.99,
+    levels=AppliedLevels(medium=0.5, high=0.9),
+)
 
 
 @asynccontextmanager

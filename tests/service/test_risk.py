@@ -1,6 +1,7 @@
 """From what the watchlists say to a level and flags."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,16 +9,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shengdun.index.snapshot import Candidate, WatchlistResult
-from shengdun.service.decision import Level
+from shengdun.service.decision import AppliedLevels, Level
 from shengdun.service.lines import Line
 from shengdun.service.risk import assess
 from shengdun.service.settings import LineSettings
+from shengdun.service.standing import Basis
 
 LINE = Line.from_settings("default", LineSettings(prior=0.01))
 
 
 def _result(
-    llrs: dict[str, float], *, watchlist_id: str = "agents", unscored: int = 0
+    llrs: dict[str, float],
+    *,
+    watchlist_id: str = "agents",
+    unscored: int = 0,
+    beyond: float = 0.0,
 ) -> WatchlistResult:
     ranked = sorted(llrs, key=lambda actor_id: -llrs[actor_id])
     return WatchlistResult(
@@ -32,6 +38,7 @@ def _result(
         ),
         actor_ids=tuple(ranked),
         actor_llrs=np.array([llrs[actor_id] for actor_id in ranked]),
+        unlimited_llrs=np.array([llrs[actor_id] + beyond for actor_id in ranked]),
         unscored_actors=unscored,
     )
 
@@ -55,6 +62,26 @@ def test_strong_evidence_raises_a_flag_with_the_actor() -> None:
     (outcome,) = risk.watchlists
     assert outcome.runner_up is not None
     assert outcome.runner_up.actor_id == "b"
+
+
+def test_derived_levels_are_compared_with_evidence_in_full() -> None:
+    """What lies beyond the limits counts for levels that know how often strangers get there, and for no others."""
+    line = Line.from_settings("default", LineSettings(prior=0.01))
+    result = _result({"a": 4.0}, beyond=3.0)
+    fixed = assess([result], line)
+    assert fixed.level_probability == fixed.probability
+    assert (fixed.level, fixed.flags) == (Level.LOW, ())
+    line.standing = replace(
+        line.standing,
+        levels=AppliedLevels(medium=0.5, high=0.99, expected=10.0, full_evidence=True),
+        basis=Basis(profile_id="profile@1", sizes={"agents": 1}),
+    )
+    derived = assess([result], line)
+    odds = 0.01 / 0.99 * math.exp(7.0)
+    assert derived.level_probability == pytest.approx(odds / (1 + odds))
+    assert derived.probability == fixed.probability
+    assert derived.level is Level.MEDIUM
+    assert derived.flags[0].candidate.llr == 4.0
 
 
 def test_no_watchlists_and_empty_ones_say_low() -> None:

@@ -112,7 +112,11 @@ class LlrCoefficients:
 
     def llr(self, scores: NDArray[np.floating], sides: Sides) -> Floats:
         """Natural-log LLR for each of n scores, (n,) float64; grows with the score, between floor and cap."""
-        return _limited(self.unlimited(scores, sides), self.floor, self.cap)
+        return self.limited(self.unlimited(scores, sides))
+
+    def limited(self, llrs: NDArray[np.floating]) -> Floats:
+        """(n,) LLRs held between floor and cap, in the order that they had."""
+        return _limited(np.asarray(llrs, np.float64), self.floor, self.cap)
 
     def unlimited(self, scores: NDArray[np.floating], sides: Sides) -> Floats:
         """(n,) the LLRs as they'd be if the data could vouch for any."""

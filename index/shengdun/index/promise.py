@@ -6,16 +6,12 @@ one or two of 1,500 calls. Where the calls reach, the level is their quantile; b
 generalised Pareto distribution, fitted by probability-weighted moments (Hosking & Wallis, Technometrics 29(3), 1987).
 Its shape is taken a standard error heavier than fitted and held between -0.5 and 0. Calibrated log posterior odds have
 no heavier tail than the exponential one, 0: evidence of e^t in favour of the list comes from a stranger at most e^-t as
-often as from a listed agent. A lighter one comes from the cap on the LLR. The interval comes from drawing calls again
+often as from a listed agent. The interval comes from drawing calls again
 (Efron & Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13), and has the uncertainty of the shape in it.
 
-The promise counts as kept when three things hold; ``derive_levels`` says which one doesn't:
-
-- the promised rate is at least half a call of the calls there are: further out, the tail is a guess;
-- at MEDIUM the upper end of the 95 % interval is at most twice the promise. MEDIUM, and HIGH for its own share, are
-  raised above their best estimates for that, so what is to be expected is usually less than what was promised;
-- a listed agent could still be flagged: MEDIUM isn't above what one actor reaches whose LLR is at the calibration's
-  cap. On long lists that binds first; only a profile with a higher cap, fitted on more calls, helps.
+Levels are raised above their best estimates until the upper end of the interval is twice the promise, for HIGH twice
+its own share; what is to be expected is usually less than what was promised. The promise counts as kept when the
+promised rate is at least half a call of the calls there are: further out, the tail is a guess.
 """
 
 from dataclasses import dataclass
@@ -52,14 +48,12 @@ class StrangerScores:
     Attributes:
         log_odds: (c,) the largest natural-log posterior odds of "on a list" over the looks of each call.
         weights: (c,) the probability that the call isn't by a listed agent after all; 0 leaves it out.
-        ceiling: the log posterior odds that one actor at the LLR cap reaches when the others say what they usually do.
         groups: (c,) what is drawn again together; calls of one speaker, where speakers are known.
         left_out: calls that were not scored, because so many on so long a list would take too long.
     """
 
     log_odds: Floats
     weights: Floats
-    ceiling: float
     groups: NDArray[np.int64] | None = None
     left_out: int = 0
 
@@ -120,8 +114,8 @@ def derive_levels(
     """
     rate = false_flags / CALLS
     tails = _tails(scores)
-    medium = _careful_level(tails, rate, scores.ceiling)
-    high = _careful_level(tails, rate * high_share, scores.ceiling)
+    medium = _careful_level(tails, rate)
+    high = _careful_level(tails, rate * high_share)
     if least_medium is not None:
         floor = logit(least_medium)
         medium, high = max(medium, floor), max(high, floor - float(np.log(high_share)))
@@ -130,7 +124,7 @@ def derive_levels(
     lower, upper = np.quantile(rates[1:], _INTERVAL)
     expected = float(rates[0])
     upper = max(float(upper), expected)
-    why = _why_not(scores, medium, false_flags=false_flags, upper=upper)
+    why = _why_not(scores, false_flags=false_flags)
     return LevelDerivation(
         medium=expit(medium),
         high=expit(high),
@@ -235,29 +229,16 @@ def _fit(descending: Floats, weights: Floats) -> _Tail:
     )
 
 
-def _careful_level(tails: list[_Tail], rate: float, ceiling: float) -> float:
+def _careful_level(tails: list[_Tail], rate: float) -> float:
     """Where this rate is expected, raised until twice the rate is the upper end of the interval."""
-    estimate = tails[0].level(rate)
     bounding = [tail.level(MOST_OVER_PROMISE * rate) for tail in tails[1:]]
-    careful = max(estimate, float(np.quantile(bounding, _INTERVAL[1])))
-    # Out of everybody's reach the careful level would only hide that there is no good one.
-    return careful if careful <= ceiling else estimate
+    return max(tails[0].level(rate), float(np.quantile(bounding, _INTERVAL[1])))
 
 
-def _why_not(scores: StrangerScores, medium: float, *, false_flags: float, upper: float) -> str:
+def _why_not(scores: StrangerScores, *, false_flags: float) -> str:
     calls = len(scores.log_odds)
     needed = int(np.ceil(LEAST_CALLS_PROMISED * CALLS / false_flags))
-    if medium > scores.ceiling:
-        return (
-            "no listed agent could be flagged: at the level that strangers keep below, the evidence of one voice is "
-            "never enough; shorten the watchlists, or promise less"
-        )
-    if calls < needed:
-        scored = f"{calls} calls of strangers (of {calls + scores.left_out} that the profile has)"
-        return f"{scored} can't show so low a rate; at least {needed} are needed"
-    if upper > MOST_OVER_PROMISE * false_flags * (1.0 + LEAST_GAP):
-        return (
-            f"as many as {upper:.3g} in 10,000 calls may be flagged; shorten the watchlists, calibrate "
-            "with more calls, or promise less"
-        )
-    return ""
+    if calls >= needed:
+        return ""
+    scored = f"{calls} calls of strangers (of {calls + scores.left_out} that the profile has)"
+    return f"{scored} can't show so low a rate; {needed} are needed: calibrate with more calls, or promise less"

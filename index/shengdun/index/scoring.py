@@ -134,7 +134,36 @@ class Scorer:
         snr_db: float | None = None,
         template_snr_db: NDArray[np.floating] | None = None,
     ) -> NDArray[np.float64]:
-        """Natural-log LLR of "the caller is the voice of this template" for each template.
+        """Natural-log LLR of "the caller is the voice of this template" for each template, (k,) within trust limits.
+
+        Arguments and errors are those of ``unlimited_llr``.
+        """
+        return self.limited(
+            self.unlimited_llr(
+                cosines,
+                templates,
+                query,
+                net_speech_s=net_speech_s,
+                template_net_speech_s=template_net_speech_s,
+                snr_db=snr_db,
+                template_snr_db=template_snr_db,
+            )
+        )
+
+    def unlimited_llr(
+        self,
+        cosines: NDArray[np.floating],
+        templates: TemplateStatistics,
+        query: QueryStatistics,
+        *,
+        net_speech_s: float,
+        template_net_speech_s: NDArray[np.floating],
+        snr_db: float | None = None,
+        template_snr_db: NDArray[np.floating] | None = None,
+    ) -> NDArray[np.float64]:
+        """What the LLR of "the caller is the voice of this template" would be if the calibration data vouched for any.
+
+        It puts callers in order, also those beyond the profile's limits. What may be told is ``limited`` of it.
 
         Args:
             cosines: (k,) cosines between projected templates and the projected caller.
@@ -146,7 +175,7 @@ class Scorer:
             template_snr_db: (k,) speech over noise of each template, NaN where it isn't known; None where none is.
 
         Returns:
-            (k,) float64 within the profile's trust limits; grows with the cosine when all else is equal.
+            (k,) float64; grows with the cosine when all else is equal.
 
         Raises:
             ValueError: the lengths differ.
@@ -168,7 +197,11 @@ class Scorer:
             snr_a_db=np.nan if snr_db is None else snr_db,
             snr_b_db=np.nan if template_snr_db is None else template_snr_db,
         )
-        return self._profile.coefficients.llr(scores, sides)
+        return self._profile.coefficients.unlimited(scores, sides)
+
+    def limited(self, unlimited: NDArray[np.floating]) -> NDArray[np.float64]:
+        """(k,) natural-log LLRs of ``unlimited_llr``, held to the profile's trust limits."""
+        return self._profile.coefficients.limited(unlimited)
 
     def actor_llr(
         self, template_llrs: NDArray[np.float64], actor_rows: NDArray[np.int64], actors: int

@@ -55,11 +55,13 @@ class Ranking:
         actor_ids: n of them, each once.
         voiceprint_ids: the best voiceprint of each.
         llrs: (n,) float64.
+        unlimited_llrs: (n,) float64, what they'd be if the calibration data could vouch for any.
     """
 
     actor_ids: tuple[str, ...]
     voiceprint_ids: tuple[str, ...]
     llrs: NDArray[np.float64]
+    unlimited_llrs: NDArray[np.float64]
 
     def candidates(self, count: int) -> tuple[Candidate, ...]:
         """The best actors."""
@@ -72,7 +74,9 @@ class Ranking:
         )
 
 
-NOBODY: Final = Ranking(actor_ids=(), voiceprint_ids=(), llrs=np.empty(0))
+NOBODY: Final = Ranking(
+    actor_ids=(), voiceprint_ids=(), llrs=np.empty(0), unlimited_llrs=np.empty(0)
+)
 
 
 def rank(
@@ -100,7 +104,7 @@ def rank(
     hits = _find(segments, query, at_us)
     if not len(hits.cosines):
         return NOBODY
-    llrs = scorer.llr(
+    unlimited = scorer.unlimited_llr(
         hits.cosines,
         hits.statistics,
         scorer.query_statistics(query),
@@ -109,7 +113,7 @@ def rank(
         snr_db=snr_db,
         template_snr_db=hits.snr_db,
     )
-    return _by_actor(hits, llrs, scorer)
+    return _by_actor(hits, unlimited, scorer)
 
 
 def _find(segments: tuple[Segment, ...], query: NDArray[np.float32], at_us: int) -> Hits:
@@ -177,18 +181,21 @@ def _nearest(
     return nearest
 
 
-def _by_actor(hits: Hits, llrs: NDArray[np.float64], scorer: Scorer) -> Ranking:
+def _by_actor(hits: Hits, unlimited: NDArray[np.float64], scorer: Scorer) -> Ranking:
     """Order the actors by their LLR; ties, as at the calibration's limits, by what lies below it."""
+    llrs = scorer.limited(unlimited)
     order = _order(hits, -hits.cosines, -llrs)
-    hits, llrs = hits.take(order), llrs[order]
+    hits, llrs, unlimited = hits.take(order), llrs[order], unlimited[order]
     _, first, actor_rows = np.unique(hits.actor_codes, return_index=True, return_inverse=True)
-    actor_llrs = scorer.actor_llr(llrs, actor_rows.astype(np.int64), len(first))
+    actor_rows = actor_rows.astype(np.int64)
+    actor_llrs = scorer.actor_llr(llrs, actor_rows, len(first))
     best_first = np.lexsort((first, -actor_llrs))
     rows = first[best_first]
     return Ranking(
         actor_ids=tuple(hits.actor_ids[rows].tolist()),
         voiceprint_ids=tuple(hits.voiceprint_ids[rows].tolist()),
         llrs=actor_llrs[best_first],
+        unlimited_llrs=scorer.actor_llr(unlimited, actor_rows, len(first))[best_first],
     )
 
 

@@ -44,6 +44,7 @@ class WatchlistResult:
         candidates: the best actors, best first; at least two when the list has two.
         actor_ids: all scored actors, best first.
         actor_llrs: (n,) float64, natural-log LLR of each.
+        unlimited_llrs: (n,) float64, what they'd be if the calibration data could vouch for any.
         unscored_actors: how many of ``size_actors`` were too far away to be scored.
         actors_without_voiceprint: how many of ``size_actors`` have no voiceprint of the scorer's model, so that nothing
             can be said about them; ``size_actors`` is these, the unscored, and those in ``actor_ids``.
@@ -57,6 +58,7 @@ class WatchlistResult:
     candidates: tuple[Candidate, ...]
     actor_ids: tuple[str, ...]
     actor_llrs: NDArray[np.float64]
+    unlimited_llrs: NDArray[np.float64]
     unscored_actors: int
     actors_without_voiceprint: int = 0
 
@@ -287,6 +289,7 @@ class Snapshot:
             candidates=ranking.candidates(max(2, candidates)),
             actor_ids=ranking.actor_ids,
             actor_llrs=ranking.llrs,
+            unlimited_llrs=ranking.unlimited_llrs,
             unscored_actors=size - without - len(ranking.actor_ids),
             actors_without_voiceprint=without,
         )

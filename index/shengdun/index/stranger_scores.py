@@ -1,6 +1,9 @@
-"""Scoring a site's strangers against the lists of a line, as live calls are scored."""
+"""Scoring a site's strangers against the lists of a line, as live calls are scored.
 
-import dataclasses
+LLRs count in full here, also beyond what the calibration data can vouch for: how often strangers get there is seen, and
+not inferred. Held to their limits, an agent and a few chance likenesses on a long list would look alike.
+"""
+
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -20,7 +23,8 @@ Floats = NDArray[np.float64]
 MOST_PAIRS: Final = 50_000_000
 """Looks times voiceprints that are compared; beyond, fewer strangers are taken, and never fewer voiceprints."""
 
-_UNBOUNDED_LLR: Final = 100.0
+_LARGEST_EVIDENCE: Final = 100.0
+"""More than any call gives; an exponential must not overflow."""
 _BLOCK_LOOKS: Final = 64
 _MOST_AGENTS: Final = 0.1
 _FEWEST_AGENTS: Final = 1e-9
@@ -39,8 +43,8 @@ def score_strangers(
     """Score every call of the strangers against all lists; takes seconds, so call it from a background thread.
 
     Some calls may be by listed agents. How many is found from the evidence itself (Saerens et al., Neural Computation
-    14(1), 2002, section 2.2), with the LLR freed from its cap, because at the cap an agent and a stranger look alike on
-    a long list. A call that is more likely an agent's is left out; any other counts by the probability that it isn't.
+    14(1), 2002, section 2.2). A call that is more likely an agent's is left out; any other counts by the probability
+    that it isn't.
 
     Args:
         strangers: of the site.
@@ -61,14 +65,11 @@ def score_strangers(
     scorer = filled[0].scorer
     share = prior / sum(each.size_actors for each in filled)
     found = _Whole.of(filled, share, at_us) or _Search(filled, share, at_us)
-    log_odds = _largest(found.log_odds(scorer, taken), taken.calls)
-    longest = taken.longest()
-    weights = _weights(found.evidence(_uncapped(scorer), longest))
-    at_cap = scorer.profile.coefficients.cap + float(np.log(share) - np.log1p(-prior))
+    log_odds = found.log_odds(scorer, taken)
+    evidence = log_odds[taken.longest_rows()] - found.prior_log_odds
     return StrangerScores(
-        log_odds=log_odds,
-        weights=weights,
-        ceiling=float(np.logaddexp(at_cap, np.median(log_odds))),
+        log_odds=_largest(log_odds, taken.calls),
+        weights=_weights(evidence),
         left_out=strangers.call_count - taken.call_count,
     )
 
@@ -122,9 +123,10 @@ class _Whole:
         against_nobody = float(np.log(self.share) - np.log(self.nobody))
         return self._joined(scorer, looks) + against_nobody
 
-    def evidence(self, scorer: Scorer, looks: Strangers) -> Floats:
-        """(m,) log of the mean likelihood ratio over the actors, for each look."""
-        return self._joined(scorer, looks) - float(np.log(self.actors))
+    @property
+    def prior_log_odds(self) -> float:
+        """Log odds of "on a list" before anything is heard."""
+        return float(np.log(self.share * self.actors) - np.log(self.nobody))
 
     def _joined(self, scorer: Scorer, looks: Strangers) -> Floats:
         """The log of the sum of the actors' likelihood ratios."""
@@ -135,7 +137,7 @@ class _Whole:
             block = queries[start : start + _BLOCK_LOOKS]
             cosines = (block @ self.vectors.T).astype(np.float64)
             for row, of_look in enumerate(cosines, start):
-                llrs = scorer.llr(
+                llrs = scorer.unlimited_llr(
                     of_look,
                     self.statistics,
                     QueryStatistics(
@@ -169,10 +171,10 @@ class _Search:
             ]
         )
 
-    def evidence(self, scorer: Scorer, looks: Strangers) -> Floats:
-        """(m,) log of the mean likelihood ratio over the actors, for each look."""
-        prior = sum(self.share * each.size_actors for each in self.lists)
-        return self.log_odds(scorer, looks) - logit(prior)
+    @property
+    def prior_log_odds(self) -> float:
+        """Log odds of "on a list" before anything is heard."""
+        return logit(sum(self.share * each.size_actors for each in self.lists))
 
     def _each(self, scorer: Scorer, looks: Strangers) -> Iterable[list[ListEvidence]]:
         for row in range(len(looks.calls)):
@@ -191,16 +193,10 @@ class _Search:
         )
         return ListEvidence(
             actor_ids=ranking.actor_ids,
-            llrs=ranking.llrs,
+            llrs=ranking.unlimited_llrs,
             prior_on_list=self.share * content.size_actors,
             actors=content.size_actors,
         )
-
-
-def _uncapped(scorer: Scorer) -> Scorer:
-    profile = scorer.profile
-    coefficients = dataclasses.replace(profile.coefficients, cap=_UNBOUNDED_LLR)
-    return Scorer(dataclasses.replace(profile, coefficients=coefficients))
 
 
 def _known(snr_db: float) -> float | None:
@@ -215,7 +211,7 @@ def _largest(log_odds: Floats, calls: NDArray[np.int64]) -> Floats:
 
 
 def _weights(evidence: Floats) -> Floats:
-    ratios = np.exp(np.minimum(evidence, _UNBOUNDED_LLR))
+    ratios = np.exp(np.minimum(evidence, _LARGEST_EVIDENCE))
     agents = _MOST_AGENTS / 2.0
     for _ in range(_ROUNDS):
         share = agents * ratios / (1.0 - agents + agents * ratios)

@@ -60,13 +60,8 @@ class Strangers:
             snr_db=self.snr_db[rows],
         )
 
-    def longest(self) -> Self:
-        """One row for each call: that with the most net speech."""
+    def longest_rows(self) -> NDArray[np.int64]:
+        """The row of each call that has the most net speech, by the numbers of the calls."""
         order = np.lexsort((self.net_speech_s, self.calls))
-        rows = order[np.append(np.diff(self.calls[order]) != 0, True)]
-        return type(self)(
-            voiceprints=self.voiceprints[rows],
-            net_speech_s=self.net_speech_s[rows],
-            calls=self.calls[rows],
-            snr_db=self.snr_db[rows],
-        )
+        rows: NDArray[np.int64] = order[np.append(np.diff(self.calls[order]) != 0, True)]
+        return rows

@@ -308,7 +308,7 @@ Global___WatchlistResult: _TypeAlias = WatchlistResult  # noqa: Y015
 
 @_typing.final
 class AppliedLevels(_message.Message):
-    """The levels that a decision was made with."""
+    """The levels that a decision was made with; `Decision.level_probability` is compared with them."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -318,9 +318,9 @@ class AppliedLevels(_message.Message):
     EXPECTED_FALSE_FLAGS_LOWER_FIELD_NUMBER: _builtins.int
     EXPECTED_FALSE_FLAGS_UPPER_FIELD_NUMBER: _builtins.int
     medium: _builtins.float
-    """The least probability of RISK_LEVEL_MEDIUM."""
+    """The least level probability of RISK_LEVEL_MEDIUM."""
     high: _builtins.float
-    """The least probability of RISK_LEVEL_HIGH."""
+    """The least level probability of RISK_LEVEL_HIGH."""
     expected_false_flags_per_10000_calls: _builtins.float
     """Of 10,000 calls by people who are on none of the watchlists, how many are expected to be flagged at these levels;
     absent where the profile cannot tell.
@@ -433,6 +433,7 @@ class Decision(_message.Message):
     ADVISORY_REASONS_FIELD_NUMBER: _builtins.int
     APPLIED_LEVELS_FIELD_NUMBER: _builtins.int
     SHADOWS_FIELD_NUMBER: _builtins.int
+    LEVEL_PROBABILITY_FIELD_NUMBER: _builtins.int
     decision_id: _builtins.str
     """Changes exactly when the evidence or the outcome changes."""
     call_id: _builtins.str
@@ -459,6 +460,12 @@ class Decision(_message.Message):
     """The calibration profile, by name and content."""
     advisory: _builtins.bool
     """Whether the decision is only a hint: act on it as policy allows without a promised rate of false flags."""
+    level_probability: _builtins.float
+    """What was compared with the applied levels; absent while there is not enough speech. It is `probability`, unless the
+    levels were derived for a promised rate of false flags. Then evidence counts in full here, also beyond what the
+    calibration data can vouch for: it puts calls in order, and how many strangers reach a level is known from the
+    site's own callers. It is not a probability to act on.
+    """
     @_builtins.property
     def flags(self) -> _containers.RepeatedCompositeFieldContainer[Global___Flag]:
         """The reasons, strongest first."""
@@ -530,13 +537,19 @@ class Decision(_message.Message):
         advisory_reasons: _abc.Iterable[Global___AdvisoryReason.ValueType] | None = ...,
         applied_levels: Global___AppliedLevels | None = ...,
         shadows: _abc.Iterable[Global___ShadowOutcome] | None = ...,
+        level_probability: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_probability", b"_probability", "applied_levels", b"applied_levels", "audio_position", b"audio_position", "audio_quality", b"audio_quality", "decide_time", b"decide_time", "latency", b"latency", "net_speech", b"net_speech", "probability", b"probability"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_level_probability", b"_level_probability", "_probability", b"_probability", "applied_levels", b"applied_levels", "audio_position", b"audio_position", "audio_quality", b"audio_quality", "decide_time", b"decide_time", "latency", b"latency", "level_probability", b"level_probability", "net_speech", b"net_speech", "probability", b"probability"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_probability", b"_probability", "advisory", b"advisory", "advisory_reasons", b"advisory_reasons", "applied_levels", b"applied_levels", "audio_position", b"audio_position", "audio_quality", b"audio_quality", "calibration_profile_id", b"calibration_profile_id", "call_id", b"call_id", "decide_time", b"decide_time", "decision_id", b"decision_id", "flags", b"flags", "latency", b"latency", "level", b"level", "line", b"line", "model_id", b"model_id", "net_speech", b"net_speech", "partial", b"partial", "partial_reasons", b"partial_reasons", "policy_id", b"policy_id", "probability", b"probability", "recommended_action", b"recommended_action", "sequence", b"sequence", "shadows", b"shadows", "state", b"state", "watchlists", b"watchlists"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_level_probability", b"_level_probability", "_probability", b"_probability", "advisory", b"advisory", "advisory_reasons", b"advisory_reasons", "applied_levels", b"applied_levels", "audio_position", b"audio_position", "audio_quality", b"audio_quality", "calibration_profile_id", b"calibration_profile_id", "call_id", b"call_id", "decide_time", b"decide_time", "decision_id", b"decision_id", "flags", b"flags", "latency", b"latency", "level", b"level", "level_probability", b"level_probability", "line", b"line", "model_id", b"model_id", "net_speech", b"net_speech", "partial", b"partial", "partial_reasons", b"partial_reasons", "policy_id", b"policy_id", "probability", b"probability", "recommended_action", b"recommended_action", "sequence", b"sequence", "shadows", b"shadows", "state", b"state", "watchlists", b"watchlists"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__level_probability: _TypeAlias = _typing.Literal["level_probability"]  # noqa: Y015
+    _WhichOneofArgType__level_probability: _TypeAlias = _typing.Literal["_level_probability", b"_level_probability"]  # noqa: Y015
     _WhichOneofReturnType__probability: _TypeAlias = _typing.Literal["probability"]  # noqa: Y015
     _WhichOneofArgType__probability: _TypeAlias = _typing.Literal["_probability", b"_probability"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__level_probability) -> _WhichOneofReturnType__level_probability | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__probability) -> _WhichOneofReturnType__probability | None: ...
 
 Global___Decision: _TypeAlias = Decision  # noqa: Y015

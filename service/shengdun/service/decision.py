@@ -51,6 +51,7 @@ class AppliedLevels:
         expected: of 10,000 calls by people on no watchlist, how many are expected to be flagged; None if not known.
         lower: lower end of the 95 % interval of that.
         upper: its upper end.
+        full_evidence: whether they are compared with evidence in full, also beyond what calibration can vouch for.
     """
 
     medium: float
@@ -58,6 +59,7 @@ class AppliedLevels:
     expected: float | None = None
     lower: float | None = None
     upper: float | None = None
+    full_evidence: bool = False
 
     def __post_init__(self) -> None:
         if not 0.0 < self.medium < self.high < 1.0:
@@ -149,6 +151,8 @@ class Risk:
     Attributes:
         level: None while there is not enough speech.
         probability: that the caller is on any of the watchlists; None while there is not enough speech.
+        level_probability: what was compared with the levels: ``probability``, or with derived levels the one that
+            counts evidence in full, also beyond what the calibration data can vouch for.
         flags: strongest first.
         watchlists: one outcome for each watchlist that was screened.
         levels: those that were applied; None while there is not enough speech.
@@ -157,14 +161,16 @@ class Risk:
 
     level: Level | None = None
     probability: float | None = None
+    level_probability: float | None = None
     flags: tuple[KnownActorVoice, ...] = ()
     watchlists: tuple[WatchlistOutcome, ...] = ()
     levels: AppliedLevels | None = None
     advisory_reasons: tuple[AdvisoryReason, ...] = ()
 
     def __post_init__(self) -> None:
-        if not (self.level is None) == (self.probability is None) == (self.levels is None):
-            raise ValueError("a level, a probability and the levels applied come together")
+        together = (self.level, self.probability, self.level_probability, self.levels)
+        if len({each is None for each in together}) > 1:
+            raise ValueError("a level, its probabilities and the levels applied come together")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -93,10 +93,11 @@ class Line:
         """
         if net_speech_s >= self.policy.final_after_s:
             return True
-        if risk.probability is None or risk.levels is None:
+        if risk.level_probability is None or risk.levels is None:
             return False
-        flagged = windows >= 2 and risk.probability >= max(self.policy.final_high, risk.levels.high)
-        cleared = windows >= 3 and risk.probability <= self._final_low(risk.levels)
+        final_high = max(self.policy.final_high, risk.levels.high)
+        flagged = windows >= 2 and risk.level_probability >= final_high
+        cleared = windows >= 3 and risk.level_probability <= self._final_low(risk.levels)
         return flagged or cleared
 
     def _final_low(self, levels: AppliedLevels) -> float:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from shengdun.index.posterior import ListEvidence, combined_posterior
+from shengdun.index.posterior import CombinedPosterior, ListEvidence, combined_posterior
 from shengdun.index.snapshot import WatchlistResult
 from shengdun.service.decision import (
     CandidateOutcome,
@@ -17,7 +17,9 @@ def assess(results: Sequence[WatchlistResult], line: Line) -> Risk:
     """Weigh what the watchlists say under the policy of a line.
 
     The line's prior, "the caller is on any of its watchlists", is shared by the lists in proportion to their actors,
-    so that screening a second list doesn't by itself make a caller more suspect.
+    so that screening a second list doesn't by itself make a caller more suspect. Probabilities rest on what the
+    calibration data can vouch for. Levels that were derived from the site's own callers know how often strangers get
+    beyond that, so they are compared with the evidence in full (decision note 0015).
 
     Args:
         results: one for each watchlist that was searched.
@@ -33,22 +35,23 @@ def assess(results: Sequence[WatchlistResult], line: Line) -> Risk:
         return Risk(
             level=levels.level_of(0.0),
             probability=0.0,
+            level_probability=0.0,
             watchlists=tuple(_outcome(result, {}) for result in results),
             levels=levels,
             advisory_reasons=standing.reasons,
         )
     prior = line.policy.prior / sum(result.size_actors for result in filled)
-    posterior = combined_posterior(
-        [_evidence(result, prior * result.size_actors) for result in filled]
-    )
+    posterior = _posterior(filled, prior, full_evidence=False)
+    leveled = _posterior(filled, prior, full_evidence=True) if levels.full_evidence else posterior
     probabilities = dict(
         zip(posterior.actor_ids, posterior.actor_probabilities.tolist(), strict=True)
     )
-    listed = dict(zip((result.watchlist_id for result in filled), posterior.on_list, strict=True))
+    listed = dict(zip((result.watchlist_id for result in filled), leveled.on_list, strict=True))
     outcomes = tuple(_outcome(result, probabilities) for result in results)
     return Risk(
-        level=levels.level_of(posterior.on_any_list),
+        level=levels.level_of(leveled.on_any_list),
         probability=posterior.on_any_list,
+        level_probability=leveled.on_any_list,
         flags=_flags(outcomes, listed, at_least=levels.medium),
         watchlists=outcomes,
         levels=levels,
@@ -56,12 +59,19 @@ def assess(results: Sequence[WatchlistResult], line: Line) -> Risk:
     )
 
 
-def _evidence(result: WatchlistResult, prior: float) -> ListEvidence:
-    return ListEvidence(
-        actor_ids=result.actor_ids,
-        llrs=result.actor_llrs,
-        prior_on_list=prior,
-        actors=result.size_actors,
+def _posterior(
+    results: Sequence[WatchlistResult], prior_of_actor: float, *, full_evidence: bool
+) -> CombinedPosterior:
+    return combined_posterior(
+        [
+            ListEvidence(
+                actor_ids=result.actor_ids,
+                llrs=result.unlimited_llrs if full_evidence else result.actor_llrs,
+                prior_on_list=prior_of_actor * result.size_actors,
+                actors=result.size_actors,
+            )
+            for result in results
+        ]
     )
 
 

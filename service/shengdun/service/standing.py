@@ -67,6 +67,7 @@ class Standing:
                 expected=derivation.expected,
                 lower=derivation.lower,
                 upper=derivation.upper,
+                full_evidence=True,
             ),
             reasons=() if derivation.kept else (AdvisoryReason.PROMISE_NOT_KEPT,),
             basis=basis,

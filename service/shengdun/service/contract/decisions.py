@@ -271,6 +271,8 @@ class Decision:
         advisory_reasons: why.
         applied_levels: the levels that were applied; None while there is not enough speech.
         shadows: what is tried out beside it says; no part of the decision.
+        level_probability: what was compared with the levels: ``probability``, or for levels derived from a promise the
+            one that counts evidence in full. It puts calls in order; it isn't a probability to act on.
     """
 
     decision_id: str
@@ -297,6 +299,7 @@ class Decision:
     advisory_reasons: tuple[AdvisoryReason, ...] = ()
     applied_levels: AppliedLevels | None = None
     shadows: tuple[ShadowOutcome, ...] = ()
+    level_probability: float | None = None
 
     @property
     def best(self) -> Candidate | None:

@@ -117,6 +117,7 @@ def decision_from_wire(wire: decision_pb2.Decision) -> values.Decision:
             values.RiskLevel, decision_pb2.RiskLevel.Name, "RISK_LEVEL_", wire.level
         ),
         probability=wire.probability if wire.HasField("probability") else None,
+        level_probability=wire.level_probability if wire.HasField("level_probability") else None,
         flags=tuple(_flag(flag) for flag in wire.flags),
         watchlists=tuple(_watchlist_result(result) for result in wire.watchlists),
         net_speech=wire.net_speech.ToTimedelta(),

@@ -61,6 +61,7 @@ def decision_message(decision: Decision) -> decision_pb2.Decision:
         state=_STATES[decision.state],
         level=_LEVELS[decision.risk.level],
         probability=decision.risk.probability,
+        level_probability=decision.risk.level_probability,
         flags=[_flag(flag) for flag in decision.risk.flags],
         watchlists=[_watchlist(outcome) for outcome in decision.risk.watchlists],
         audio_quality=_quality_of_call(decision),
