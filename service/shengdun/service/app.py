@@ -26,7 +26,6 @@ from shengdun.fingerprint.voice.speakers import SpeakerCount
 from shengdun.index.calls import CallDirectory
 from shengdun.index.connections import StoreSettings
 from shengdun.index.embedded import EmbeddedStore
-from shengdun.index.profile_library import ProfileLibrary
 from shengdun.index.registry import Registry
 from shengdun.index.scoring import Scorer
 from shengdun.index.store import Store
@@ -36,6 +35,7 @@ from shengdun.service.calls import LiveCalls
 from shengdun.service.lanes import FrontLane, VoiceprintLane
 from shengdun.service.lines import Lines
 from shengdun.service.profile_following import ChosenProfiles, ProfileFollower, ProfileSource
+from shengdun.service.profile_places import STORE_DIRECTORY, profile_keys, profile_library
 from shengdun.service.promises import PromiseKeeper
 from shengdun.service.screener import Screener
 from shengdun.service.screening import ScreeningServicer
@@ -44,7 +44,6 @@ from shengdun.service.shadows import Shadows
 from shengdun.service.watchlist_uploads import UploadLimits
 from shengdun.service.watchlists import WatchlistServicer
 
-STORE_DIRECTORY = "store"
 _log = structlog.get_logger(__name__)
 
 
@@ -173,13 +172,15 @@ def open_voice(settings: Settings) -> Voice:
         ProfileDamaged: the calibration profile was altered.
         ProfileNotFound: the active profile is not in the library any more.
         ProfileLibraryDamaged: it can't be read which profile is active.
+        KeyRingError: a site's profile is sealed, and the key file is missing or another installation's.
     """
     models = ModelStore(settings.models_directory)
     model = models.voice_model(settings.voice.model)
     names = dict.fromkeys(settings.voice.shadow_models)
     beside = tuple(models.voice_model(name) for name in names if name != settings.voice.model)
     profiles = ProfileSource(
-        library=ProfileLibrary.of(settings.data_dir),
+        library=profile_library(settings),
+        keys=profile_keys(settings),
         pinned=settings.voice.calibration_profile,
         model_id=model.model_id,
         beside=tuple(one.model_id for one in beside),
