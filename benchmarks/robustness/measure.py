@@ -4,8 +4,9 @@
 
 ``CORPUS`` holds ``MANIFEST.csv`` and corpora; ``NOISE_AND_ROOMS/music`` the music. Each speaker of the corpora under
 test, and of the demo recordings, makes one call to each disturbance: recordings as turns with pauses between them. The
-others are enrolled. Writes ``OUTPUT.md`` and ``OUTPUT.json``. Two versions of the voice path are compared on the same
-trials when speakers whom one of them can't enrol are left out of both (``--leave-out``).
+others are enrolled. With ``--prompts``, a directory as ``voice.prompts`` takes it, windows that are one of these
+prompts are left out, as a server does. Writes ``OUTPUT.md`` and ``OUTPUT.json``. Two versions of the voice path are
+compared on the same trials when speakers whom one of them can't enrol are left out of both (``--leave-out``).
 """
 
 import argparse
@@ -36,13 +37,15 @@ from shengdun.fingerprint.voice.activity import FRAME_SAMPLES, Framer, VoiceActi
 from shengdun.fingerprint.voice.codecs import TelephoneBand
 from shengdun.fingerprint.voice.model_store import ModelStore
 from shengdun.fingerprint.voice.models import VoiceModel
-from shengdun.fingerprint.voice.recordings import decode_recording
+from shengdun.fingerprint.voice.recordings import DEFAULT_LIMIT_S, decode_recording
 from shengdun.fingerprint.voice.samples import MODEL_RATE_HZ, Samples
 from shengdun.fingerprint.voice.windows import NetSpeech, Window
 from shengdun.index.accuracy.bootstrap import speaker_draws
 from shengdun.index.accuracy.measures import cllr, eer
 from shengdun.index.calibration import default_profile
+from shengdun.index.prompts import CallPrompts, HousePrompts
 from shengdun.index.scoring import QueryStatistics, Scorer, aggregate
+from shengdun.service.prompts import read_prompts
 
 UNDER_TEST: Final = ("hyke_ivr", "fdu_dspspeech20")
 OTHERS: Final = ("librispeech_test_other", "librispeech_voicefilter")
@@ -79,14 +82,23 @@ class Heard:
     of_caller_s: float
     of_intruder_s: float
     intruder_alone_s: float
+    windows_left_out: int
 
 
 class VoicePath:
     """The product's way from samples in the telephone band to net speech and voiceprints."""
 
-    def __init__(self, activity: VoiceActivity, model: VoiceModel) -> None:
+    def __init__(
+        self,
+        activity: VoiceActivity,
+        model: VoiceModel,
+        scorer: Scorer,
+        prompts: HousePrompts | None = None,
+    ) -> None:
         self.model = model
         self._activity = activity
+        self._scorer = scorer
+        self._prompts = prompts
 
     def windows(self, samples: Samples) -> tuple[list[Window], NDArray[np.float64]]:
         """The windows, and how much net speech each frame added."""
@@ -108,6 +120,18 @@ class VoicePath:
         rows = self.model.embed([window.samples for window in windows])
         return aggregate(rows, np.array([window.net_speech_s for window in windows]))
 
+    def callers(self, windows: Sequence[Window]) -> list[Window]:
+        """The windows of a call that are no prompt of the house."""
+        if self._prompts is None:
+            return list(windows)
+        found = CallPrompts(self._prompts)
+        rows = self.model.embed([window.samples for window in windows])
+        return [
+            window
+            for window, row in zip(windows, rows, strict=True)
+            if not found.include(self._scorer, row, window.net_speech_s)
+        ]
+
 
 def enroll(speaker: Speaker, path: VoicePath) -> tuple[NDArray[np.float32], float] | None:
     band = TelephoneBand()
@@ -122,7 +146,8 @@ def call(speaker: Speaker, disturbance: Disturbance, material: Material, path: V
     leg = caller(speaker.turns, rng)
     leg = disturbance.disturb(leg, material, _generator(f"{speaker.name} {disturbance.name}"))
     windows, added_s = path.windows(disturbance.carry(leg.samples, rng))
-    windows = windows[:WINDOWS]
+    callers = path.callers(windows)
+    left_out, windows = len(windows) - len(callers), callers[:WINDOWS]
     talking, alone = _per_frame(leg, len(added_s))
     return Heard(
         voiceprint=path.voiceprint(windows) if windows else None,
@@ -131,6 +156,7 @@ def call(speaker: Speaker, disturbance: Disturbance, material: Material, path: V
         of_caller_s=float(added_s[talking].sum()),
         of_intruder_s=float(added_s[alone].sum()),
         intruder_alone_s=float((leg.intruding & ~leg.talking).sum()) / 16_000,
+        windows_left_out=left_out,
     )
 
 
@@ -178,6 +204,7 @@ def summarise(
         "intruder_alone_s": float(np.mean([one.intruder_alone_s for one in heard])),
         "intruder_taken_s": float(np.mean([one.of_intruder_s for one in heard])),
         "caller_net_s": float(np.mean([one.of_caller_s for one in heard])),
+        "windows_left_out": float(np.mean([one.windows_left_out for one in heard])),
         "unheard": float(sum(one.voiceprint is None for one in heard)),
         "same_median": float(np.median(scores[same])),
         "same_10": float(np.quantile(scores[same], 0.1)),
@@ -302,11 +329,18 @@ def main() -> None:
     parser.add_argument("output", type=Path)
     parser.add_argument("--only", default="", help="part of a disturbance's name")
     parser.add_argument("--leave-out", action="append", default=[], metavar="SPEAKER")
+    parser.add_argument("--prompts", type=Path, metavar="DIR", help="prompts to leave out")
     parser.add_argument("--every", type=int, default=1, help="take every n-th speaker")
     arguments = parser.parse_args()
     store = ModelStore(arguments.models)
-    path = VoicePath(store.voice_activity(), store.voice_model())
-    scorer = Scorer(default_profile(path.model.model_id))
+    activity, model = store.voice_activity(), store.voice_model()
+    scorer = Scorer(default_profile(model.model_id))
+    prompts = (
+        read_prompts(arguments.prompts, model=model, activity=activity, limit_s=DEFAULT_LIMIT_S)
+        if arguments.prompts
+        else None
+    )
+    path = VoicePath(activity, model, scorer, prompts)
     speakers = [
         speaker
         for speaker in load_speakers(arguments.corpus, store)[:: arguments.every]
@@ -347,6 +381,7 @@ def main() -> None:
         "model": path.model.model_id,
         "profile": scorer.profile_id,
         "speakers": len(speakers),
+        "prompts": len(prompts) if prompts else 0,
     }
     write(arguments.output, results, about)
 

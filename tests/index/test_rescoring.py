@@ -1,16 +1,22 @@
 """A decision that was made long ago can be computed again."""
 
 import json
-import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from fixtures.site_calls import base_profile, site_calls
-from shengdun.index.calibration import CalibrationProfile, ProfileVersionUnknown, load
+from shengdun.index.calibration import (
+    SEALED_VERSION,
+    VERSION,
+    CalibrationProfile,
+    ProfileVersionUnknown,
+    load,
+)
 from shengdun.index.fitting.site import fit_site_profile
 from shengdun.index.profile_library import ProfileLibrary
+from shengdun.index.profile_seal import ProfileKeys
 from shengdun.index.scoring import Scorer
 from shengdun.index.search import Ranking, rank
 from shengdun.index.segments import NEVER_US, Row, append
@@ -41,7 +47,8 @@ def test_an_old_decision_is_scored_again_to_the_last_bit(tmp_path: Path) -> None
     first = fit_site_profile(
         base_profile(), site_calls(60), name="march", provenance="drawn"
     ).profile
-    library = ProfileLibrary(tmp_path / "profiles")
+    keys = ProfileKeys(path=tmp_path / "keys.json", may_make=True)
+    library = ProfileLibrary(tmp_path / "profiles", keys)
     library.keep(first)
     then = _ranking(first)
     second = fit_site_profile(
@@ -62,9 +69,12 @@ def test_a_profile_of_a_newer_version_is_refused_with_what_to_do(tmp_path: Path)
     with np.load(path) as stored:
         arrays = {name: stored[name] for name in stored.files}
     metadata = json.loads(arrays.pop("metadata").tobytes())
-    number = int(re.sub(r"\D", "", metadata["format"]))
-    metadata["format"] = metadata["format"].replace(str(number), str(number + 1))
+    name = metadata["format"].partition("/")[0]
+    metadata["format"] = f"{name}/{SEALED_VERSION + 1}"
     text = np.frombuffer(json.dumps(metadata).encode(), dtype=np.uint8)
     np.savez(path, metadata=text, **arrays)
-    with pytest.raises(ProfileVersionUnknown, match=rf"version {number + 1}.*reads {number}"):
+    with pytest.raises(
+        ProfileVersionUnknown,
+        match=rf"version {SEALED_VERSION + 1}.*reads {VERSION} and {SEALED_VERSION}",
+    ):
         load(path)

@@ -3,14 +3,19 @@
 import csv
 import io
 import wave
+import zipfile
 from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from fixtures.calls import server_settings
 from fixtures.command_line import assert_one_error_line, shengdun
+from fixtures.enrolling import in_thread
 from shengdun.fingerprint.voice.demo_recordings import DemoRecording
+from shengdun.service.client import ShengdunClient
+from shengdun.service.server import Server
 
 SPEEDS = (0.78, 0.88, 1.0, 1.1, 1.22, 1.35)
 SECONDS = 4
@@ -53,22 +58,20 @@ def site(tmp_path_factory: pytest.TempPathFactory, recordings: list[DemoRecordin
     return folder
 
 
-def test_a_site_is_calibrated_put_into_the_library_and_activated(
+async def test_a_site_is_calibrated_put_into_the_library_and_activated(
     site: Path, tmp_path: Path, models_dir: Path
 ) -> None:
-    """A folder of calls gives a profile that can be activated; what is left out is named, what it gains is said."""
+    """A folder of calls gives a profile that a server decides with; what is left out is named, what it gains is said.
+
+    It was made before any server ran here, and is sealed with the keys that the server then uses.
+    """
     environment = {
         "SHENGDUN_MODELS_DIR": str(models_dir),
         "SHENGDUN_DATA_DIR": str(tmp_path / "data"),
     }
-    made = shengdun(
-        "calibrate",
-        site,
-        "--labels",
-        site / "labels.csv",
-        "--name",
-        "bank",
-        environment=environment,
+    labels = ("--labels", site / "labels.csv")
+    made = await in_thread(
+        lambda: shengdun("calibrate", site, *labels, "--name", "bank", environment=environment)
     )
     assert made.returncode == 0, made.stderr
     assert "copy.wav (is " in made.stderr or "day2/S1.wav (is copy.wav)" in made.stderr
@@ -77,12 +80,26 @@ def test_a_site_is_calibrated_put_into_the_library_and_activated(
     assert "54 of them labelled" in made.stdout
     assert "calls are kept to derive levels by" in made.stdout
     profile_id = next(word for word in made.stdout.split() if word.startswith("bank@"))
-    activated = shengdun(
-        "profile", "activate", profile_id, "--reason", "test", environment=environment
+    activated = await in_thread(
+        lambda: shengdun(
+            "profile", "activate", profile_id, "--reason", "test", environment=environment
+        )
     )
     assert activated.returncode == 0, activated.stderr
-    listed = shengdun("profile", "list", environment=environment)
+    listed = await in_thread(lambda: shengdun("profile", "list", environment=environment))
     assert f"{profile_id}" in listed.stdout
+    with zipfile.ZipFile(tmp_path / "data" / "profiles" / f"{profile_id}.npz") as kept:
+        assert "sealed.npy" in kept.namelist()
+        assert not [name for name in kept.namelist() if name.startswith("stranger")]
+    settings = server_settings(tmp_path / "data", models_dir)
+    async with Server(settings) as server, ShengdunClient.connect(server.address) as client:
+        assert (await client.server_info()).calibration_profile_id == profile_id
+    (tmp_path / "data" / "keys.json").unlink()
+    refused = await in_thread(
+        lambda: shengdun("profile", "show", profile_id, environment=environment)
+    )
+    assert refused.returncode == 1
+    assert_one_error_line(refused, "keys.json is missing", "restore that from its backup")
 
 
 def test_too_few_voices_are_refused_and_nothing_is_written(

@@ -9,10 +9,13 @@ import numpy as np
 import pytest
 
 from fixtures.command_line import assert_one_error_line, shengdun
+from fixtures.site import drawn_strangers, drawn_voices, write_unsealed
 from fixtures.store import make_profile
 from shengdun.fingerprint.voice.catalogue import CAMPPLUS
 from shengdun.index.calibration import default_profile
+from shengdun.index.keys import KeyRing
 from shengdun.index.profile_library import ProfileLibrary
+from shengdun.index.profile_seal import ProfileKeys
 from shengdun.service.cli.program import run
 
 MODEL = f"{CAMPPLUS.name}@{CAMPPLUS.sha256[:12]}"
@@ -103,6 +106,30 @@ def test_what_is_wrong_is_said(profile: Say, tmp_path: Path) -> None:
             profile(*arguments)
     (tmp_path / "data" / "profiles" / f"{FOREIGN.profile_id}.npz").write_bytes(b"PK")
     assert f"warning: {FOREIGN.profile_id}: " in profile("list")
+
+
+def test_callers_voiceprints_that_lie_about_are_pointed_out(profile: Say, tmp_path: Path) -> None:
+    """A site's file that an earlier version wrote is installed sealed, and is to be deleted; a sealed one may stay."""
+    old, sealed = tmp_path / "old.npz", tmp_path / "sealed.npz"
+    voices = drawn_voices(60, dimension=SHIPPED.dimension)
+    site = dataclasses.replace(
+        SHIPPED, name="bank", based_on=SHIPPED.profile_id, strangers=drawn_strangers(voices)
+    )
+    write_unsealed(site, old)
+    said = profile("install", old)
+    assert f"installed {site.profile_id} for {MODEL}" in said
+    assert f"{old} holds voiceprints of callers" in said
+    keys = ProfileKeys(path=tmp_path / "data" / "keys.json")
+    site.save(sealed, keys)
+    assert profile("install", sealed) == f"installed {site.profile_id} for {MODEL}\n"
+    assert "made from" in profile("show", site.profile_id)
+    assert f"both are {site.profile_id}" in profile("compare", site.profile_id, sealed)
+    other = KeyRing.open(tmp_path / "other.json").path
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("SHENGDUN_STORE__KEYS_FILE", str(other))
+        with pytest.raises(AssertionError, match="use the key file of the installation"):
+            profile("activate", site.profile_id)
+        assert f"warning: {site.profile_id}: " in profile("list")
 
 
 def test_a_pinned_profile_is_pointed_out(

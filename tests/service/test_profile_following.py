@@ -12,14 +12,18 @@ import pytest
 import structlog
 
 from fixtures.server import MakeSettings
+from fixtures.site import drawn_strangers, drawn_voices, write_unsealed
 from fixtures.store import make_profile, until
 from shengdun.fingerprint.voice.catalogue import CAMPPLUS
+from shengdun.index import calibration
 from shengdun.index.calibration import CalibrationProfile, ProfileMismatch, default_profile
+from shengdun.index.errors import KeyMissing
 from shengdun.index.profile_library import ProfileLibrary, ProfileLibraryDamaged
 from shengdun.service.access import TokenFile
 from shengdun.service.app import Application, open_application
 from shengdun.service.client import ShengdunClient
 from shengdun.service.profile_following import ProfileSource
+from shengdun.service.profile_places import profile_library
 from shengdun.service.server import Server
 from shengdun.service.settings import LogSettings, Settings
 from shengdun.service.telemetry import configure_logging
@@ -218,6 +222,33 @@ def _activated(directory: Path, *profiles: CalibrationProfile) -> bytes:
         library.keep(profile)
         activate(library, profile)
     return library.state_file.read_bytes()
+
+
+async def test_a_server_seals_what_an_earlier_version_left_readable(
+    settings: Settings, logged: io.StringIO
+) -> None:
+    """Whatever it is used for; from then on the server's own keys are needed, and a start without them says so."""
+    library = profile_library(settings)
+    voices = drawn_voices(60, dimension=SHIPPED.dimension)
+    site = dataclasses.replace(
+        SHIPPED, name="bank", based_on=SHIPPED.profile_id, strangers=drawn_strangers(voices)
+    )
+    library.keep(SITE)
+    path = library.state_file.parent / f"{site.profile_id}.npz"
+    write_unsealed(site, path)
+    activate(library, SITE)
+    async with open_application(settings, TokenFile(settings.tokens_file)):
+        await until(lambda: bool(events(logged, "calibration sealed")))
+    assert events(logged, "calibration sealed")[0]["profiles"] == [site.profile_id]
+    with pytest.raises(KeyMissing, match="no key file is at hand"):
+        calibration.load(path)
+    activate(library, site)
+    async with open_application(settings, TokenFile(settings.tokens_file)) as application:
+        assert in_use(application)[0] == [site.profile_id]
+    settings.keys_file.unlink()
+    with pytest.raises(KeyMissing, match=r"is sealed, and its key file keys\.json is missing"):
+        async with open_application(settings, TokenFile(settings.tokens_file)):
+            pass
 
 
 async def test_a_server_does_not_start_on_a_guess(

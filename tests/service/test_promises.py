@@ -24,6 +24,7 @@ from shengdun.service import client as wire
 from shengdun.service import promises
 from shengdun.service.decision import AdvisoryReason, AppliedLevels, Level, Risk
 from shengdun.service.lines import Line, Lines
+from shengdun.service.profile_places import profile_keys
 from shengdun.service.promises import PromiseKeeper
 from shengdun.service.settings import LineSettings
 
@@ -244,13 +245,13 @@ async def test_a_server_keeps_the_promise_of_a_line(
     profile = dataclasses.replace(
         default, name="site", based_on=default.profile_id, strangers=drawn_strangers(voices)
     )
-    profile.save(tmp_path / "site.npz")
     settings = server_settings(
         tmp_path / "data",
         models_dir,
         voice__calibration_profile=tmp_path / "site.npz",
         lines__default={"false_flags_per_10000_calls": 10, "watchlists": [WATCHLIST]},
     )
+    profile.save(tmp_path / "site.npz", profile_keys(settings))
     async with open_desk(settings, recordings, ("S4",)) as desk:
         standing = await _derived(desk.client)
         assert standing.promised_false_flags_per_10000_calls == 10

@@ -4,6 +4,9 @@ A profile is fitted once from recordings and then only read: the one that ships 
 own by ``shengdun calibrate``. It is bound to one voice model, named by the hash of its own content, and echoed in every
 decision, so that a decision can be explained, and computed again, later. What a line does with the evidence (prior,
 levels, actions) is that line's policy and isn't stored here.
+
+In the file of a site's profile the voiceprints of its callers are sealed under the installation's master keys
+(``profile_seal``); everything else can be read. The hash that names a profile is that of its content, sealed or not.
 """
 
 import hashlib
@@ -21,8 +24,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shengdun.fingerprint.errors import Status
-from shengdun.index.errors import IndexRoomError
+from shengdun.index.errors import IndexRoomError, SealBroken
 from shengdun.index.llr import LlrCoefficients
+from shengdun.index.profile_seal import ProfileKeys, no_keys
 from shengdun.index.strangers import Strangers
 
 __all__ = [
@@ -37,6 +41,9 @@ __all__ = [
 
 FORMAT: Final = "shengdun-calibration-profile"
 VERSION: Final = 2
+"""Of the content, which names a profile; and of a file in which all of it can be read."""
+SEALED_VERSION: Final = 3
+"""Of a file in which the strangers are sealed."""
 MAX_PROFILE_BYTES: Final = 8_000_000
 """A profile is held by every replica."""
 
@@ -46,7 +53,9 @@ _STRANGERS: Final = (
     "stranger_calls",
     "stranger_snr_db",
 )
-_ARRAYS: Final = ("mean", "whitening", "cohort", *_STRANGERS)
+_READABLE: Final = ("mean", "whitening", "cohort")
+_ARRAYS: Final = (*_READABLE, *_STRANGERS)
+_SEALED: Final = "sealed"
 # What a bit that a disk has flipped makes of an archive: the last two are about how it is compressed.
 _ZIP: Final = b"PK"
 _UNREADABLE: Final = (
@@ -173,30 +182,43 @@ class CalibrationProfile:
                 f"model in use is {model_id}. Install a profile for {model_id} or go back to {self.model_id}."
             )
 
-    def save(self, path: Path) -> None:
-        """Write the profile to ``path`` whole or not at all; one with strangers is for its owner alone to read.
+    def save(self, path: Path, keys: ProfileKeys | None = None) -> None:
+        """Write the profile to ``path`` whole or not at all.
+
+        Args:
+            path: the file; that of a site is for its owner alone to read.
+            keys: what a site's strangers are sealed with; no other profile needs any.
 
         Raises:
-            ValueError: the file would be larger than a profile may be.
+            ValueError: the file would be larger than a profile may be, or a site's is to be written without keys.
+            KeyMissing: there is no key file, and none may be made.
+            KeyFileInvalid: the key file is malformed or others can read it.
         """
-        metadata = self._metadata()
-        arrays = self._arrays()
-        sealed = {**metadata, "sha256": _digest(metadata, arrays)}
-        text = np.frombuffer(_canonical(sealed), dtype=np.uint8)
-        buffer = io.BytesIO()
-        np.savez_compressed(buffer, metadata=text, **arrays)  # type: ignore[arg-type]
-        if buffer.tell() > MAX_PROFILE_BYTES:
+        content = self._file(keys)
+        if len(content) > MAX_PROFILE_BYTES:
             raise ValueError(
-                f"a profile may take {MAX_PROFILE_BYTES} bytes, this one takes {buffer.tell()}"
+                f"a profile may take {MAX_PROFILE_BYTES} bytes, this one takes {len(content)}"
             )
         partial = path.with_name(path.name + ".partial")
         with partial.open("wb") as file:
             if self.strangers is not None:
                 os.fchmod(file.fileno(), 0o600)
-            file.write(buffer.getvalue())
+            file.write(content)
             file.flush()
             os.fsync(file.fileno())
         partial.replace(path)
+
+    def _file(self, keys: ProfileKeys | None) -> bytes:
+        metadata, arrays = self._metadata(), self._arrays()
+        digest = _digest(metadata, arrays)
+        if self.strangers is not None:
+            if keys is None:
+                raise ValueError("a site's profile holds voiceprints and is written sealed alone")
+            secret = _archive({name: arrays.pop(name) for name in _STRANGERS})
+            arrays[_SEALED] = np.frombuffer(keys.seal(secret, digest), dtype=np.uint8)
+            metadata["format"] = f"{FORMAT}/{SEALED_VERSION}"
+        text = _canonical({**metadata, "sha256": digest})
+        return _archive({"metadata": np.frombuffer(text, dtype=np.uint8), **arrays})
 
     def _metadata(self) -> dict[str, Any]:
         return {
@@ -232,34 +254,69 @@ class _OtherVersion(Exception):
     """The file is of another version of the format."""
 
 
-def load(path: Path) -> CalibrationProfile:
+def load(path: Path, keys: ProfileKeys | None = None) -> CalibrationProfile:
     """Read a profile and check that nothing in it has changed since it was saved.
+
+    Args:
+        path: the file.
+        keys: what a site's profile is unsealed with; one that an earlier version wrote, and any other, needs none.
 
     Raises:
         ProfileVersionUnknown: it is of another version of the format.
         ProfileDamaged: the file is missing, isn't a profile, or doesn't match its own hash.
+        KeyMissing: it is sealed, and there is no key file.
+        KeyWrong: it is sealed with a master key that is not in the key file.
+        KeyFileInvalid: it is sealed, and the key file is malformed or others can read it.
     """
-    remedy = "Restore the file from the package or a backup."
     try:
-        content = path.read_bytes()
-        if not content.startswith(_ZIP):
-            # NumPy would say how to have it run whatever the file holds.
-            raise ProfileDamaged(f"{path.name} is no calibration profile. {remedy}")
-        with np.load(io.BytesIO(content), allow_pickle=False) as archive:
-            metadata = json.loads(archive["metadata"].tobytes())
-            arrays = {name: archive[name] for name in _ARRAYS if name in archive.files}
-        return _unsealed(metadata, arrays)
+        metadata, arrays = _read(path)
+        _open_seal(metadata, arrays, keys, path.name)
+        return _checked(metadata, arrays)
     except _OtherVersion as error:
         raise ProfileVersionUnknown(
-            f"Calibration profile {path.name} is of format version {error}, this program reads {VERSION}. Use the "
-            "version of Shengdun that wrote it, or make the profile anew with `shengdun calibrate`."
+            f"Calibration profile {path.name} is of format version {error}, this program reads {VERSION} and "
+            f"{SEALED_VERSION}. Use the version of Shengdun that wrote it, or make the profile anew with `shengdun "
+            f"calibrate`."
         ) from None
-    except OSError as error:
-        raise ProfileDamaged(
-            f"Calibration profile {path.name} can't be read: {error.strerror}. {remedy}"
-        ) from error
-    except _UNREADABLE as error:
-        raise ProfileDamaged(f"{path.name} is no calibration profile: {error}. {remedy}") from error
+    except (OSError, SealBroken, *_UNREADABLE) as error:
+        raise _damaged(path, error) from error
+
+
+def needs_sealing(path: Path, keys: ProfileKeys) -> bool:
+    """Whether a site's profile lies in a file unsealed, or sealed with another master key than the active one.
+
+    Raises:
+        ProfileDamaged: the file can't be read.
+        KeyMissing: there is no key file.
+        KeyFileInvalid: the key file is malformed or others can read it.
+    """
+    try:
+        _, arrays = _read(path)
+    except (OSError, *_UNREADABLE) as error:
+        raise _damaged(path, error) from error
+    if _SEALED in arrays:
+        return not keys.is_current(arrays[_SEALED].tobytes())
+    return _STRANGERS[0] in arrays
+
+
+def _damaged(path: Path, error: Exception) -> ProfileDamaged:
+    if isinstance(error, OSError):
+        what = f"Calibration profile {path.name} can't be read: {error.strerror}."
+    elif isinstance(error, SealBroken):
+        what = f"{path.name} is no calibration profile: what is sealed in it was altered, or is of another profile."
+    else:
+        what = f"{path.name} is no calibration profile: {error}."
+    return ProfileDamaged(f"{what} Restore the file from the package or a backup.")
+
+
+def _read(path: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+    """The metadata and the arrays of a file, as they are; raises what is in ``_UNREADABLE``, and ``OSError``."""
+    content = path.read_bytes()
+    if not content.startswith(_ZIP):
+        # NumPy would say how to have it run whatever the file holds.
+        raise ValueError("it is no archive")
+    arrays = _arrays_of(content, (*_ARRAYS, _SEALED, "metadata"))
+    return json.loads(arrays.pop("metadata").tobytes()), arrays
 
 
 def default_profile(model_id: str) -> CalibrationProfile:
@@ -284,14 +341,43 @@ def default_profile(model_id: str) -> CalibrationProfile:
     )
 
 
-def _unsealed(metadata: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> CalibrationProfile:
+def _archive(arrays: dict[str, NDArray[Any]]) -> bytes:
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]
+    return buffer.getvalue()
+
+
+def _arrays_of(content: bytes, names: tuple[str, ...]) -> dict[str, NDArray[Any]]:
+    with np.load(io.BytesIO(content), allow_pickle=False) as archive:
+        return {name: archive[name] for name in names if name in archive.files}
+
+
+def _open_seal(
+    metadata: dict[str, Any], arrays: dict[str, NDArray[Any]], keys: ProfileKeys | None, file: str
+) -> None:
+    """Make of what a file holds the content that was hashed, in place."""
     name, _, version = str(metadata.get("format")).partition("/")
     if name != FORMAT or not version.isdecimal():
         raise ValueError(f"its format is not {FORMAT}")
-    if int(version) != VERSION:
+    if int(version) not in (VERSION, SEALED_VERSION):
         raise _OtherVersion(int(version))
-    sealed = metadata.pop("sha256")
-    if sealed != _digest(metadata, arrays):
+    sealed = arrays.pop(_SEALED, None)
+    if (sealed is not None) != (int(version) == SEALED_VERSION):
+        raise ValueError("what it says of its seal is not so")
+    if sealed is None:
+        return
+    if keys is None:
+        raise no_keys(file)
+    for exposed in _STRANGERS:
+        arrays.pop(exposed, None)
+    secret = keys.unseal(sealed.tobytes(), metadata["sha256"], file)
+    arrays |= _arrays_of(secret, _STRANGERS)
+    metadata["format"] = f"{FORMAT}/{VERSION}"
+
+
+def _checked(metadata: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> CalibrationProfile:
+    stated = metadata.pop("sha256")
+    if stated != _digest(metadata, arrays):
         raise ValueError("its content does not match its SHA-256")
     return CalibrationProfile(
         name=metadata["name"],

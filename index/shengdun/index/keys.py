@@ -91,6 +91,7 @@ class _MasterKey:
         self.rotation = _derive(secret, "rotation")
         self.receipt = _derive(secret, "receipt")
         self.decisions = _derive(secret, "decisions")
+        self.profiles = _derive(secret, "calibration-profiles")
 
     @classmethod
     def generate(cls) -> "_MasterKey":
@@ -185,6 +186,20 @@ class KeyRing:
         """Undo ``seal_decision``. Raises ``KeyWrong``, ``SealBroken``."""
         key = self._key(sealed[:_KEY_ID_BYTES])
         return _decrypt(_derive(key.decisions, place), sealed[_KEY_ID_BYTES:], place.encode())
+
+    def seal_profile(self, plaintext: bytes, place: str) -> bytes:
+        """AES-256-GCM under a key for the voiceprints in calibration profiles alone; bound to the place."""
+        return self._active.key_id + _encrypt(self._active.profiles, plaintext, place.encode())
+
+    def unseal_profile(self, sealed: bytes, place: str) -> bytes:
+        """Undo ``seal_profile``. Raises ``KeyWrong``, ``SealBroken``."""
+        key = self._key(self.key_id_of(sealed))
+        return _decrypt(key.profiles, sealed[_KEY_ID_BYTES:], place.encode())
+
+    @staticmethod
+    def key_id_of(sealed: bytes) -> bytes:
+        """The id (8 bytes) of the master key that something was sealed with, on this ring or not."""
+        return sealed[:_KEY_ID_BYTES]
 
     def new_data_key(self, aad: bytes) -> DataKey:
         """A new data key, wrapped by the active key."""

@@ -5,7 +5,7 @@
     <data directory>/profiles/
         library.json               what is active, what runs in shadow, and the history of both
         <profile id>.npz           every profile that was installed; the old ones stay, so that what they decided can be
-                                   scored again
+                                   scored again; a site's is sealed, however it came here
 
 A change is on the disk, whole, before it is acknowledged; a crash leaves the state before or after it. Commands and
 servers of this machine share the directory: changes take turns by a file lock, and readers need none.
@@ -16,7 +16,7 @@ import os
 import re
 import shutil
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,7 +27,7 @@ from shengdun.fingerprint.errors import Status
 from shengdun.index import calibration
 from shengdun.index.calibration import CalibrationProfile, ProfileDamaged, ProfileMismatch
 from shengdun.index.durable_files import replace_file
-from shengdun.index.errors import IndexRoomError
+from shengdun.index.errors import IndexRoomError, KeyRingError
 from shengdun.index.identifiers import check_text
 from shengdun.index.profile_history import (
     SHIPPED,
@@ -36,6 +36,7 @@ from shengdun.index.profile_history import (
     ProfileHistory,
     ProfileInUse,
 )
+from shengdun.index.profile_seal import ProfileKeys
 
 DIRECTORY: Final = "profiles"
 STATE_FILE: Final = "library.json"
@@ -95,15 +96,17 @@ class ProfileLibrary:
 
     Args:
         directory: made when something is installed.
+        keys: what sites' profiles are sealed with; without any, such profiles are neither read nor written.
     """
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, keys: ProfileKeys | None = None) -> None:
         self._directory = directory
+        self._keys = keys
 
     @classmethod
-    def of(cls, data_directory: Path) -> "ProfileLibrary":
+    def of(cls, data_directory: Path, keys: ProfileKeys | None = None) -> "ProfileLibrary":
         """The library in a data directory."""
-        return cls(data_directory / DIRECTORY)
+        return cls(data_directory / DIRECTORY, keys)
 
     @property
     def state_file(self) -> Path:
@@ -140,6 +143,7 @@ class ProfileLibrary:
         Raises:
             ProfileNotFound: the library has none of this id.
             ProfileDamaged: its file was altered, or is another one's.
+            KeyRingError: it is sealed, and the key file is missing or another installation's.
         """
         path = self._path(profile_id)
         if not path.is_file():
@@ -147,7 +151,7 @@ class ProfileLibrary:
                 f"There is no calibration profile {profile_id} in {self._directory}: `shengdun profile list` shows "
                 f"those that there are, `shengdun profile install FILE` adds one."
             )
-        profile = calibration.load(path)
+        profile = calibration.load(path, self._keys)
         if profile.profile_id != profile_id:
             raise ProfileDamaged(
                 f"{path} holds calibration profile {profile.profile_id}. Install that from its own file, and remove "
@@ -156,16 +160,14 @@ class ProfileLibrary:
         return profile
 
     def install(self, file: Path) -> CalibrationProfile:
-        """Take a profile into the library; what is there already stays, unless it was damaged.
+        """Take a profile into the library; what is there already stays, unless it was damaged or lay unsealed.
 
         Raises:
             ProfileDamaged: the file is no calibration profile, was altered, or has a name that no file can have.
+            KeyRingError: it is a site's, and the key file is missing or another installation's.
         """
-        profile, content = calibration.load(file), file.read_bytes()
-        with self._changing():
-            if self._kept_or_none(profile.profile_id) is None:
-                replace_file(self._path(profile.profile_id), content)
-                self.get(profile.profile_id)
+        profile = calibration.load(file, self._keys)
+        self.keep(profile)
         return profile
 
     def keep(self, profile: CalibrationProfile) -> None:
@@ -173,14 +175,44 @@ class ProfileLibrary:
 
         Raises:
             ProfileDamaged: it has a name that no file can have.
+            KeyRingError: it is a site's, and the key file is missing or another installation's.
         """
         with self._changing():
-            if self._kept_or_none(profile.profile_id) is None:
-                # In a directory of its own first: what a profile knows of strangers is nobody else's to read.
-                with TemporaryDirectory(prefix=_ASIDE, dir=self._directory) as aside:
-                    written = Path(aside) / "profile"
-                    profile.save(written)
-                    replace_file(self._path(profile.profile_id), written.read_bytes())
+            path = self._path(profile.profile_id)
+            if self._kept_or_none(profile.profile_id) is None or self._needs_sealing(path):
+                self._put(profile)
+
+    def seal(self) -> tuple[str, ...]:
+        """Seal what an earlier version left readable or an older master key protects; gives the ids.
+
+        Whatever can't be opened stays as it is, and is told of by whoever uses it.
+
+        Raises:
+            KeyRingError: a profile is to be sealed, and the key file is missing or can't be used.
+        """
+        sealed: list[str] = []
+        if not self._directory.is_dir():
+            return ()
+        with self._changing():
+            for path in sorted(self._files()):
+                with suppress(ProfileDamaged):
+                    if self._needs_sealing(path):
+                        kept = self._kept(path.name.removesuffix(_SUFFIX))
+                        if kept.profile is not None:
+                            self._put(kept.profile)
+                            sealed.append(kept.profile_id)
+        return tuple(sealed)
+
+    def _needs_sealing(self, path: Path) -> bool:
+        return self._keys is not None and calibration.needs_sealing(path, self._keys)
+
+    def _put(self, profile: CalibrationProfile) -> None:
+        # In a directory of its own first: what a profile knows of strangers is nobody else's to read.
+        with TemporaryDirectory(prefix=_ASIDE, dir=self._directory) as aside:
+            written = Path(aside) / "profile"
+            profile.save(written, self._keys)
+            replace_file(self._path(profile.profile_id), written.read_bytes())
+        self.get(profile.profile_id)
 
     def select(self, model_id: str, *, active: bool = True) -> Selection:
         """The profiles in use for a voice model, loaded.
@@ -320,11 +352,14 @@ class ProfileLibrary:
     def _kept(self, profile_id: str) -> KeptProfile:
         try:
             return KeptProfile(profile_id=profile_id, profile=self.get(profile_id))
-        except (ProfileDamaged, ProfileNotFound) as error:
+        except (ProfileDamaged, ProfileNotFound, KeyRingError) as error:
             return KeptProfile(profile_id=profile_id, profile=None, problem=error.message)
 
     def _kept_or_none(self, profile_id: str) -> CalibrationProfile | None:
-        return self._kept(profile_id).profile if self._path(profile_id).is_file() else None
+        # One that other keys open is not damaged: it isn't overwritten, and whoever wanted that is told of the keys.
+        with suppress(ProfileDamaged, ProfileNotFound):
+            return self.get(profile_id)
+        return None
 
     def _write(self, history: ProfileHistory) -> None:
         replace_file(self.state_file, history.encode())

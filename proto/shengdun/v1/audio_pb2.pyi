@@ -80,6 +80,8 @@ class _AudioFindingEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_AudioFin
     """The bytes look like another encoding or byte order than the one stated."""
     AUDIO_FINDING_QUIET: _AudioFinding.ValueType  # 10
     """The speech is so quiet that the codec's steps are coarse."""
+    AUDIO_FINDING_PROMPT: _AudioFinding.ValueType  # 11
+    """A prompt of the house was heard on the leg; it was left out of the evidence and of net speech."""
 
 class AudioFinding(_AudioFinding, metaclass=_AudioFindingEnumTypeWrapper):
     """Something about the audio that limits what can be decided from it."""
@@ -106,6 +108,8 @@ AUDIO_FINDING_WRONG_ENCODING: AudioFinding.ValueType  # 9
 """The bytes look like another encoding or byte order than the one stated."""
 AUDIO_FINDING_QUIET: AudioFinding.ValueType  # 10
 """The speech is so quiet that the codec's steps are coarse."""
+AUDIO_FINDING_PROMPT: AudioFinding.ValueType  # 11
+"""A prompt of the house was heard on the leg; it was left out of the evidence and of net speech."""
 Global___AudioFinding: _TypeAlias = AudioFinding  # noqa: Y015
 
 @_typing.final

@@ -26,7 +26,7 @@ from shengdun.fingerprint.voice.speakers import SpeakerCount
 from shengdun.index.calls import CallDirectory
 from shengdun.index.connections import StoreSettings
 from shengdun.index.embedded import EmbeddedStore
-from shengdun.index.profile_library import ProfileLibrary
+from shengdun.index.prompts import HousePrompts, least_llr
 from shengdun.index.registry import Registry
 from shengdun.index.scoring import Scorer
 from shengdun.index.store import Store
@@ -36,7 +36,9 @@ from shengdun.service.calls import LiveCalls
 from shengdun.service.lanes import FrontLane, VoiceprintLane
 from shengdun.service.lines import Lines
 from shengdun.service.profile_following import ChosenProfiles, ProfileFollower, ProfileSource
+from shengdun.service.profile_places import STORE_DIRECTORY, profile_keys, profile_library
 from shengdun.service.promises import PromiseKeeper
+from shengdun.service.prompts import read_prompts
 from shengdun.service.screener import Screener
 from shengdun.service.screening import ScreeningServicer
 from shengdun.service.settings import Settings, VoiceSettings
@@ -44,7 +46,6 @@ from shengdun.service.shadows import Shadows
 from shengdun.service.watchlist_uploads import UploadLimits
 from shengdun.service.watchlists import WatchlistServicer
 
-STORE_DIRECTORY = "store"
 _log = structlog.get_logger(__name__)
 
 
@@ -57,6 +58,7 @@ class Voice:
         beside: further models, tried out beside it.
         activity: finds speech.
         speakers: tells one voice from several in a recording.
+        prompts: what the house plays into calls itself; None if none were named.
         profiles: where the calibration profiles come from.
         chosen: what was used of them at the start; others may be swapped in.
     """
@@ -65,6 +67,7 @@ class Voice:
     beside: tuple[VoiceModel, ...]
     activity: VoiceActivity
     speakers: SpeakerCount
+    prompts: HousePrompts | None
     profiles: ProfileSource
     chosen: ChosenProfiles
 
@@ -146,6 +149,7 @@ async def open_application(settings: Settings, tokens: TokenFile) -> AsyncIterat
                     snapshot=lambda: registry.snapshot,
                 )
             ),
+            prompts=voice.prompts,
         )
         enroller = _enroller(
             settings, registry, voice, await stack.enter_async_context(BackgroundLane())
@@ -180,25 +184,51 @@ def open_voice(settings: Settings) -> Voice:
         ProfileDamaged: the calibration profile was altered.
         ProfileNotFound: the active profile is not in the library any more.
         ProfileLibraryDamaged: it can't be read which profile is active.
+        SettingsInvalid: the prompts can't be read.
+        KeyRingError: a site's profile is sealed, and the key file is missing or another installation's.
     """
     models = ModelStore(settings.models_directory)
     model = models.voice_model(settings.voice.model)
     names = dict.fromkeys(settings.voice.shadow_models)
     beside = tuple(models.voice_model(name) for name in names if name != settings.voice.model)
     profiles = ProfileSource(
-        library=ProfileLibrary.of(settings.data_dir),
+        library=profile_library(settings),
+        keys=profile_keys(settings),
         pinned=settings.voice.calibration_profile,
         model_id=model.model_id,
         beside=tuple(one.model_id for one in beside),
     )
+    activity, chosen = models.voice_activity(), profiles.choose()
     return Voice(
         model=model,
         beside=beside,
-        activity=models.voice_activity(),
+        activity=activity,
         speakers=SpeakerCount(models.segmentation(), _counting_model(models, model)),
+        prompts=_prompts(settings, model, activity, chosen.scorers.active[0]),
         profiles=profiles,
-        chosen=profiles.choose(),
+        chosen=chosen,
     )
+
+
+def _prompts(
+    settings: Settings, model: VoiceModel, activity: VoiceActivity, scorer: Scorer
+) -> HousePrompts | None:
+    directory = settings.voice.prompts
+    if directory is None:
+        return None
+    prompts = read_prompts(
+        directory.expanduser(),
+        model=model,
+        activity=activity,
+        limit_s=settings.server.recording_max_s,
+    )
+    _log.info("prompts read", directory=str(directory), windows=len(prompts))
+    limit = scorer.profile.coefficients.cap
+    if limit < least_llr(scorer):
+        _log.warning(
+            "prompts not left out", profile=scorer.profile_id, limit=limit, needed=least_llr(scorer)
+        )
+    return prompts
 
 
 def _counting_model(models: ModelStore, model: VoiceModel) -> VoiceModel:

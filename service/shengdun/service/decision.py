@@ -186,6 +186,7 @@ class Decision:
         net_speech: net speech that it rests on.
         audio_quality: of the call so far.
         several_voices: whether some of the speech is more likely another person's.
+        prompts: whether a prompt of the house was heard and left out.
         recommended_action: what the line recommends at this level.
         latency: from the arrival of the chunk that completed the evidence to the writing of this decision.
         partial_reasons: why it rests on less than it could; empty when it does not.
@@ -206,6 +207,7 @@ class Decision:
     net_speech: timedelta
     audio_quality: AudioQuality
     several_voices: bool
+    prompts: bool = False
     recommended_action: str
     latency: timedelta
     partial_reasons: tuple[PartialReason, ...] = field(default=())

@@ -22,10 +22,11 @@ from shengdun.index.keys import KeyRing
 from shengdun.index.registry import Registry
 from shengdun.index.store import Store
 from shengdun.service.access import TokenFile
-from shengdun.service.app import STORE_DIRECTORY, Voice, open_voice, store_settings
+from shengdun.service.app import Voice, open_voice, store_settings
 from shengdun.service.errors import PortInUse
 from shengdun.service.listening import address_of, check_free
 from shengdun.service.neighbour import shengdun_at
+from shengdun.service.profile_places import STORE_DIRECTORY
 from shengdun.service.settings import ServerSettings, Settings
 from shengdun.service.tls import asks_for_tokens, check_exposure, server_credentials
 

@@ -12,6 +12,7 @@ from shengdun.enrollment.agreement import part_windows
 from shengdun.fingerprint.voice.models import VoiceModel
 from shengdun.fingerprint.voice.windows import Window
 from shengdun.index.errors import WatchlistNotFound
+from shengdun.index.prompts import CallPrompts, HousePrompts
 from shengdun.index.scoring import aggregate
 from shengdun.index.snapshot import Snapshot, WatchlistResult
 from shengdun.service.decision import Risk
@@ -74,6 +75,7 @@ class VoiceEvidence:
         watchlist_ids: the watchlists to search; none means every watchlist there is.
         line: the line whose policy weighs the evidence.
         watch: follows the call for the promise of its line.
+        prompts: what the house plays itself; windows of it are left out.
     """
 
     def __init__(
@@ -84,7 +86,10 @@ class VoiceEvidence:
         watchlist_ids: Sequence[str],
         line: Line,
         watch: CallWatch | None = None,
+        prompts: HousePrompts | None = None,
     ) -> None:
+        self._prompts = CallPrompts(prompts)
+        self._prompts_s = 0.0
         self._watch = watch
         self._model = model
         self._snapshot = snapshot
@@ -114,7 +119,7 @@ class VoiceEvidence:
 
     @property
     def windows(self) -> int:
-        """Windows taken in so far."""
+        """Windows taken in so far, prompts not among them."""
         return len(self._voiceprints)
 
     @property
@@ -123,24 +128,36 @@ class VoiceEvidence:
         return float(self.heard.callers.net_speech_s.sum()) if self._voiceprints else 0.0
 
     @property
+    def prompts_s(self) -> float:
+        """Speech that was left out because it is a prompt of the house, in seconds."""
+        return self._prompts_s
+
+    @property
     def has_several_voices(self) -> bool:
         """Whether the windows fall into two groups that are hardly one person's."""
         return self._several_voices
 
-    def add(self, window: Window, *, at: datetime, snr_db: float | None = None) -> Risk:
+    def add(self, window: Window, *, at: datetime, snr_db: float | None = None) -> Risk | None:
         """Embed a window, search the watchlists with all windows so far, and weigh what they say.
 
         Args:
             window: the next window of the call.
             at: the instant at which actors must not have expired.
             snr_db: speech over noise of the call so far; None where it isn't known.
+
+        Returns:
+            What all windows amount to; None when nothing but prompts of the house was heard so far.
         """
-        self._voiceprints.append(self._model.embed([window.samples])[0])
+        [voiceprint] = self._model.embed([window.samples])
+        scorer = self._snapshot().scorer(None, self._model.model_id)
+        if self._prompts.include(scorer, voiceprint, window.net_speech_s):
+            self._prompts_s += window.net_speech_s
+            return self.weigh(at=at) if self._voiceprints else None
+        self._voiceprints.append(voiceprint)
         self._net_speech_s.append(window.net_speech_s)
         self._level_dbfs.append(10.0 * float(np.log10(np.mean(window.samples**2) + 1e-12)))
         self._snr_db = snr_db
         heard = self.heard.callers
-        scorer = self._snapshot().scorer(None, self._model.model_id)
         parting = part_windows(scorer, heard.voiceprints, heard.net_speech_s)
         self._several_voices = parting.llr is not None and parting.llr < _OTHER_VOICE_LLR
         return self.weigh(at=at)

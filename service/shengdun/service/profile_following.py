@@ -16,6 +16,7 @@ from shengdun.fingerprint.errors import ShengdunError
 from shengdun.index import calibration
 from shengdun.index.calibration import CalibrationProfile, ProfileMismatch
 from shengdun.index.profile_library import ProfileLibrary, Selection
+from shengdun.index.profile_seal import ProfileKeys
 from shengdun.index.registry import Registry
 from shengdun.index.scorers import Scorers
 from shengdun.index.scoring import Scorer
@@ -62,12 +63,14 @@ class ProfileSource:
         pinned: a profile's file that the settings name; it wins over what is active in the library.
         model_id: the voice model that decides.
         beside: further voice models that run in shadow; each with what is active for it in the library.
+        keys: what a pinned profile of a site is unsealed with.
     """
 
     library: ProfileLibrary
     pinned: Path | None
     model_id: str
     beside: tuple[str, ...] = ()
+    keys: ProfileKeys | None = None
 
     def stamp(self) -> Stamp:
         """What changes with the library; a few calls to the file system."""
@@ -87,6 +90,7 @@ class ProfileSource:
             ProfileDamaged: the active or pinned profile was altered.
             ProfileNotFound: the active profile is not in the library any more.
             ProfileLibraryDamaged: the library's state file can't be read.
+            KeyRingError: one of a site is sealed, and the key file is missing or another installation's.
         """
         stamp = self.stamp()
         selection = self.library.select(self.model_id, active=self.pinned is None)
@@ -109,7 +113,7 @@ class ProfileSource:
         )
 
     def _pinned(self, path: Path) -> CalibrationProfile:
-        profile = calibration.load(path.expanduser())
+        profile = calibration.load(path.expanduser(), self.keys)
         profile.require_model(self.model_id)
         return profile
 
@@ -155,6 +159,7 @@ class ProfileFollower:
 
     async def _follow(self) -> None:
         await self._keep(self._chosen)
+        await self._seal()
         while True:
             await asyncio.sleep(_EVERY_S)
             try:
@@ -202,6 +207,16 @@ class ProfileFollower:
             except (ShengdunError, OSError, ValueError) as error:
                 why = getattr(error, "message", str(error))
                 _log.warning("calibration not kept", profile=scorer.profile_id, why=why)
+
+    async def _seal(self) -> None:
+        """Protect site profiles that an earlier version left readable, or that an older master key protects."""
+        try:
+            sealed = await asyncio.to_thread(self._source.library.seal)
+        except (ShengdunError, OSError, ValueError) as error:
+            _log.warning("calibration not sealed", why=getattr(error, "message", str(error)))
+            return
+        if sealed:
+            _log.info("calibration sealed", profiles=list(sealed))
 
     async def _journal(self, chosen: ChosenProfiles) -> None:
         """Put into the audit log who has had the profile decide that decides now."""

@@ -10,6 +10,7 @@ from shengdun.fingerprint.voice.codecs import AudioFormat
 from shengdun.fingerprint.voice.front_end import FrontEnd
 from shengdun.fingerprint.voice.models import VoiceModel
 from shengdun.index.errors import ModelMismatch, WatchlistNotFound
+from shengdun.index.prompts import HousePrompts
 from shengdun.index.registry import Registry
 from shengdun.index.scoring import Scorer
 from shengdun.service.convert.calls import CallRequest
@@ -36,6 +37,7 @@ class Screener:
         front_lane: where audio is heard.
         voiceprint_lane: where voiceprints are computed and searched.
         shadows: what is tried out beside them.
+        prompts: what the house plays into calls itself; None if none were named.
     """
 
     lines: Lines
@@ -46,6 +48,7 @@ class Screener:
     front_lane: FrontLane
     voiceprint_lane: VoiceprintLane
     shadows: Shadows
+    prompts: HousePrompts | None = None
 
     @property
     def scorer(self) -> Scorer:
@@ -75,6 +78,7 @@ class Screener:
                 watchlist_ids=watchlist_ids,
                 line=line,
                 watch=self.promises.watch(line),
+                prompts=self.prompts,
             ),
             front_lane=self.front_lane,
             voiceprint_lane=self.voiceprint_lane,

@@ -88,6 +88,7 @@ class CallSession:
         self._profile_id = evidence.profile_id
         self._risk = Risk(advisory_reasons=line.reasons_before_any(self._profile_id))
         self._several_voices = False
+        self._prompts = False
         self._quality: AudioQuality = front_end.quality()
         self._position_s = 0.0
         self._net_speech_s = 0.0
@@ -163,20 +164,25 @@ class CallSession:
 
     async def _take(self, window: HeardWindow, received_at: float) -> None:
         at = datetime.now(UTC)
+        before = self._evidence.windows
         risk = await self._voiceprint_lane.run(
             lambda: self._evidence.add(window.window, at=at, snr_db=window.quality.snr_db),
             deadline=self._deadline(window, received_at),
         )
         self._revision += 1
-        self._weighed(risk)
         self._quality = window.quality
         self._position_s = window.position_s
+        self._prompts = self._evidence.prompts_s > 0.0
+        if risk is None:
+            return
+        self._weighed(risk)
         self._net_speech_s = self._evidence.net_speech_s
         settled = self._line.is_settled(
             risk, windows=self._evidence.windows, net_speech_s=self._net_speech_s
         )
         self._state = State.FINAL if settled else State.PROVISIONAL
-        self._shadows.hear(window.window.samples, self._evidence.heard)
+        if self._evidence.windows > before:
+            self._shadows.hear(window.window.samples, self._evidence.heard)
 
     def _weighed(self, risk: Risk) -> None:
         self._risk = risk
@@ -191,7 +197,7 @@ class CallSession:
         if self._risk.level is not None:
             self._state = State.FINAL
         else:
-            self._net_speech_s = heard.net_speech_s
+            self._net_speech_s = max(0.0, heard.net_speech_s - self._evidence.prompts_s)
         return self._decide(since=since)
 
     def _deadline(self, window: HeardWindow, received_at: float) -> float:
@@ -218,6 +224,7 @@ class CallSession:
             net_speech=timedelta(seconds=self._net_speech_s),
             audio_quality=self._quality,
             several_voices=self._several_voices,
+            prompts=self._prompts,
             recommended_action=self._line.action_at(
                 self._risk.level, advisory=bool(self._risk.advisory_reasons)
             ),

@@ -103,6 +103,9 @@ class VoiceSettings(_Settings):
     shadow_models: tuple[str, ...] = Field(default=(), examples=[("ecapa-voxceleb",)])
     """Names of further installed voice models that are tried out beside it: enrolments store their voiceprints too, and
     those with an active calibration profile say in every decision what they would have said."""
+    prompts: Path | None = Field(default=None, examples=["/etc/shengdun/prompts"])
+    """Directory of recordings that the house itself plays into calls, announcements and hold messages, and of nothing
+    else: speech of a call that is one of them is left out. None means that there are none on the caller's leg."""
     workers: Annotated[int, Field(ge=1)] | None = Field(default=None, examples=[2])
     """Voiceprints computed at once; none means one for each core."""
 

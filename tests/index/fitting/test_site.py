@@ -21,6 +21,7 @@ from shengdun.index.fitting.site import (
     fit_site_profile,
     labelled_trials,
 )
+from shengdun.index.profile_seal import ProfileKeys
 from shengdun.index.scoring import Scorer
 
 
@@ -48,9 +49,10 @@ def test_a_site_is_centred_on_its_own_callers() -> None:
 def test_a_profile_and_its_file_score_alike(tmp_path: Path) -> None:
     """A site's profile comes back whole: same id, same strangers, bound to its base and its model, for its owner."""
     profile = fitted(site_calls(60)).profile
-    profile.save(tmp_path / "site.npz")
+    keys = ProfileKeys(path=tmp_path / "keys.json", may_make=True)
+    profile.save(tmp_path / "site.npz", keys)
     assert (tmp_path / "site.npz").stat().st_mode & 0o077 == 0
-    again = load(tmp_path / "site.npz")
+    again = load(tmp_path / "site.npz", keys)
     assert again.profile_id == profile.profile_id
     assert again.is_site
     assert again.based_on == base_profile().profile_id

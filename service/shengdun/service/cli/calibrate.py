@@ -15,11 +15,11 @@ from shengdun.index.fitting.gain import Gain, measure_gain
 from shengdun.index.fitting.labelled import fit_labelled_profile
 from shengdun.index.fitting.recordings import CallFolder, CallListener, HeardCalls, read_calls
 from shengdun.index.fitting.site import SiteFit, fit_site_profile
-from shengdun.index.profile_library import ProfileLibrary
 from shengdun.service.cli.measuring import Cache, Jobs, tell
 from shengdun.service.cli.output import note, say
 from shengdun.service.cli.places import Config, DataDir, settings_of
 from shengdun.service.errors import SettingsInvalid
+from shengdun.service.profile_places import profile_keys, profile_library
 
 app = typer.Typer()
 
@@ -64,7 +64,7 @@ def calibrate(
     """Make this site's calibration profile from its own calls; the callers needn't be known.
 
     The profile holds voiceprints of up to 1,500 of the callers, without names, by which levels are derived and drift is
-    noticed. Keep it as you keep voiceprints.
+    noticed; they are sealed with the master keys of the data directory, which the server needs to use the profile.
     """
     if not _NAME.fullmatch(name):
         raise SettingsInvalid(
@@ -73,6 +73,8 @@ def calibrate(
     settings = settings_of(config, data_dir)
     if output is not None:
         _require_writable(output)
+    keys = profile_keys(settings)
+    keys.check()
     folder = read_calls(calls, labels)
     for warning in folder.warnings:
         note(f"warning: {warning}")
@@ -99,9 +101,9 @@ def calibrate(
     for warning in fit.warnings:
         note(f"warning: {warning}")
     if output is not None:
-        fit.profile.save(output)
+        fit.profile.save(output, keys)
     else:
-        ProfileLibrary.of(settings.data_dir).keep(fit.profile)
+        profile_library(settings).keep(fit.profile)
     _report(fit)
     if base is not None:
         _report_gain(fit, measure_gain(fit, base))

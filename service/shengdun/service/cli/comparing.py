@@ -33,6 +33,7 @@ from shengdun.service.cli.measuring import (
 )
 from shengdun.service.cli.output import note, say
 from shengdun.service.cli.places import Config, DataDir, settings_of
+from shengdun.service.profile_places import profile_keys, profile_library
 
 _SECONDS: Final = (3.0, 10.0)
 _SIZE: Final = 100
@@ -105,11 +106,11 @@ def compare_models(
     for warning in recordings.warnings:
         note(f"warning: {warning}")
     acoustics = Acoustics.recorded(noise_and_rooms) if noise_and_rooms else Acoustics.made()
-    library = ProfileLibrary.of(settings.data_dir)
+    library, keys = profile_library(settings), profile_keys(settings)
     bench = _Bench(store, library, acoustics, EmbeddingCache(cache), limit_s=plan.limit_s)
     named = settings.voice.calibration_profile
     given = [*([named.expanduser()] if named else []), *(profile or ())]
-    contenders = bench.contenders(names, [load(one) for one in given])
+    contenders = bench.contenders(names, [load(one, keys) for one in given])
     measured = compare(recordings, plan, contenders, progress=tell)
     about = [f"Noises and rooms {acoustics.described}."]
     if output is None:

@@ -30,6 +30,7 @@ from shengdun.service.cli.measuring import (
 from shengdun.service.cli.output import note, say
 from shengdun.service.cli.places import Config, DataDir, settings_of
 from shengdun.service.lines import DEFAULT_LINE, Lines
+from shengdun.service.profile_places import profile_keys
 from shengdun.service.settings import Settings
 
 app = typer.Typer()
@@ -94,7 +95,9 @@ def evaluate_corpus(
         note(f"warning: {warning}")
     store = ModelStore(settings.models_directory)
     model = store.voice_model(settings.voice.model)
-    calibration = load(profile) if profile else default_profile(model.model_id)
+    calibration = (
+        load(profile, profile_keys(settings)) if profile else default_profile(model.model_id)
+    )
     calibration.require_model(model.model_id)
     acoustics = Acoustics.recorded(noise_and_rooms) if noise_and_rooms else Acoustics.made()
     embedder = Embedder(

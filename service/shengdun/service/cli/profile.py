@@ -19,6 +19,7 @@ from shengdun.index.profile_history import SHIPPED, ProfileHistory
 from shengdun.index.profile_library import ProfileLibrary
 from shengdun.service.cli.output import note, say, say_json, table
 from shengdun.service.cli.places import Config, DataDir, settings_of
+from shengdun.service.profile_places import profile_keys, profile_library
 from shengdun.service.settings import Settings
 
 app = typer.Typer()
@@ -48,7 +49,7 @@ class _Place:
     def profile(self, given: str) -> CalibrationProfile:
         """A profile by its id, installed or shipped, or by its file."""
         if given.endswith(".npz"):
-            return calibration.load(Path(given))
+            return calibration.load(Path(given), profile_keys(self.settings))
         return self.library.shipped(given, self.models) or self.library.get(given)
 
 
@@ -56,7 +57,7 @@ def _place(config: Path | None, data_dir: Path | None) -> _Place:
     settings = settings_of(config, data_dir)
     return _Place(
         settings=settings,
-        library=ProfileLibrary.of(settings.data_dir),
+        library=profile_library(settings),
         models=_installed(ModelStore(settings.models_directory)),
     )
 
@@ -169,6 +170,11 @@ def install(
     place = _place(config, data_dir)
     profile = place.library.install(file)
     say(f"installed {profile.profile_id} for {profile.model_id}")
+    if profile.is_site and calibration.needs_sealing(file, profile_keys(place.settings)):
+        note(
+            f"warning: {file} holds voiceprints of callers that are not sealed under the master key in use, as the "
+            f"library's copy is; delete it"
+        )
     if profile.model_id not in place.models:
         note(f"{profile.model_id} is not installed on this machine, so nothing can use it as yet")
 

@@ -71,6 +71,7 @@ class AudioFinding(Enum):
     SEVERAL_VOICES = "several_voices"
     WRONG_ENCODING = "wrong_encoding"
     QUIET = "quiet"
+    PROMPT = "prompt"
     UNKNOWN = "unknown"
 
 

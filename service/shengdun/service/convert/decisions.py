@@ -124,6 +124,8 @@ def _quality_of_call(decision: Decision) -> audio_pb2.AudioQuality:
     heard = bool(decision.audio_position)
     if decision.state is State.NOT_ENOUGH_SPEECH and heard and not message.findings:
         message.findings.append(audio_pb2.AUDIO_FINDING_TOO_LITTLE_SPEECH)
+    if decision.prompts:
+        message.findings.append(audio_pb2.AUDIO_FINDING_PROMPT)
     return message
 
 
