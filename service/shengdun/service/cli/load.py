@@ -1,0 +1,224 @@
+"""``shengdun load``."""
+
+import asyncio
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+from shengdun.service.cli.measuring import Seed, tell
+from shengdun.service.cli.output import complain, note, say
+from shengdun.service.cli.places import settings_of
+from shengdun.service.cli.target import Target, with_server
+from shengdun.service.load.figures import warnings
+from shengdun.service.load.job import Server
+from shengdun.service.load.lengths import parse_lengths
+from shengdun.service.load.report import Test, headline, write_report
+from shengdun.service.load.run import Order, Teller, run_load
+from shengdun.service.load.scenarios import Course, Scenario
+from shengdun.service.load.tally import Slice, Tally
+
+app = typer.Typer()
+
+INCOMPLETE: Final = 3
+CLIENT_LIMITED: Final = 4
+_INTERRUPTED: Final = 130
+_NEEDS_RATE: Final = (Scenario.SOAK, Scenario.BURST)
+_STEP_S: Final = 30.0
+_SOAK_S: Final = 1800.0
+_TOLD_EVERY_S: Final = 10.0
+_LAST_SECONDS: Final = 5
+
+
+@app.command(
+    epilog="Exit codes: 0 played to the end, whatever it measured; 1 it could not begin; 2 wrong usage; 3 incomplete: "
+    "the server went away, a client process died, or no call was made; 4 complete, but the client was the limit; "
+    "130 interrupted. With 3, 4 and 130 there is a report of what was measured.",
+)
+@with_server
+def load(
+    target: Target,
+    scenario: Annotated[
+        Scenario,
+        typer.Argument(
+            help="One call at a time; the highest rate within the budget; twice that; a long run; a step up and back; "
+            "whole recordings as fast as it goes."
+        ),
+    ],
+    *,
+    output: Annotated[
+        Path, typer.Option(metavar="DIR", help="Directory to write the report into.")
+    ] = Path("load-report"),
+    recordings: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Recordings of callers; else the demonstration's."),
+    ] = None,
+    rate: Annotated[
+        float | None,
+        typer.Option(
+            min=0.001,
+            help="Calls begun each second. soak and burst need it; rated begins its search there; overload searches "
+            "for the rated load if it isn't given.",
+        ),
+    ] = None,
+    calls: Annotated[int, typer.Option(min=0, help="Calls of single, recordings of offline.")] = 20,
+    duration: Annotated[
+        float | None,
+        typer.Option(min=1, help="Seconds that are measured of a run; 30, of soak 1800."),
+    ] = None,
+    warm_up: Annotated[
+        float | None,
+        typer.Option(
+            min=0, help="Seconds before that; else the mean length of a call, at most 30."
+        ),
+    ] = None,
+    call_length: Annotated[
+        str,
+        typer.Option(metavar="SECONDS", help="30 fixed, 20-40 uniform, exp:60 exponential."),
+    ] = "20-40",
+    chunk_ms: Annotated[int, typer.Option(min=10, max=10_000, help="Audio in one message.")] = 100,
+    budget_ms: Annotated[
+        int | None,
+        typer.Option(min=10, max=60_000, help="Ask for this budget; without it the line's."),
+    ] = None,
+    line: Annotated[str, typer.Option(help="Line of business; without it `default`.")] = "",
+    watchlist: Annotated[
+        list[str] | None,
+        typer.Option(metavar="WATCHLIST", help="Id of a watchlist to screen; may be repeated."),
+    ] = None,
+    burst_factor: Annotated[float, typer.Option(min=1, help="burst: times the rate.")] = 4.0,
+    burst_seconds: Annotated[float, typer.Option(min=1, help="burst: how long.")] = 10.0,
+    precision: Annotated[
+        float, typer.Option(min=1.01, help="rated: factor between kept and not kept.")
+    ] = 1.1,
+    most_rate: Annotated[float, typer.Option(min=0.1, help="rated: where it ends.")] = 256.0,
+    processes: Annotated[int, typer.Option(min=1, max=256, help="Client processes.")] = 1,
+    connections: Annotated[
+        int, typer.Option(min=1, max=256, help="Connections of each process.")
+    ] = 4,
+    concurrency: Annotated[
+        int, typer.Option(min=1, help="offline: recordings of each process at once.")
+    ] = 4,
+    late_ms: Annotated[
+        float, typer.Option(min=1, help="A chunk sent later than planned by more is late.")
+    ] = 20.0,
+    grace: Annotated[
+        float, typer.Option(min=0, help="Seconds that calls may run on after a run.")
+    ] = 15.0,
+    seed: Seed = 1,
+) -> int:
+    """Play calls to a server at the pace of speech, and measure what comes back.
+
+    Calls are recordings through a telephone codec and arrive at random. Latency counts from the planned time of the
+    chunk that completed a window, so that nothing that waits is left out. Writes report.md, report.json and plots.
+    """
+    if rate is None and scenario in _NEEDS_RATE:
+        raise typer.BadParameter(f"{scenario.value} needs --rate; rated finds the highest")
+    try:
+        lengths = parse_lengths(call_length)
+    except ValueError as error:
+        raise typer.BadParameter(f"--call-length: {error}") from None
+    order = Order(
+        scenario=scenario,
+        server=_server(target),
+        recordings=recordings,
+        models=settings_of(None, None).models_directory,
+        line=line,
+        watchlist_ids=tuple(watchlist or ()),
+        budget_s=None if budget_ms is None else budget_ms / 1000,
+        chunk_s=chunk_ms / 1000,
+        late_s=late_ms / 1000,
+        grace_s=grace,
+        lengths=lengths,
+        course=Course(
+            calls=calls,
+            rate_per_s=rate,
+            duration_s=duration or (_SOAK_S if scenario is Scenario.SOAK else _STEP_S),
+            warm_up_s=min(30.0, lengths.mean_s) if warm_up is None else warm_up,
+            precision=precision,
+            most_rate_per_s=most_rate,
+            burst_factor=burst_factor,
+            burst_s=burst_seconds,
+        ),
+        seed=seed,
+        processes=processes,
+        connections=connections,
+        at_once=concurrency,
+    )
+    test, was_stopped = asyncio.run(_until_told(order))
+    report = write_report(test, output)
+    return _conclude(test, report, was_stopped=was_stopped)
+
+
+def _server(target: Target) -> Server:
+    files = (target.ca_certificate, target.client_certificate, target.client_key)
+    ca_certificate, client_certificate, client_key = (
+        None if file is None else str(file.absolute()) for file in files
+    )
+    return Server(
+        address=target.server,
+        token=target.token,
+        ca_certificate=ca_certificate,
+        client_certificate=client_certificate,
+        client_key=client_key,
+    )
+
+
+async def _until_told(order: Order) -> tuple[Test, bool]:
+    """A test that is told to stop, by SIGTERM as by SIGINT, still gives what it measured."""
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for told in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(told, stopping.set)
+    teller = Teller(note=note, stage=tell, progress=_Progress().tell)
+    return await run_load(order, stopping=stopping, teller=teller), stopping.is_set()
+
+
+def _conclude(test: Test, report: Path, *, was_stopped: bool) -> int:
+    for warning in warnings(test.steps):
+        note(f"warning: {warning}")
+    for step in test.steps:
+        for kind, message in step.played.tally.examples.items():
+            failed = sum(one.failed[kind] for one in step.played.tally.slices.values())
+            note(f"{step.name}: {failed} calls ended with {kind}: {message}")
+    for sentence in headline(test):
+        say(sentence)
+    say(f"report: {report}")
+    if was_stopped:
+        return _INTERRUPTED
+    if test.problem:
+        complain(test.problem)
+        return INCOMPLETE
+    return CLIENT_LIMITED if any(step.client_limits for step in test.steps) else 0
+
+
+class _Progress:
+    """One line that is written over in a terminal, and again and again elsewhere."""
+
+    def __init__(self) -> None:
+        self._told_at = 0.0
+
+    def tell(self, tally: Tally, played_s: float, planned_s: float, live: int) -> None:
+        on_terminal = sys.stderr.isatty()
+        now = time.monotonic()
+        if not on_terminal and now - self._told_at < _TOLD_EVERY_S:
+            return
+        self._told_at = now
+        # The last second is still being counted.
+        lately = tally.between(played_s - _LAST_SECONDS - 1, played_s - 1)
+        line = (
+            f"{played_s:.0f} of {planned_s:.0f} s: {live} calls, "
+            f"{lately.windows / _LAST_SECONDS:.1f} windows/s{_latency(lately)}, {tally.failures} failed"
+        )
+        print(f"\r{line}\033[K" if on_terminal else line, end="" if on_terminal else "\n",
+              file=sys.stderr, flush=True)  # fmt: skip
+
+
+def _latency(lately: Slice) -> str:
+    p50_s, p99_s = lately.complete.percentile_s(50), lately.complete.percentile_s(99)
+    if p50_s is None or p99_s is None:
+        return ""
+    return f", p50 {1000 * p50_s:.0f} ms, p99 {1000 * p99_s:.0f} ms"
