@@ -13,10 +13,10 @@ from shengdun.service.cli.measuring import Seed, tell
 from shengdun.service.cli.output import complain, note, say
 from shengdun.service.cli.places import settings_of
 from shengdun.service.cli.target import Target, with_server
-from shengdun.service.load.figures import warnings
+from shengdun.service.load.figures import decisive, warnings
 from shengdun.service.load.job import Server
 from shengdun.service.load.lengths import parse_lengths
-from shengdun.service.load.report import Test, headline, write_report
+from shengdun.service.load.report import LoadTest, headline, write_report
 from shengdun.service.load.run import Order, Teller, run_load
 from shengdun.service.load.scenarios import Course, Scenario
 from shengdun.service.load.tally import Slice, Tally
@@ -167,7 +167,7 @@ def _server(target: Target) -> Server:
     )
 
 
-async def _until_told(order: Order) -> tuple[Test, bool]:
+async def _until_told(order: Order) -> tuple[LoadTest, bool]:
     """A test that is told to stop, by SIGTERM as by SIGINT, still gives what it measured."""
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -177,7 +177,7 @@ async def _until_told(order: Order) -> tuple[Test, bool]:
     return await run_load(order, stopping=stopping, teller=teller), stopping.is_set()
 
 
-def _conclude(test: Test, report: Path, *, was_stopped: bool) -> int:
+def _conclude(test: LoadTest, report: Path, *, was_stopped: bool) -> int:
     for warning in warnings(test.steps):
         note(f"warning: {warning}")
     for step in test.steps:
@@ -192,7 +192,8 @@ def _conclude(test: Test, report: Path, *, was_stopped: bool) -> int:
     if test.problem:
         complain(test.problem)
         return INCOMPLETE
-    return CLIENT_LIMITED if any(step.client_limits for step in test.steps) else 0
+    decided_by = decisive(test.steps, searched=test.scenario == Scenario.RATED.value)
+    return CLIENT_LIMITED if decided_by is not None and decided_by.client_limits else 0
 
 
 class _Progress:

@@ -8,7 +8,7 @@ from typing import Any, Final
 from shengdun.service.client import PartialReason
 from shengdun.service.load.crew import End, Played
 from shengdun.service.load.histogram import Histogram
-from shengdun.service.load.tally import SHED, Slice
+from shengdun.service.load.tally import Slice
 
 IN_TIME: Final = 0.99
 """The share of windows to be answered in time: p99 within the budget, what has no full answer counted as late."""
@@ -182,9 +182,11 @@ def recovery_s(step: Step, after_s: float, *, steady_s: int = 5) -> float | None
     return None
 
 
-def shed_kinds(failed: dict[str, int]) -> dict[str, int]:
-    """Of the failures by kind, those by which a server refuses what it can't do in time."""
-    return {kind: number for kind, number in failed.items() if kind.partition("/")[0] == SHED}
+def decisive(steps: Sequence[Step], *, searched: bool) -> Step | None:
+    """The run that the outcome rests on: of a search the lowest rate that failed, otherwise the last run."""
+    failed = [step for step in steps if searched and not step.passed]
+    lowest = min(failed, key=lambda step: step.played.plan.rate_per_s, default=None)
+    return lowest or (steps[-1] if steps else None)
 
 
 def warnings(steps: Sequence[Step]) -> list[str]:

@@ -5,6 +5,7 @@ import math
 import time
 from dataclasses import dataclass
 from datetime import timedelta
+from mmap import mmap
 from typing import Final
 
 from shengdun.service.client import (
@@ -30,11 +31,11 @@ class Stage:
 
     Attributes:
         job: what the process was told.
-        audio: the reel.
+        audio: the bytes of the reel.
     """
 
     job: Job
-    audio: memoryview
+    audio: mmap
 
 
 class Player:
@@ -51,7 +52,7 @@ class Player:
         self._call = call
         self._tally = tally
         self._clip = stage.job.clips[call.clip]
-        self._audio = stage.audio[self._clip.start : self._clip.start + self._clip.size]
+        self._audio = stage.audio
         self._began_at = stage.job.began_at + call.start_s
         self._call_id = f"{stage.job.run_id}-{call.number}"
         self._chunks = max(1, round(call.length_s / self._rules.chunk_s))
@@ -121,7 +122,8 @@ class Player:
         chunk = b""
         while len(chunk) < size:
             at = (start + len(chunk)) % self._clip.size
-            chunk += self._audio[at : at + size - len(chunk)]
+            end = min(at + size - len(chunk), self._clip.size)
+            chunk += self._audio[self._clip.start + at : self._clip.start + end]
         return chunk
 
     def _heard(self, decision: Decision, now: float) -> None:

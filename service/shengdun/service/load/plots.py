@@ -99,8 +99,15 @@ def _axes_of(chart: Chart, lines: Mapping[str, Points]) -> tuple[_Axis, _Axis]:
     ys += [chart.limit[1]] if chart.limit else []
     low, high = (min(ys) / 1.5, max(ys) * 1.5) if chart.logarithmic else (0.0, max(ys) * 1.05)
     return (
-        _Axis(low=min(0.0, *xs), high=max(xs) or 1.0, length=_ACROSS, logarithmic=False),
-        _Axis(low=low, high=high or 1.0, length=_UP, logarithmic=chart.logarithmic),
+        _axis(min(0.0, *xs), max(xs), length=_ACROSS, logarithmic=False),
+        _axis(low, high, length=_UP, logarithmic=chart.logarithmic),
+    )
+
+
+def _axis(low: float, high: float, *, length: float, logarithmic: bool) -> _Axis:
+    # Where all values are the same, they still need an axis to stand on.
+    return _Axis(
+        low=low, high=high if high > low else low + 1.0, length=length, logarithmic=logarithmic
     )
 
 

@@ -1,8 +1,7 @@
 """What callers say: recordings as a telephone sends them, encoded once into one file that all processes map."""
 
 import mmap
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -63,15 +62,10 @@ class Reel:
     source: str
 
 
-@contextmanager
-def mapped(file: Path) -> Iterator[memoryview]:
+def mapped(file: Path) -> mmap.mmap:
     """The bytes of a reel, shared by all processes that map it."""
-    with (
-        file.open("rb") as opened,
-        mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as content,
-        memoryview(content) as view,
-    ):
-        yield view
+    with file.open("rb") as opened:
+        return mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ)
 
 
 def record_reel(

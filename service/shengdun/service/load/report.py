@@ -22,7 +22,7 @@ _CAPTIONS: Final = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Test:
+class LoadTest:
     """A load test after it was made, to its end or not.
 
     Attributes:
@@ -44,7 +44,7 @@ class Test:
     problem: str = ""
 
 
-def write_report(test: Test, directory: Path) -> Path:
+def write_report(test: LoadTest, directory: Path) -> Path:
     """Write ``report.md``, ``report.json`` and the pictures; gives the Markdown file.
 
     Raises:
@@ -62,7 +62,7 @@ def write_report(test: Test, directory: Path) -> Path:
     return report
 
 
-def as_json(test: Test) -> dict[str, Any]:
+def as_json(test: LoadTest) -> dict[str, Any]:
     """The report for programs: latencies in milliseconds, histograms in microseconds, shares of 1."""
     return {
         "format": FORMAT,
@@ -89,7 +89,7 @@ def as_json(test: Test) -> dict[str, Any]:
     }
 
 
-def markdown(test: Test) -> Iterator[str]:
+def markdown(test: LoadTest) -> Iterator[str]:
     """The report for people, line by line, without the pictures."""
     yield f"# Load test: {test.scenario}"
     yield ""
@@ -113,7 +113,7 @@ def markdown(test: Test) -> Iterator[str]:
         yield f"- {name.replace('_', ' ')}: {_told(value)}"
 
 
-def headline(test: Test) -> Iterator[str]:
+def headline(test: LoadTest) -> Iterator[str]:
     """The outcome in a line or two."""
     if test.scenario == "rated":
         yield (
@@ -140,7 +140,7 @@ def headline(test: Test) -> Iterator[str]:
         )
 
 
-def _recovery(test: Test) -> float | None:
+def _recovery(test: LoadTest) -> float | None:
     if test.burst_until_s is None or not test.steps:
         return None
     return recovery_s(test.steps[-1], test.burst_until_s)

@@ -14,7 +14,7 @@ from shengdun.service.load.job import Rules, Server
 from shengdun.service.load.lengths import CallLengths
 from shengdun.service.load.plan import Draw
 from shengdun.service.load.reel import record_reel
-from shengdun.service.load.report import Test
+from shengdun.service.load.report import LoadTest
 from shengdun.service.load.scenarios import Course, Director, Scenario
 from shengdun.service.load.surroundings import surroundings
 from shengdun.service.load.tally import Tally
@@ -93,7 +93,7 @@ class Teller:
     progress: Callable[[Tally, float, float, int], None]
 
 
-async def run_load(order: Order, *, stopping: asyncio.Event, teller: Teller) -> Test:
+async def run_load(order: Order, *, stopping: asyncio.Event, teller: Teller) -> LoadTest:
     """Make a load test; whatever happens once it has begun, what was measured is given.
 
     Args:
@@ -134,7 +134,7 @@ async def run_load(order: Order, *, stopping: asyncio.Event, teller: Teller) -> 
         )
         problem = await _played(director, order.scenario)
     source = f"{len(reel.recordings)} of {reel.source}"
-    return Test(
+    return LoadTest(
         scenario=order.scenario.value,
         configuration=order.configuration
         | {"budget_s": budget_s, "recordings": source, "left_out": len(reel.left_out)},

@@ -153,9 +153,6 @@ class Director:
                 passed = rate_per_s
             else:
                 failed = rate_per_s
-            if step.client_limits:
-                self.note("the client is the limit; the search ends here")
-                break
             following = self._next(passed, failed)
             if following is None:
                 break

@@ -3,6 +3,7 @@
 import ipaddress
 import os
 import socket
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -92,11 +93,13 @@ def _listening(port: int) -> set[str]:
 
 
 def _sockets(pid: int) -> set[str]:
-    try:
-        return {str(link.readlink()) for link in (_PROC / str(pid) / "fd").iterdir()}
-    except OSError:
-        # It has ended, or is another user's.
-        return set()
+    found = set()
+    # The process may have ended or be another user's, and what it has open may be closed meanwhile.
+    with suppress(OSError):
+        for link in (_PROC / str(pid) / "fd").iterdir():
+            with suppress(OSError):
+                found.add(str(link.readlink()))
+    return found
 
 
 def _usage(pid: int) -> tuple[int, float] | None:

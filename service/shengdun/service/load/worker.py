@@ -9,7 +9,7 @@ import os
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import AsyncExitStack, ExitStack
+from contextlib import AsyncExitStack
 from itertools import cycle
 from pathlib import Path
 from typing import Final
@@ -45,8 +45,7 @@ class Worker:
         """Play all calls, until the plan's end and its grace, or until told to stop."""
         last_s = self._job.began_at + self._job.duration_s + self._job.rules.grace_s
         telling = asyncio.create_task(self._tell())
-        with ExitStack() as files:
-            audio = files.enter_context(mapped(Path(self._job.reel)))
+        with mapped(Path(self._job.reel)) as audio:
             playing = asyncio.create_task(self._play(Stage(job=self._job, audio=audio)))
             await asyncio.wait(
                 {playing, told_to_stop},

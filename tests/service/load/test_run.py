@@ -1,0 +1,266 @@
+"""Whole load tests against real servers, by real client processes."""
+
+import asyncio
+import json
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fixtures.command_line import Served, assert_one_error_line, serving
+from fixtures.server import MakeSettings
+from shengdun.fingerprint.voice.demo_recordings import DemoRecording
+from shengdun.service.client import ClientError
+from shengdun.service.load.crew import End
+from shengdun.service.load.job import Server as Target
+from shengdun.service.load.lengths import parse_lengths
+from shengdun.service.load.report import LoadTest, write_report
+from shengdun.service.load.run import Order, Teller, run_load
+from shengdun.service.load.scenarios import Course, Scenario
+from shengdun.service.load.tally import Tally
+from shengdun.service.server import Server
+
+COURSE = Course(
+    calls=1,
+    rate_per_s=2.0,
+    duration_s=3.0,
+    warm_up_s=0.0,
+    precision=1.1,
+    most_rate_per_s=2.0,
+    burst_factor=3.0,
+    burst_s=1.0,
+)
+Ordered = Callable[..., Order]
+
+
+@pytest.fixture
+def folder(tmp_path: Path, recordings: list[DemoRecording]) -> Path:
+    """A folder of two recordings of 8 to 20 s."""
+    folder = tmp_path / "recordings"
+    folder.mkdir()
+    fitting = [one for one in recordings if 8 < one.duration_s < 20]
+    for one in fitting[:2]:
+        (folder / f"{one.key.replace('/', '-')}.wav").write_bytes(one.read())
+    return folder
+
+
+@pytest.fixture
+def ordered(folder: Path, models_dir: Path) -> Ordered:
+    """Makes the order of a short test: ``ordered(address, Scenario.SOAK, seed=2)``."""
+
+    def make(address: str, scenario: Scenario, **changes: Any) -> Order:  # noqa: ANN401
+        order = Order(
+            scenario=scenario,
+            server=Target(address=address),
+            recordings=folder,
+            models=models_dir,
+            line="",
+            watchlist_ids=(),
+            budget_s=None,
+            chunk_s=0.1,
+            late_s=0.02,
+            grace_s=20.0,
+            lengths=parse_lengths("6"),
+            course=COURSE,
+            seed=1,
+            processes=1,
+            connections=1,
+            at_once=2,
+        )
+        return replace(order, **changes)
+
+    return make
+
+
+async def run(
+    order: Order,
+    *,
+    stopping: asyncio.Event | None = None,
+    progress: Callable[[Tally, float, float, int], None] = lambda *_: None,
+) -> LoadTest:
+    teller = Teller(note=lambda _: None, stage=lambda *_: None, progress=progress)
+    return await run_load(order, stopping=stopping or asyncio.Event(), teller=teller)
+
+
+def report_of(test: LoadTest, directory: Path) -> tuple[str, dict[str, Any]]:
+    """The report of a test: the Markdown, and the JSON."""
+    markdown = write_report(test, directory).read_text(encoding="utf-8")
+    return markdown, json.loads((directory / "report.json").read_text(encoding="utf-8"))
+
+
+def test_single_calls_are_measured_and_told(served: Served, folder: Path, tmp_path: Path) -> None:
+    """The command plays a call, exits 0 (or 4 on a busy machine), and writes figures, plots and how it was made."""
+    output = tmp_path / "report"
+    result = served.run(
+        *("load", "single", "--calls", "1", "--call-length", "5", "--recordings", folder),
+        *("--output", output),
+    )
+    assert result.returncode in {0, 4}, result.stderr
+    assert "1 of 1" not in result.stdout
+    assert re.search(r"of \d+ s: \d+ calls", result.stderr)
+    report = json.loads((output / "report.json").read_text(encoding="utf-8"))
+    (step,) = report["steps"]
+    assert (step["calls"]["begun"], step["calls"]["ended"]) == (1, 1)
+    assert step["client"]["chunks"] == 50
+    assert step["decisions"]["lost"] == step["decisions"]["unconcluded_calls"] == 0
+    assert step["latency_ms"]["complete"]["count"] >= 1
+    assert step["latency_ms"]["complete"]["p50"] >= step["latency_ms"]["served"]["p50"] * 0.99
+    assert step["server"]["memory_mb_most"] > 50
+    assert (report["configuration"]["seed"], report["client"]["version"]) == (1, "0.1.0")
+    assert report["server"]["model_id"].startswith("campplus")
+    markdown = (output / "report.md").read_text(encoding="utf-8")
+    pictures = re.findall(r"!\[.*?\]\((.*?)\)", markdown)
+    assert {"latency-over-time.svg", "net-speech.svg"} <= set(pictures)
+    assert all((output / picture).read_text().startswith("<svg") for picture in pictures)
+    assert str(tmp_path) not in markdown + json.dumps(report)
+
+
+def test_a_wrong_target_is_one_line(folder: Path, served: Served, tmp_path: Path) -> None:
+    """Nobody listens there: the command says so, exits 1 and writes no report."""
+    output = tmp_path / "report"
+    result = served.run(
+        *("load", "single", "--target", "127.0.0.1:1", "--recordings", folder, "--output", output)
+    )
+    assert result.returncode == 1
+    assert_one_error_line(result, "no server answers at 127.0.0.1:1")
+    assert not output.exists()
+
+
+def test_no_calls_are_no_success(served: Served, folder: Path, tmp_path: Path) -> None:
+    """A plan without calls ends with exit code 3, a message, and a report that says so."""
+    output = tmp_path / "report"
+    result = served.run(
+        *("load", "single", "--calls", "0", "--recordings", folder, "--output", output)
+    )
+    assert result.returncode == 3
+    assert "error: no call was made" in result.stderr
+    assert "no call was planned" in (output / "report.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("soak",), "soak needs --rate"),
+        (("single", "--call-length", "soon"), "is no length of calls"),
+        (("single", "--line", "elsewhere"), "no line 'elsewhere'"),
+        (("single", "--recordings", "nowhere"), "nowhere is no folder"),
+    ],
+)
+def test_what_can_not_be_played_is_said(
+    served: Served, arguments: tuple[str, ...], said: str
+) -> None:
+    """Wrong usage and things that aren't there are one line each."""
+    result = served.run("load", *arguments)
+    assert result.returncode in {1, 2}
+    assert_one_error_line(result, said)
+
+
+async def test_the_plan_is_the_same_for_the_same_seed(
+    served: Served, ordered: Ordered, tmp_path: Path
+) -> None:
+    """Two runs of one seed, of one and of two processes, make the same calls and hear the same windows."""
+    order = ordered(served.address, Scenario.SOAK, grace_s=60.0)
+    first, second = await run(order), await run(replace(order, processes=2))
+    (one,), (other,) = first.steps, second.steps
+    assert one.played.plan == other.played.plan
+    assert len(other.played.cpu_shares) == 2
+    begun = [step.played.tally.between(0, float("inf")).begun for step in (one, other)]
+    assert begun == [len(one.played.plan.calls)] * 2
+    assert report_of(first, tmp_path / "a")[1]["steps"][0]["plan_id"] == one.played.plan.plan_id
+
+
+async def test_a_server_that_dies_leaves_a_report(
+    ordered: Ordered, models_dir: Path, tmp_path: Path
+) -> None:
+    """What was measured until then is told, and how the calls ended, by status."""
+    where = ("--data-dir", tmp_path / "data", "--models-dir", models_dir, "--port", "0")
+    with serving(*where) as (address, server):
+
+        def kill_once_heard(tally: Tally, *_: float) -> None:
+            if any(part.decisions for part in tally.slices.values()):
+                server.kill()
+
+        course = replace(COURSE, duration_s=60.0)
+        order = ordered(address, Scenario.SOAK, course=course, lengths=parse_lengths("30"))
+        test = await run(order, progress=kill_once_heard)
+    (step,) = test.steps
+    assert step.played.end is End.SERVER_GONE
+    markdown, report = report_of(test, tmp_path / "report")
+    assert "could not be reached" in report["problem"]
+    assert set(report["steps"][0]["calls"]["failed"]) == {"UNAVAILABLE"}
+    assert report["steps"][0]["decisions"]["all"] >= 1
+    assert "calls ended with `UNAVAILABLE`" in markdown
+    assert not step.passed
+
+
+async def test_an_interrupted_run_leaves_a_report(
+    served: Served, ordered: Ordered, tmp_path: Path
+) -> None:
+    """Told to stop, it gives the calls up, counts them, and tells what was measured."""
+    stopping = asyncio.Event()
+
+    def stop_once_heard(tally: Tally, *_: float) -> None:
+        if any(part.decisions for part in tally.slices.values()):
+            stopping.set()
+
+    course = replace(COURSE, duration_s=60.0)
+    order = ordered(
+        served.address, Scenario.SOAK, course=course, lengths=parse_lengths("40"), processes=2
+    )
+    test = await run(order, stopping=stopping, progress=stop_once_heard)
+    _, report = report_of(test, tmp_path)
+    assert report["problem"].startswith("interrupted")
+    calls = report["steps"][0]["calls"]
+    assert calls["failed"] == {"HUNG_UP_BY_CLIENT": calls["begun"]}
+    assert 0 < calls["begun"] < calls["planned"]
+
+
+async def test_refused_calls_are_counted_as_shed(
+    make_settings: MakeSettings, ordered: Ordered, tmp_path: Path
+) -> None:
+    """A server that may hold one call refuses the others: shed by status and reason, with the time to the refusal."""
+    async with Server(make_settings({"server.max_calls": 1})) as server:
+        test = await run(ordered(server.address, Scenario.BURST))
+    markdown, report = report_of(test, tmp_path / "report")
+    calls = report["steps"][0]["calls"]
+    assert set(calls["failed"]) == {"RESOURCE_EXHAUSTED/OVERLOADED"}
+    assert calls["shed_share"] == calls["failed"]["RESOURCE_EXHAUSTED/OVERLOADED"] / calls["begun"]
+    assert calls["failed_share"] == 0
+    latency = report["steps"][0]["latency_ms"]
+    assert latency["refused"]["count"] == sum(calls["failed"].values())
+    assert "server.max_calls" in markdown
+    assert not test.steps[0].passed
+
+
+async def test_recordings_are_screened_whole(
+    served: Served, ordered: Ordered, tmp_path: Path
+) -> None:
+    """Offline, each recording is one answer; the report tells how many times faster than speech."""
+    course = replace(COURSE, calls=3, duration_s=60.0)
+    test = await run(ordered(served.address, Scenario.OFFLINE, course=course))
+    markdown, report = report_of(test, tmp_path / "report")
+    (step,) = report["steps"]
+    assert (step["calls"]["begun"], step["calls"]["ended"]) == (3, 3)
+    assert step["calls"]["recorded_audio_s"] > 24
+    assert "times as fast as speech" in markdown
+    assert report["problem"] == ""
+
+
+async def test_a_search_ends_at_the_greatest_rate(served: Served, ordered: Ordered) -> None:
+    """The search records each step, and never goes above the greatest rate."""
+    test = await run(ordered(served.address, Scenario.RATED))
+    rates = [step.played.plan.rate_per_s for step in test.steps]
+    assert rates[0] == 2.0
+    assert max(rates) <= COURSE.most_rate_per_s
+    passed = [step.played.plan.rate_per_s for step in test.steps if step.passed]
+    assert test.rated_per_s == max(passed, default=None)
+
+
+async def test_a_line_that_is_not_there_is_refused(served: Served, ordered: Ordered) -> None:
+    """Nothing is played to a server that refuses whom we are or what we ask for."""
+    gone = ordered("127.0.0.1:1", Scenario.SINGLE)
+    with pytest.raises(ClientError, match="no server answers"):
+        await run(gone)
