@@ -2,8 +2,11 @@
 
 import asyncio
 import json
+import os
 import re
+import signal
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +16,7 @@ import pytest
 from fixtures.command_line import Served, assert_one_error_line, serving
 from fixtures.server import MakeSettings
 from shengdun.fingerprint.voice.demo_recordings import DemoRecording
+from shengdun.service.access import Role, TokenFile
 from shengdun.service.client import ClientError
 from shengdun.service.load.crew import End
 from shengdun.service.load.job import Server as Target
@@ -99,7 +103,6 @@ def test_single_calls_are_measured_and_told(served: Served, folder: Path, tmp_pa
         *("--output", output),
     )
     assert result.returncode in {0, 4}, result.stderr
-    assert "1 of 1" not in result.stdout
     assert re.search(r"of \d+ s: \d+ calls", result.stderr)
     report = json.loads((output / "report.json").read_text(encoding="utf-8"))
     (step,) = report["steps"]
@@ -218,6 +221,38 @@ async def test_an_interrupted_run_leaves_a_report(
     assert 0 < calls["begun"] < calls["planned"]
 
 
+def client_processes() -> list[int]:
+    """The workers that this process started."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        with suppress(OSError):
+            words = (entry / "cmdline").read_bytes().split(b"\0")
+            parent = (entry / "stat").read_text().rpartition(")")[2].split()[1]
+            if b"shengdun.service.load.worker" in words and int(parent) == os.getpid():
+                found.append(int(entry.name))
+    return found
+
+
+async def test_a_client_process_that_dies_is_told(
+    served: Served, ordered: Ordered, tmp_path: Path
+) -> None:
+    """The others go on; the report says that one died, and that not all planned calls were made."""
+    killed: list[int] = []
+
+    def kill_one_once_heard(tally: Tally, *_: float) -> None:
+        if not killed and any(part.decisions for part in tally.slices.values()):
+            killed.append(client_processes()[0])
+            os.kill(killed[0], signal.SIGKILL)
+
+    course = replace(COURSE, duration_s=8.0)
+    order = ordered(served.address, Scenario.SOAK, course=course, processes=2)
+    test = await run(order, progress=kill_one_once_heard)
+    _, report = report_of(test, tmp_path)
+    assert "a client process died" in report["problem"]
+    calls = report["steps"][0]["calls"]
+    assert 0 < calls["ended"] < calls["planned"]
+
+
 async def test_refused_calls_are_counted_as_shed(
     make_settings: MakeSettings, ordered: Ordered, tmp_path: Path
 ) -> None:
@@ -259,8 +294,29 @@ async def test_a_search_ends_at_the_greatest_rate(served: Served, ordered: Order
     assert test.rated_per_s == max(passed, default=None)
 
 
-async def test_a_line_that_is_not_there_is_refused(served: Served, ordered: Ordered) -> None:
-    """Nothing is played to a server that refuses whom we are or what we ask for."""
-    gone = ordered("127.0.0.1:1", Scenario.SINGLE)
-    with pytest.raises(ClientError, match="no server answers"):
-        await run(gone)
+async def test_a_server_that_asks_for_a_token_is_not_played_to_without(
+    make_settings: MakeSettings, ordered: Ordered, tmp_path: Path
+) -> None:
+    """A server that doesn't take us is noticed before anything is planned; the token is in no report."""
+    settings = make_settings({"access.required": True})
+    token = TokenFile(settings.tokens_file).issue("load-test", [Role.TELEPHONY])
+    async with Server(settings) as server:
+        order = ordered(server.address, Scenario.SINGLE)
+        with pytest.raises(ClientError) as raised:
+            await run(order)
+        test = await run(replace(order, server=replace(order.server, token=token)))
+    assert raised.value.reason == "UNAUTHENTICATED"
+    assert test.steps[0].played.tally.failures == 0
+    markdown, report = report_of(test, tmp_path / "report")
+    assert token not in markdown + json.dumps(report)
+
+
+async def test_what_is_not_answered_in_the_grace_is_told_apart(
+    served: Served, ordered: Ordered
+) -> None:
+    """Without any grace, calls that end with the plan have no time for their answer, and are counted as such."""
+    course = replace(COURSE, duration_s=2.0, rate_per_s=6.0)
+    test = await run(ordered(served.address, Scenario.SOAK, course=course, grace_s=0.0))
+    whole = test.steps[0].played.tally.between(0, float("inf"))
+    assert set(whole.failed) == {"NOT_ENDED_BY_SERVER"}
+    assert test.steps[0].played.end is End.PLANNED

@@ -90,7 +90,7 @@ def load(
         typer.Option(metavar="WATCHLIST", help="Id of a watchlist to screen; may be repeated."),
     ] = None,
     burst_factor: Annotated[float, typer.Option(min=1, help="burst: times the rate.")] = 4.0,
-    burst_seconds: Annotated[float, typer.Option(min=1, help="burst: how long.")] = 10.0,
+    burst_seconds: Annotated[float, typer.Option(min=1, help="burst: how long.")] = 20.0,
     precision: Annotated[
         float, typer.Option(min=1.01, help="rated: factor between kept and not kept.")
     ] = 1.1,

@@ -230,7 +230,7 @@ class _Run:
             self._notice(part)
             self.tally.add(part)
         worker.live = 0
-        if await worker.process.wait() != 0:
+        if await worker.process.wait() != 0 and self.end is End.PLANNED:
             self.end = End.WORKER_DIED
 
     def _notice(self, part: Tally) -> None:

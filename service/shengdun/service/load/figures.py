@@ -68,12 +68,14 @@ class Step:
         late = whole.late - whole.held
         if whole.sent and late / whole.sent > _MOST_LATE:
             found.append(
-                f"{late / whole.sent:.1%} of the chunks were sent late, though the server had taken those before"
+                f"{late / whole.sent:.1%} of the chunks were sent late, though the server had taken those before; "
+                "give the client cores of its own, or more --processes"
             )
         busy = [share for share in self.played.cpu_shares if share > _MOST_CPU]
         if busy:
             found.append(
-                f"{len(busy)} of {len(self.played.cpu_shares)} client processes used a whole core"
+                f"{len(busy)} of {len(self.played.cpu_shares)} client processes used a whole core; "
+                "give more --processes"
             )
         return tuple(found)
 

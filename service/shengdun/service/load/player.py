@@ -20,7 +20,14 @@ from shengdun.service.client import (
 )
 from shengdun.service.load.job import Job
 from shengdun.service.load.plan import PlannedCall
-from shengdun.service.load.tally import CLIENT_DEFECT, HUNG_UP, NET_SPEECH_STEP_S, Slice, Tally
+from shengdun.service.load.tally import (
+    CLIENT_DEFECT,
+    GIVEN_UP,
+    HUNG_UP,
+    NET_SPEECH_STEP_S,
+    Slice,
+    Tally,
+)
 
 _ROUNDING_S: Final = 1e-6
 
@@ -70,8 +77,10 @@ class Player:
             await self._converse(client)
         except ClientError as error:
             self._refused(error)
-        except asyncio.CancelledError:
-            self._tally.fail(self._second, HUNG_UP, "", "the client gave the call up")
+        except asyncio.CancelledError as error:
+            # Whoever cancels says why, by the status that the call is to be counted with.
+            status = str(error) if str(error) in GIVEN_UP else HUNG_UP
+            self._tally.fail(self._second, status, "", GIVEN_UP[status])
             raise
         except Exception as error:  # noqa: BLE001 - a call that isn't counted would make the figures better
             self._tally.fail(self._second, CLIENT_DEFECT, type(error).__name__, str(error))

@@ -128,7 +128,9 @@ def headline(test: LoadTest) -> Iterator[str]:
             if seconds is None
             else f"p99 was in the budget again {seconds:.0f} s after the burst."
         )
-    if test.steps:
+    if test.scenario == "offline":
+        yield from _offline(test.steps)
+    elif test.steps:
         last = summary(test.steps[-1])
         calls, decisions = last["calls"], last["decisions"]
         complete = last["latency_ms"].get("complete", {})
@@ -137,6 +139,16 @@ def headline(test: LoadTest) -> Iterator[str]:
             f"{_percent(calls['shed_share'])} shed, {_percent(calls['failed_share'])} failed otherwise; "
             f"p50 {_ms(complete.get('p50'))}, p99 {_ms(complete.get('p99'))} of {complete.get('count', 0)} decisions, "
             f"{_percent(decisions['in_time_share'])} in time."
+        )
+
+
+def _offline(steps: Sequence[Step]) -> Iterator[str]:
+    for step in steps:
+        whole = step.played.tally.between(0, float("inf"))
+        lasted_s = max(step.played.lasted_s, 1e-9)
+        yield (
+            f"{whole.ended} of {whole.begun} recordings screened in {lasted_s:.1f} s: {whole.ended / lasted_s:.2f} a "
+            f"second, {whole.audio_s / lasted_s:.1f} times as fast as speech."
         )
 
 
@@ -190,9 +202,6 @@ def _one_step(step: dict[str, Any]) -> Iterator[str]:
         f"- decisions: {decisions['all']}; lost from the numbering {decisions['lost']}; calls that ended before all "
         f"was answered {decisions['unconcluded_calls']}; windows with partial answers alone {decisions['unfinished']}"
     )
-    if audio_s := calls["recorded_audio_s"]:
-        speed = audio_s / step["lasted_s"]
-        yield f"- recordings: {audio_s:.0f} s of audio, {speed:.1f} times as fast as speech"
     yield from _client(step["client"])
     if step["server"] is not None:
         yield from _server(step["server"])

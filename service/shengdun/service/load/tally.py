@@ -9,7 +9,14 @@ from typing import Any, Final, Self
 from shengdun.service.load.histogram import Histogram
 
 HUNG_UP: Final = "HUNG_UP_BY_CLIENT"
-"""Status of a call that the client gave up: the run was stopped, or the server didn't end it."""
+"""Status of a call that the client gave up because the run was stopped."""
+NOT_ENDED: Final = "NOT_ENDED_BY_SERVER"
+"""Status of a call that the server had not ended when the grace after the plan was over."""
+GIVEN_UP: Final = {
+    HUNG_UP: "the run was stopped while the call was running",
+    NOT_ENDED: "what the call said was not answered when the grace after the plan was over (--grace)",
+}
+"""What each of these means."""
 CLIENT_DEFECT: Final = "CLIENT_DEFECT"
 """Status of a call that failed within the client."""
 SHED: Final = "RESOURCE_EXHAUSTED"

@@ -18,7 +18,7 @@ from shengdun.service.client import ClientError, ShengdunClient
 from shengdun.service.load.job import Job
 from shengdun.service.load.player import Player, Stage
 from shengdun.service.load.reel import mapped
-from shengdun.service.load.tally import CLIENT_DEFECT, HUNG_UP, Tally
+from shengdun.service.load.tally import CLIENT_DEFECT, GIVEN_UP, HUNG_UP, NOT_ENDED, Tally
 
 READY: Final = b"ready\n"
 """The line that a worker writes when it can take its job."""
@@ -40,6 +40,7 @@ class Worker:
         self._tally = Tally()
         self._running: set[asyncio.Task[None]] = set()
         self._cpu_s = time.process_time()
+        self._status_of_the_rest = HUNG_UP
 
     async def run(self, told_to_stop: asyncio.Future[None]) -> None:
         """Play all calls, until the plan's end and its grace, or until told to stop."""
@@ -47,11 +48,12 @@ class Worker:
         telling = asyncio.create_task(self._tell())
         with mapped(Path(self._job.reel)) as audio:
             playing = asyncio.create_task(self._play(Stage(job=self._job, audio=audio)))
-            await asyncio.wait(
+            done, _ = await asyncio.wait(
                 {playing, told_to_stop},
                 timeout=last_s - time.monotonic(),
                 return_when=asyncio.FIRST_COMPLETED,
             )
+            self._status_of_the_rest = HUNG_UP if done else NOT_ENDED
             playing.cancel()
             await asyncio.gather(playing, return_exceptions=True)
         telling.cancel()
@@ -74,7 +76,7 @@ class Worker:
                     await self._calls(stage, clients)
             finally:
                 for task in self._running:
-                    task.cancel()
+                    task.cancel(self._status_of_the_rest)
                 await asyncio.gather(*self._running, return_exceptions=True)
 
     async def _calls(self, stage: Stage, clients: Sequence[ShengdunClient]) -> None:
@@ -112,8 +114,9 @@ class Worker:
                 )
             except ClientError as error:
                 self._tally.fail(second, error.status.name, error.reason, error.message)
-            except asyncio.CancelledError:
-                self._tally.fail(second, HUNG_UP, "", "the client gave the recording up")
+            except asyncio.CancelledError as error:
+                status = str(error) if str(error) in GIVEN_UP else HUNG_UP
+                self._tally.fail(second, status, "", GIVEN_UP[status])
                 raise
             except Exception as error:  # noqa: BLE001 - what isn't counted would make the figures better
                 self._tally.fail(second, CLIENT_DEFECT, type(error).__name__, str(error))
