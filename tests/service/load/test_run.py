@@ -6,7 +6,7 @@ import os
 import re
 import signal
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from fixtures.command_line import Served, assert_one_error_line, serving
 from fixtures.server import MakeSettings
 from shengdun.fingerprint.voice.demo_recordings import DemoRecording
 from shengdun.service.access import Role, TokenFile
-from shengdun.service.client import ClientError
+from shengdun.service.client import ClientError, ShengdunClient
 from shengdun.service.load.crew import End
 from shengdun.service.load.job import Server as Target
 from shengdun.service.load.lengths import parse_lengths
@@ -129,7 +129,7 @@ def test_a_wrong_target_is_one_line(folder: Path, served: Served, tmp_path: Path
     )
     assert result.returncode == 1
     assert_one_error_line(result, "no server answers at 127.0.0.1:1")
-    assert not output.exists()
+    assert not (output / "report.md").exists()
 
 
 def test_no_calls_are_no_success(served: Served, folder: Path, tmp_path: Path) -> None:
@@ -150,13 +150,15 @@ def test_no_calls_are_no_success(served: Served, folder: Path, tmp_path: Path) -
         (("single", "--call-length", "soon"), "is no length of calls"),
         (("single", "--line", "elsewhere"), "no line 'elsewhere'"),
         (("single", "--recordings", "nowhere"), "nowhere is no folder"),
+        (("soak", "--rate", "inf"), "--rate"),
+        (("single", "--output", "/dev/null"), "/dev/null"),
     ],
 )
 def test_what_can_not_be_played_is_said(
-    served: Served, arguments: tuple[str, ...], said: str
+    served: Served, tmp_path: Path, arguments: tuple[str, ...], said: str
 ) -> None:
     """Wrong usage and things that aren't there are one line each."""
-    result = served.run("load", *arguments)
+    result = served.run("load", "--output", tmp_path, *arguments)
     assert result.returncode in {1, 2}
     assert_one_error_line(result, said)
 
@@ -268,6 +270,25 @@ async def test_refused_calls_are_counted_as_shed(
     assert latency["refused"]["count"] == sum(calls["failed"].values())
     assert "server.max_calls" in markdown
     assert not test.steps[0].passed
+
+
+def connections_to(address: str) -> int:
+    """Connections that a server of this machine holds."""
+    port = int(address.rpartition(":")[2])
+    tables = [Path("/proc/net", name).read_text().splitlines()[1:] for name in ("tcp", "tcp6")]
+    rows = [line.split() for table in tables for line in table]
+    return sum(row[3] == "01" and int(row[1].rpartition(":")[2], 16) == port for row in rows)
+
+
+async def test_connections_are_shared_unless_asked_otherwise(make_settings: MakeSettings) -> None:
+    """A server of several processes shares work out by connection, so a load test must be able to have several."""
+    async with Server(make_settings()) as server, AsyncExitStack() as clients:
+        for own, expected in ((False, 1), (False, 1), (True, 2), (True, 3)):
+            client = await clients.enter_async_context(
+                ShengdunClient.connect(server.address, own_connection=own)
+            )
+            await client.server_info()
+            assert connections_to(server.address) == expected
 
 
 async def test_recordings_are_screened_whole(

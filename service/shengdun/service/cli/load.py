@@ -1,21 +1,23 @@
 """``shengdun load``."""
 
 import asyncio
+import os
 import signal
 import sys
 import time
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Final
 
 import typer
 
+from shengdun.service.cli import loading as options
 from shengdun.service.cli.measuring import Seed, tell
 from shengdun.service.cli.output import complain, note, say
 from shengdun.service.cli.places import settings_of
 from shengdun.service.cli.target import Target, with_server
 from shengdun.service.load.figures import decisive, warnings
 from shengdun.service.load.job import Server
-from shengdun.service.load.lengths import parse_lengths
+from shengdun.service.load.lengths import CallLengths, parse_lengths
 from shengdun.service.load.report import LoadTest, headline, write_report
 from shengdun.service.load.run import Order, Teller, run_load
 from shengdun.service.load.scenarios import Course, Scenario
@@ -41,73 +43,28 @@ _LAST_SECONDS: Final = 5
 @with_server
 def load(
     target: Target,
-    scenario: Annotated[
-        Scenario,
-        typer.Argument(
-            help="One call at a time; the highest rate within the budget; twice that; a long run; a step up and back; "
-            "whole recordings as fast as it goes."
-        ),
-    ],
+    scenario: options.Played,
     *,
-    output: Annotated[
-        Path, typer.Option(metavar="DIR", help="Directory to write the report into.")
-    ] = Path("load-report"),
-    recordings: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", help="Recordings of callers; else the demonstration's."),
-    ] = None,
-    rate: Annotated[
-        float | None,
-        typer.Option(
-            min=0.001,
-            help="Calls begun each second. soak and burst need it; rated begins its search there; overload searches "
-            "for the rated load if it isn't given.",
-        ),
-    ] = None,
-    calls: Annotated[int, typer.Option(min=0, help="Calls of single, recordings of offline.")] = 20,
-    duration: Annotated[
-        float | None,
-        typer.Option(min=1, help="Seconds that are measured of a run; 30, of soak 1800."),
-    ] = None,
-    warm_up: Annotated[
-        float | None,
-        typer.Option(
-            min=0, help="Seconds before that; else the mean length of a call, at most 30."
-        ),
-    ] = None,
-    call_length: Annotated[
-        str,
-        typer.Option(metavar="SECONDS", help="30 fixed, 20-40 uniform, exp:60 exponential."),
-    ] = "20-40",
-    chunk_ms: Annotated[int, typer.Option(min=10, max=10_000, help="Audio in one message.")] = 100,
-    budget_ms: Annotated[
-        int | None,
-        typer.Option(min=10, max=60_000, help="Ask for this budget; without it the line's."),
-    ] = None,
-    line: Annotated[str, typer.Option(help="Line of business; without it `default`.")] = "",
-    watchlist: Annotated[
-        list[str] | None,
-        typer.Option(metavar="WATCHLIST", help="Id of a watchlist to screen; may be repeated."),
-    ] = None,
-    burst_factor: Annotated[float, typer.Option(min=1, help="burst: times the rate.")] = 4.0,
-    burst_seconds: Annotated[float, typer.Option(min=1, help="burst: how long.")] = 20.0,
-    precision: Annotated[
-        float, typer.Option(min=1.01, help="rated: factor between kept and not kept.")
-    ] = 1.1,
-    most_rate: Annotated[float, typer.Option(min=0.1, help="rated: where it ends.")] = 256.0,
-    processes: Annotated[int, typer.Option(min=1, max=256, help="Client processes.")] = 1,
-    connections: Annotated[
-        int, typer.Option(min=1, max=256, help="Connections of each process.")
-    ] = 4,
-    concurrency: Annotated[
-        int, typer.Option(min=1, help="offline: recordings of each process at once.")
-    ] = 4,
-    late_ms: Annotated[
-        float, typer.Option(min=1, help="A chunk sent later than planned by more is late.")
-    ] = 20.0,
-    grace: Annotated[
-        float, typer.Option(min=0, help="Seconds that calls may run on after a run.")
-    ] = 15.0,
+    output: options.Output = Path("load-report"),
+    recordings: options.Recordings = None,
+    rate: options.Rate = None,
+    calls: options.Calls = 20,
+    duration: options.Duration = None,
+    warm_up: options.WarmUp = None,
+    call_length: options.CallLength = "20-40",
+    chunk_ms: options.ChunkMs = 100,
+    budget_ms: options.BudgetMs = None,
+    line: options.Line = "",
+    watchlist: options.Watchlists = None,
+    burst_factor: options.BurstFactor = 4.0,
+    burst_seconds: options.BurstSeconds = 20.0,
+    precision: options.Precision = 1.1,
+    most_rate: options.MostRate = 256.0,
+    processes: options.Processes = 1,
+    connections: options.Connections = 4,
+    concurrency: options.Concurrency = 4,
+    late_ms: options.LateMs = 20.0,
+    grace: options.Grace = 15.0,
     seed: Seed = 1,
 ) -> int:
     """Play calls to a server at the pace of speech, and measure what comes back.
@@ -117,10 +74,8 @@ def load(
     """
     if rate is None and scenario in _NEEDS_RATE:
         raise typer.BadParameter(f"{scenario.value} needs --rate; rated finds the highest")
-    try:
-        lengths = parse_lengths(call_length)
-    except ValueError as error:
-        raise typer.BadParameter(f"--call-length: {error}") from None
+    lengths = _lengths(call_length)
+    _prepare(output)
     order = Order(
         scenario=scenario,
         server=_server(target),
@@ -151,6 +106,20 @@ def load(
     test, was_stopped = asyncio.run(_until_told(order))
     report = write_report(test, output)
     return _conclude(test, report, was_stopped=was_stopped)
+
+
+def _lengths(text: str) -> CallLengths:
+    try:
+        return parse_lengths(text)
+    except ValueError as error:
+        raise typer.BadParameter(f"--call-length: {error}") from None
+
+
+def _prepare(output: Path) -> None:
+    """Make sure of the place for the report now, and not after half an hour."""
+    output.mkdir(parents=True, exist_ok=True)
+    if not os.access(output, os.W_OK):
+        raise typer.BadParameter(f"--output: {output} can't be written to")
 
 
 def _server(target: Target) -> Server:

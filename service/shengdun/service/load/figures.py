@@ -43,6 +43,11 @@ class Step:
         return self.played.tally.between(self.from_s, self.until_s)
 
     @property
+    def whole(self) -> Slice:
+        """What was counted in all of the run, the warm-up and what came after the plan's end included."""
+        return self.played.tally.between(0, float("inf"))
+
+    @property
     def in_time_share(self) -> float | None:
         """Windows that were answered completely and in time, of all that were answered; None without any."""
         measured = self.measured
@@ -51,11 +56,10 @@ class Step:
     @property
     def passed(self) -> bool:
         """Whether the server kept the budget at this load: p99 in time, no call failed or refused, and it was asked."""
-        whole = self.played.tally.between(0, float("inf"))
         share = self.in_time_share
         return (
             self.played.end is End.PLANNED
-            and not whole.failed.total()
+            and not self.whole.failed.total()
             and share is not None
             and share >= IN_TIME
         )
@@ -63,7 +67,7 @@ class Step:
     @property
     def client_limits(self) -> tuple[str, ...]:
         """Why the client, and not the server, may have been the limit; empty when it was not."""
-        whole = self.played.tally.between(0, float("inf"))
+        whole = self.whole
         found = []
         late = whole.late - whole.held
         if whole.sent and late / whole.sent > _MOST_LATE:
@@ -82,10 +86,7 @@ class Step:
 
 def summary(step: Step) -> dict[str, Any]:
     """The figures of a run as JSON has them; latencies in milliseconds, shares of 1, None where there is nothing."""
-    measured, played = step.measured, step.played
-    whole = played.tally.between(0, float("inf"))
-    last_s = min(step.until_s, played.lasted_s)
-    measured_s = max(last_s - step.from_s, 0.0)
+    played = step.played
     return {
         "step": step.name,
         "ended": played.end.value,
@@ -94,49 +95,65 @@ def summary(step: Step) -> dict[str, Any]:
         "rate_per_s": played.plan.rate_per_s,
         "lasted_s": played.lasted_s,
         "measured_from_s": step.from_s,
-        "measured_until_s": last_s,
-        "calls": {
-            "planned": len(played.plan.calls),
-            "begun": whole.begun,
-            "ended": whole.ended,
-            "good": whole.good,
-            "recorded_audio_s": whole.audio_s,
-            "goodput": _share(whole.good, whole.begun),
-            "shed_share": _share(whole.shed, whole.begun),
-            "failed_share": _share(whole.failed.total() - whole.shed, whole.begun),
-            "failed": dict(whole.failed),
-            "examples": played.tally.examples,
-            "most_live": played.most_live,
-        },
-        "decisions": {
-            "all": whole.decisions,
-            "windows": measured.windows,
-            "windows_per_s": measured.windows / measured_s if measured_s else None,
-            "in_time_share": step.in_time_share,
-            "unfinished": measured.unfinished,
-            "partial": dict(whole.partial),
-            "partial_share": _share(whole.partial.total(), whole.decisions),
-            "lost": played.tally.lost,
-            "unconcluded_calls": played.tally.unconcluded,
-            "last_states": dict(played.tally.states),
-            "chunk_inferred": whole.estimated,
-        },
-        "latency_ms": _latencies(measured),
+        "measured_until_s": min(step.until_s, played.lasted_s),
+        "calls": _calls(step),
+        "decisions": _decisions(step),
+        "latency_ms": _latencies(step.measured),
         "by_net_speech": [
             {"net_speech_s": at, "decisions": histogram.count, **_percentiles(histogram)}
             for at, histogram in sorted(played.tally.by_net_speech.items())
         ],
-        "client": {
-            "chunks": whole.sent,
-            "late_share": _share(whole.late, whole.sent),
-            "late_by_server_share": _share(whole.held, whole.sent),
-            "worst_late_ms": 1000 * played.tally.worst_late_s,
-            "cpu_shares": played.cpu_shares,
-            "limits": step.client_limits,
-        },
+        "client": _client(step),
         "server": server_usage(step),
         "store_unreachable": stale_spans(step),
         "clock_steps_s": played.clock_steps_s,
+    }
+
+
+def _calls(step: Step) -> dict[str, Any]:
+    whole, played = step.whole, step.played
+    return {
+        "planned": len(played.plan.calls),
+        "begun": whole.begun,
+        "ended": whole.ended,
+        "good": whole.good,
+        "recorded_audio_s": whole.audio_s,
+        "goodput": _share(whole.good, whole.begun),
+        "shed_share": _share(whole.shed, whole.begun),
+        "failed_share": _share(whole.failed.total() - whole.shed, whole.begun),
+        "failed": dict(whole.failed),
+        "examples": played.tally.examples,
+        "most_live": played.most_live,
+    }
+
+
+def _decisions(step: Step) -> dict[str, Any]:
+    whole, measured, tally = step.whole, step.measured, step.played.tally
+    measured_s = min(step.until_s, step.played.lasted_s) - step.from_s
+    return {
+        "all": whole.decisions,
+        "windows": measured.windows,
+        "windows_per_s": measured.windows / measured_s if measured_s > 0 else None,
+        "in_time_share": step.in_time_share,
+        "unfinished": measured.unfinished,
+        "partial": dict(whole.partial),
+        "partial_share": _share(whole.partial.total(), whole.decisions),
+        "lost": tally.lost,
+        "unconcluded_calls": tally.unconcluded,
+        "last_states": dict(tally.states),
+        "chunk_inferred": whole.estimated,
+    }
+
+
+def _client(step: Step) -> dict[str, Any]:
+    whole, played = step.whole, step.played
+    return {
+        "chunks": whole.sent,
+        "late_share": _share(whole.late, whole.sent),
+        "late_by_server_share": _share(whole.held, whole.sent),
+        "worst_late_ms": 1000 * played.tally.worst_late_s,
+        "cpu_shares": played.cpu_shares,
+        "limits": step.client_limits,
     }
 
 
@@ -147,7 +164,7 @@ def server_usage(step: Step) -> dict[str, Any] | None:
         return None
     first, last = usage[0], usage[-1]
     cpu_s = last.cpu_s - first.cpu_s
-    whole = step.played.tally.between(0, float("inf"))
+    whole = step.whole
     half = usage[len(usage) // 2 :]
     return {
         "memory_mb_first": first.memory_bytes / 1e6,

@@ -31,8 +31,8 @@ def _over_load(steps: Sequence[Step]) -> dict[str, Chart]:
     budget = ("budget", 1000 * ordered[0].budget_s)
 
     def shares(share: Callable[[Slice], float]) -> Points:
-        wholes = [(step, step.played.tally.between(0, float("inf"))) for step in ordered]
-        return [(s.played.plan.rate_per_s, 100 * share(w) / w.begun) for s, w in wholes if w.begun]
+        wholes = [(step.played.plan.rate_per_s, step.whole) for step in ordered]
+        return [(rate, 100 * share(whole) / whole.begun) for rate, whole in wholes if whole.begun]
 
     return {
         "latency-over-load": Chart(

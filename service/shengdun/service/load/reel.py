@@ -53,6 +53,9 @@ class Reel:
         recordings: the recordings they were made from, as files, and how many seconds each lasts.
         left_out: recordings that can't be played, with the reason.
         source: where the recordings are from, in words.
+
+    Raises:
+        LoadImpossible: there is nothing in it.
     """
 
     file: Path
@@ -60,6 +63,11 @@ class Reel:
     recordings: tuple[tuple[Path, float], ...]
     left_out: dict[str, str]
     source: str
+
+    def __post_init__(self) -> None:
+        if not self.clips:
+            why = next(iter(self.left_out.values()), "there is no file in it")
+            raise LoadImpossible(f"no recording in {self.source} can be played: {why}")
 
 
 def mapped(file: Path) -> mmap.mmap:
@@ -91,6 +99,7 @@ def record_reel(
     file = directory / "reel"
     with file.open("wb") as out:
         for number, recording in enumerate(found, start=1):
+            tell("recordings encoded", number, len(found))
             try:
                 length_s, encoded = _encoded(recording)
             except (ShengdunError, OSError) as error:
@@ -100,10 +109,6 @@ def record_reel(
             for encoding, audio in zip(CODECS, encoded, strict=True):
                 clips.append(Clip(encoding=encoding, start=out.tell(), size=len(audio)))
                 out.write(audio)
-            tell("recordings encoded", number, len(found))
-    if not clips:
-        why = next(iter(left_out.values()), "there is no file in it")
-        raise LoadImpossible(f"no recording in {folder} can be played: {why}")
     return Reel(
         file=file, clips=tuple(clips), recordings=tuple(taken), left_out=left_out, source=source
     )

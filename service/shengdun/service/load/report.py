@@ -144,7 +144,7 @@ def headline(test: LoadTest) -> Iterator[str]:
 
 def _offline(steps: Sequence[Step]) -> Iterator[str]:
     for step in steps:
-        whole = step.played.tally.between(0, float("inf"))
+        whole = step.whole
         lasted_s = max(step.played.lasted_s, 1e-9)
         yield (
             f"{whole.ended} of {whole.begun} recordings screened in {lasted_s:.1f} s: {whole.ended / lasted_s:.2f} a "

@@ -13,7 +13,7 @@ from shengdun.service.load.crew import Crew, End
 from shengdun.service.load.job import Rules, Server
 from shengdun.service.load.lengths import CallLengths
 from shengdun.service.load.plan import Draw
-from shengdun.service.load.reel import record_reel
+from shengdun.service.load.reel import Reel, record_reel
 from shengdun.service.load.report import LoadTest
 from shengdun.service.load.scenarios import Course, Director, Scenario
 from shengdun.service.load.surroundings import surroundings
@@ -115,23 +115,7 @@ async def run_load(order: Order, *, stopping: asyncio.Event, teller: Teller) -> 
         if reel.left_out:
             why = next(iter(reel.left_out.values()))
             teller.note(f"warning: {len(reel.left_out)} files are left out; the first: {why}")
-        crew = Crew(
-            server=order.server,
-            rules=_rules(order, budget_s),
-            reel=reel,
-            processes=order.processes,
-            stopping=stopping,
-            tell=teller.progress,
-            at_once=order.at_once,
-        )
-        draw = Draw(
-            seed=order.seed,
-            lengths=order.lengths,
-            clips_s=[clip.length_s for clip in reel.clips],
-        )
-        director = Director(
-            crew=crew, draw=draw, course=order.course, budget_s=budget_s, steps=[], note=teller.note
-        )
+        director = _director(order, reel, budget_s=budget_s, stopping=stopping, teller=teller)
         problem = await _played(director, order.scenario)
     source = f"{len(reel.recordings)} of {reel.source}"
     return LoadTest(
@@ -141,8 +125,30 @@ async def run_load(order: Order, *, stopping: asyncio.Event, teller: Teller) -> 
         surroundings=surroundings(info),
         steps=tuple(director.steps),
         rated_per_s=director.rated_per_s,
-        burst_until_s=(order.course.burst_until_s if order.scenario is Scenario.BURST else None),
+        burst_until_s=order.course.burst_until_s if order.scenario is Scenario.BURST else None,
         problem=problem,
+    )
+
+
+def _director(
+    order: Order, reel: Reel, *, budget_s: float, stopping: asyncio.Event, teller: Teller
+) -> Director:
+    crew = Crew(
+        server=order.server,
+        rules=_rules(order, budget_s),
+        reel=reel,
+        processes=order.processes,
+        stopping=stopping,
+        tell=teller.progress,
+        at_once=order.at_once,
+    )
+    draw = Draw(
+        seed=order.seed,
+        lengths=order.lengths,
+        clips_s=[clip.length_s for clip in reel.clips],
+    )
+    return Director(
+        crew=crew, draw=draw, course=order.course, budget_s=budget_s, steps=[], note=teller.note
     )
 
 
