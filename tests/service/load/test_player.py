@@ -72,6 +72,7 @@ async def test_latency_counts_from_the_plan(served: Served, reel: Reel) -> None:
     whole = tally.between(0, float("inf"))
     assert (whole.begun, whole.ended, whole.good, whole.failed.total()) == (2, 2, 0, 0)
     assert whole.sent == whole.late == 2 * LENGTH_S / RULES.chunk_s
+    assert whole.held == 0
     assert whole.windows >= 4
     assert whole.in_time == 0
     fastest_s = whole.first.percentile_s(0)

@@ -1,6 +1,7 @@
 """Whole load tests against real servers, by real client processes."""
 
 import asyncio
+import itertools
 import json
 import os
 import re
@@ -199,6 +200,30 @@ async def test_a_server_that_dies_leaves_a_report(
     assert report["steps"][0]["decisions"]["all"] >= 1
     assert "calls ended with `UNAVAILABLE`" in markdown
     assert not step.passed
+
+
+async def test_what_the_server_holds_up_is_not_the_clients(
+    ordered: Ordered, models_dir: Path, tmp_path: Path
+) -> None:
+    """A server that stands still for a while: calls open late by the plan, and their late chunks are the server's."""
+    where = ("--data-dir", tmp_path / "data", "--models-dir", models_dir, "--port", "0")
+    with serving(*where) as (address, server):
+        looks = itertools.count()
+
+        def hold_up(*_: object) -> None:
+            look = next(looks)
+            if look in {0, 3}:
+                server.send_signal(signal.SIGCONT if look else signal.SIGSTOP)
+
+        course = replace(COURSE, rate_per_s=5.0)
+        order = ordered(address, Scenario.SOAK, course=course, lengths=parse_lengths("2"))
+        test = await run(order, progress=hold_up)
+    whole = test.steps[0].whole
+    assert whole.failed.total() == 0
+    slowest_s = whole.opened.longest_s
+    assert slowest_s is not None
+    assert slowest_s > 0.5
+    assert 0 < whole.held <= whole.late
 
 
 async def test_an_interrupted_run_leaves_a_report(

@@ -72,7 +72,7 @@ class Step:
         late = whole.late - whole.held
         if whole.sent and late / whole.sent > _MOST_LATE:
             found.append(
-                f"{late / whole.sent:.1%} of the chunks were sent late, though the server had taken those before; "
+                f"{late / whole.sent:.1%} of the chunks were sent late, though the server made nothing wait; "
                 "give the client cores of its own, or more --processes"
             )
         busy = [share for share in self.played.cpu_shares if share > _MOST_CPU]

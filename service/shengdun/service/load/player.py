@@ -96,8 +96,10 @@ class Player:
             watchlist_ids=rules.watchlist_ids,
             budget=timedelta(seconds=rules.budget_s) if rules.ask_budget else None,
         )
+        opening_at = time.monotonic()
         async with client.screen_call(config) as call:
-            speaking = asyncio.create_task(self._speak(call))
+            opening_s = time.monotonic() - opening_at
+            speaking = asyncio.create_task(self._speak(call, opening_s))
             try:
                 async for decision in call:
                     self._heard(decision, time.monotonic())
@@ -107,23 +109,27 @@ class Player:
                 # When the server ends the call both sides fail; the reader's error is the one that is raised.
                 await asyncio.gather(speaking, return_exceptions=True)
 
-    async def _speak(self, call: CallStream) -> None:
-        free_at = self._began_at
+    async def _speak(self, call: CallStream, opening_s: float) -> None:
+        # What the server made wait since a chunk was last sent in time; the client is not to blame for that.
+        waited_s = opening_s
         for index in range(self._chunks):
             due_at = self._planned_at(index + 1)
             if (early_s := due_at - time.monotonic()) > 0:
                 await asyncio.sleep(early_s)
-            late_s = time.monotonic() - due_at
-            part = self._tally.slices[self._second_of(index + 1)]
-            part.sent += 1
-            if late_s > self._rules.late_s:
-                part.late += 1
-                # The client is not to blame for what it could not send before.
-                part.held += free_at > due_at
-                self._tally.worst_late_s = max(self._tally.worst_late_s, late_s)
+                waited_s = 0.0
+            sending_at = time.monotonic()
+            self._count_sent(index + 1, late_s=sending_at - due_at, waited_s=waited_s)
             await call.send(self._chunk(index))
-            free_at = time.monotonic()
+            waited_s += time.monotonic() - sending_at
         await call.finish()
+
+    def _count_sent(self, chunk: int, *, late_s: float, waited_s: float) -> None:
+        part = self._tally.slices[self._second_of(chunk)]
+        part.sent += 1
+        if late_s > self._rules.late_s:
+            part.late += 1
+            part.held += late_s - waited_s <= self._rules.late_s
+            self._tally.worst_late_s = max(self._tally.worst_late_s, late_s)
 
     def _chunk(self, index: int) -> bytes:
         size = round(self._rules.chunk_s * self._clip.size / self._clip.length_s)

@@ -48,7 +48,7 @@ class Slice:
         partial: decisions that rest on less than they could, by reason.
         sent: chunks sent.
         late: those that were sent later than planned by more than the tolerance.
-        held: those of them that were late because the server had not taken the chunk before.
+        held: those of them that were late because the server made the call or the chunks before wait.
         audio_s: seconds of audio in recordings that were screened whole.
         estimated: decisions whose chunk was inferred, because the server doesn't name it.
     """
