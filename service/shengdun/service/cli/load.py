@@ -142,8 +142,12 @@ async def _until_told(order: Order) -> tuple[LoadTest, bool]:
     loop = asyncio.get_running_loop()
     for told in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(told, stopping.set)
-    teller = Teller(note=note, stage=tell, progress=_Progress().tell)
-    return await run_load(order, stopping=stopping, teller=teller), stopping.is_set()
+    progress = _Progress()
+    teller = Teller(note=progress.note, stage=tell, progress=progress.tell)
+    try:
+        return await run_load(order, stopping=stopping, teller=teller), stopping.is_set()
+    finally:
+        progress.close()
 
 
 def _conclude(test: LoadTest, report: Path, *, was_stopped: bool) -> int:
@@ -170,21 +174,41 @@ class _Progress:
 
     def __init__(self) -> None:
         self._told_at = 0.0
+        self._line_is_open = False
+
+    def close(self) -> None:
+        """End the line that is written over."""
+        if self._line_is_open:
+            note("")
+            self._line_is_open = False
+
+    def note(self, text: str) -> None:
+        """Write a line of its own, below the one that is written over."""
+        self.close()
+        note(text)
 
     def tell(self, tally: Tally, played_s: float, planned_s: float, live: int) -> None:
+        """Say how the run goes, if it is time to."""
         on_terminal = sys.stderr.isatty()
         now = time.monotonic()
         if not on_terminal and now - self._told_at < _TOLD_EVERY_S:
             return
         self._told_at = now
-        # The last second is still being counted.
-        lately = tally.between(played_s - _LAST_SECONDS - 1, played_s - 1)
-        line = (
-            f"{played_s:.0f} of {planned_s:.0f} s: {live} calls, "
-            f"{lately.windows / _LAST_SECONDS:.1f} windows/s{_latency(lately)}, {tally.failures} failed"
-        )
-        print(f"\r{line}\033[K" if on_terminal else line, end="" if on_terminal else "\n",
-              file=sys.stderr, flush=True)  # fmt: skip
+        line = _told(tally, played_s, planned_s, live)
+        if on_terminal:
+            print(f"\r{line}\033[K", end="", file=sys.stderr, flush=True)
+            self._line_is_open = True
+        else:
+            note(line)
+
+
+def _told(tally: Tally, played_s: float, planned_s: float, live: int) -> str:
+    # The last second is still being counted.
+    lately = tally.between(played_s - _LAST_SECONDS - 1, played_s - 1)
+    return (
+        f"{played_s:.0f} of {planned_s:.0f} s: {live} calls, {lately.windows / _LAST_SECONDS:.1f} windows/s"
+        f"{_latency(lately)}, {tally.failures} failed"
+    )
 
 
 def _latency(lately: Slice) -> str:
