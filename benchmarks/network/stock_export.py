@@ -1,6 +1,6 @@
 """CAM++ as a plain PyTorch network, exported to ONNX the way everyone does: ``torch.onnx.export`` and no more.
 
-    PEERS/bin/python benchmarks/network/stock_export.py CHECKPOINT OUTPUT.onnx [--exporter torchscript|dynamo] [--any-length]
+    PEERS/bin/python benchmarks/network/stock_export.py CHECKPOINT STOCK.onnx [--exporter NAME] [--any-length]
 
 Runs in an environment with torch, onnx and onnxscript and imports nothing of the product. The network is written from
 the paper (Wang et al., Interspeech 2023) with the layer names of the published checkpoint, so that it loads strictly.

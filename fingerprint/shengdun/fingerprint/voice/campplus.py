@@ -17,10 +17,10 @@ What makes the graph lean:
   the graph has no arithmetic on shapes.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,8 +28,6 @@ from onnx import ModelProto, TensorProto, helper
 
 from shengdun.fingerprint.voice.checkpoint import StateDict
 from shengdun.fingerprint.voice.fbank import (
-    FRAME_LENGTH,
-    FRAME_SHIFT,
     LOG_FLOOR,
     MEL_BINS,
     SPECTRUM_BINS,
@@ -264,27 +262,19 @@ class _Network:
         return self._state[name].astype(np.float64)[:, :, 0]
 
 
-@dataclass(frozen=True, slots=True)
-class _Plan:
-    """What the graph must know about a window's number of frames."""
-
-    segment_means: NDArray[np.float32]
-    segment_of: NDArray[np.int64]
-    degrees: NDArray[np.float32]
-
-
 @lru_cache(maxsize=64)
-def _plan(frames: int) -> _Plan:
+def frame_inputs(frames: int) -> Mapping[str, NDArray[Any]]:
+    """Gives what the graph must know about a window's number of frames: its inputs but ``power``."""
     steps = (frames - 1) // 2 + 1
     segment_of = np.arange(steps) // _SEGMENT_FRAMES
     member = segment_of == np.arange(segment_of[-1] + 1)[:, None]
     # The context of a mask is the segment's mean plus the window's.
     means = member / member.sum(axis=1, keepdims=True) + 1.0 / steps
-    return _Plan(
-        means.astype(np.float32),
-        segment_of.astype(np.int64),
-        np.array([max(steps - 1, 1)], np.float32),
-    )
+    return {
+        "segment_means": means.astype(np.float32),
+        "segment_of": segment_of.astype(np.int64),
+        "degrees": np.array([max(steps - 1, 1)], np.float32),
+    }
 
 
 class CamPlusPlus:
@@ -340,14 +330,6 @@ class CamPlusPlus:
     def _run(self, output: str, samples: Samples) -> NDArray[np.float32]:
         if len(samples) < _SHORTEST_S * MODEL_RATE_HZ:
             raise ValueError(f"A voiceprint needs {_SHORTEST_S} s of net speech.")
-        plan = _plan(1 + (len(samples) - FRAME_LENGTH) // FRAME_SHIFT)
-        (result,) = self._session.run(
-            [output],
-            {
-                "power": power_spectra(samples),
-                "segment_means": plan.segment_means,
-                "segment_of": plan.segment_of,
-                "degrees": plan.degrees,
-            },
-        )
+        power = power_spectra(samples)
+        (result,) = self._session.run([output], {"power": power, **frame_inputs(len(power))})
         return np.asarray(result, np.float32)
