@@ -24,6 +24,7 @@ from shengdun.fingerprint.voice.silero import (
     HIDDEN,
     SEEN_SAMPLES,
     build_graph,
+    fold,
     read_weights,
 )
 
@@ -39,7 +40,7 @@ _SPEECH = 0.5
 _FRAMES_PER_RUN = 32
 _DEAF_FRAMES = 64
 # With more, what a run works on no longer fits the cache of a core.
-_CALLS_PER_RUN = 64
+_CALLS_PER_RUN = 100
 
 
 @dataclass(slots=True, kw_only=True)
@@ -73,12 +74,26 @@ class _Call:
 
     state: ActivityState
     frames: NDArray[np.float32]
-    found: list[float] = field(default_factory=list)
+    judged: int = 0
+    found: list[Probabilities] = field(default_factory=list)
 
     def next_frames(self) -> NDArray[np.float32]:
         """The frames that may be judged before the detector may begin anew."""
         count = _FRAMES_PER_RUN - self.state.frames % _FRAMES_PER_RUN
-        return self.frames[len(self.found) : len(self.found) + count]
+        return self.frames[self.judged : self.judged + count]
+
+    def take(self, probabilities: Probabilities) -> None:
+        """Take what was found in the frames that ``next_frames`` gave."""
+        self.judged += len(probabilities)
+        self.found.append(probabilities)
+        self.state.heard(probabilities.tolist())
+        self.state.begin_anew_if_deaf()
+
+    def probabilities(self) -> Probabilities:
+        """All that was found."""
+        if len(self.found) == 1:
+            return self.found[0]
+        return np.concatenate([np.zeros(0, np.float32), *self.found])
 
 
 class VoiceActivity:
@@ -121,37 +136,36 @@ class VoiceActivity:
         while waiting:
             for first in range(0, len(waiting), _CALLS_PER_RUN):
                 self._run(waiting[first : first + _CALLS_PER_RUN])
-            waiting = [call for call in waiting if len(call.found) < len(call.frames)]
-        return [np.array(call.found, np.float32) for call in calls]
+            waiting = [call for call in waiting if call.judged < len(call.frames)]
+        return [call.probabilities() for call in calls]
 
     def _run(self, calls: Sequence[_Call]) -> None:
         frames = [call.next_frames() for call in calls]
         steps_of = np.array([len(one) for one in frames], np.int32)
         ends = np.cumsum(steps_of, dtype=np.int64)
         seen = _with_context(np.concatenate(frames), [call.state.context for call in calls], ends)
-        steps = np.arange(steps_of.max())[:, None]
+        sums, differences = fold(seen)
+        contexts = seen[ends - 1, -CONTEXT_SAMPLES:]
+        places = ends - steps_of + np.arange(steps_of.max())[:, None]
         memory = np.concatenate([call.state.memory for call in calls], axis=1)
         probabilities, hidden, cell = self._session.run(
             ["probabilities", "hidden_after", "cell_after"],
             {
-                "frames": seen,
-                "place": np.minimum(ends - steps_of + steps, ends - 1),
+                "sums": sums,
+                "differences": differences,
+                "place": np.minimum(places, ends - 1),
                 "steps_of": steps_of,
                 "hidden": memory[:1],
                 "cell": memory[1:],
             },
         )
         np.concatenate([hidden, cell], out=memory)
-        found = probabilities.T.tolist()
-        for index, call in enumerate(calls):
-            state = call.state
+        judged = np.ascontiguousarray(probabilities.T)
+        for index, (call, steps) in enumerate(zip(calls, steps_of.tolist(), strict=True)):
             # A copy, so that no call keeps the states of others.
-            state.memory = memory[:, index : index + 1].copy()
-            state.context = frames[index][-1, -CONTEXT_SAMPLES:].copy()
-            judged = found[index][: steps_of[index]]
-            call.found += judged
-            state.heard(judged)
-            state.begin_anew_if_deaf()
+            call.state.memory = memory[:, index : index + 1].copy()
+            call.state.context = contexts[index]
+            call.take(judged[index, :steps])
 
 
 def _with_context(

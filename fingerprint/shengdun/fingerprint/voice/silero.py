@@ -33,6 +33,7 @@ _Weights: TypeAlias = Mapping[str, NDArray[Any]]
 
 _HOP = 128
 _POSITIONS = 4
+_FOLDED = slice(1, _HOP + 1)
 _STRIDES = (1, 2, 2, 1)
 _LSTM = ("onnx::LSTM_209", "onnx::LSTM_210", "onnx::LSTM_211")
 # One column would be a product of another kind, whose order of summing depends on the number of rows.
@@ -52,16 +53,16 @@ def build_graph(weights: _Weights) -> ModelProto:
         weights: the constants of the released 16 kHz "sequence" graph.
 
     Returns:
-        A model with the inputs ``frames`` (frames, 576), each with the 64 samples before it; ``place`` (steps, calls),
-        the row of ``frames`` that each call has at each step, any row where it has none; ``steps_of`` (calls,), how
-        many it has; ``hidden`` and ``cell`` (1, calls, 128). Its outputs are ``probabilities`` (steps, calls),
+        A model with the inputs ``sums`` and ``differences`` of the frames, as ``fold`` gives them; ``place``
+        (steps, calls), the frame that each call has at each step, any frame where it has none; ``steps_of`` (calls,),
+        how many it has; ``hidden`` and ``cell`` (1, calls, 128). Its outputs are ``probabilities`` (steps, calls),
         ``hidden_after`` and ``cell_after``.
 
     Raises:
         KeyError: a constant of the network is missing.
     """
     add = GraphBuilder()
-    inner = _encode(add, _magnitudes(add, "frames", weights), weights)
+    inner = _encode(add, _magnitudes(add, weights), weights)
     outer = add.node("Gather", inner, "place", axis=0)
     kernels = [add.constant(weights[name]) for name in _LSTM]
     spoken, hidden, cell = add.nodes(
@@ -74,7 +75,8 @@ def build_graph(weights: _Weights) -> ModelProto:
     return add.finish(
         "silero",
         [
-            helper.make_tensor_value_info("frames", real, ["frames", SEEN_SAMPLES]),
+            helper.make_tensor_value_info("sums", real, ["windows", _HOP]),
+            helper.make_tensor_value_info("differences", real, ["windows", _HOP]),
             helper.make_tensor_value_info("place", TensorProto.INT64, ["steps", "calls"]),
             helper.make_tensor_value_info("steps_of", TensorProto.INT32, ["calls"]),
             helper.make_tensor_value_info("hidden", real, state),
@@ -88,23 +90,43 @@ def build_graph(weights: _Weights) -> ModelProto:
     )
 
 
-def _magnitudes(add: GraphBuilder, frames: Tensor, weights: _Weights) -> Tensor:
+def _magnitudes(add: GraphBuilder, weights: _Weights) -> Tensor:
     """Magnitude spectra of a frame's four windows of 256 samples: (frames, 4 x 129)."""
     basis = weights["stft.forward_basis_buffer"][:, 0]
-    padded = add.node("Pad", frames, add.integers(0, 0, 0, _HOP // 2), mode="reflect")
-    blocks = add.node("Reshape", padded, add.integers(-1, _POSITIONS + 1, _HOP))
-    earlier = add.node("Slice", blocks, add.integers(0), add.integers(-1), add.integers(1))
-    later = add.node(
-        "Slice", blocks, add.integers(1), add.integers(_POSITIONS + 1), add.integers(1)
-    )
-    windows = add.node("Concat", earlier, later, axis=2)
-    rows = add.node("Reshape", windows, add.integers(-1, 2 * _HOP))
-    spectrum = add.node("MatMul", rows, add.constant(basis.T))
-    half = len(basis) // 2
-    parts = add.nodes("Split", spectrum, add.integers(half, half), outputs=2, axis=1)
-    powers = [add.node("Mul", part, part) for part in parts]
+    bins = len(basis) // 2
+    cosines, sines = basis[:bins, _FOLDED].copy(), basis[bins:, _FOLDED]
+    # The middle of a window is folded onto itself.
+    cosines[:, -1] /= 2
+    powers = []
+    for folded, waves in (("sums", cosines), ("differences", sines)):
+        part = add.node("MatMul", folded, add.constant(waves.T))
+        powers.append(add.node("Mul", part, part))
     magnitudes = add.node("Sqrt", add.node("Add", *powers))
-    return add.node("Reshape", magnitudes, add.integers(-1, _POSITIONS * half))
+    return add.node("Reshape", magnitudes, add.integers(-1, _POSITIONS * bins))
+
+
+def fold(seen: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Folds the four windows of each frame about their middles.
+
+    A window's first sample is weighed with nothing, and of the others the cosines of the Fourier transform weigh
+    those at one distance from the middle alike, and the sines weigh them oppositely. So half the products suffice.
+
+    Args:
+        seen: (frames, 576), frames with the 64 samples before them.
+
+    Returns:
+        Sums and differences, each (frames x 4, 128).
+    """
+    frames = len(seen)
+    mirrored = seen[:, -2 : -2 - _HOP // 2 : -1]
+    windows = np.lib.stride_tricks.as_strided(
+        padded := np.concatenate([seen, mirrored], axis=1),
+        (frames, _POSITIONS, 2 * _HOP),
+        (padded.strides[0], _HOP * padded.itemsize, padded.itemsize),
+    )
+    before, after = windows[..., _FOLDED], windows[..., : _HOP - 1 : -1]
+    shape = (frames * _POSITIONS, _HOP)
+    return (before + after).reshape(shape), (before - after).reshape(shape)
 
 
 def _encode(add: GraphBuilder, rows: Tensor, weights: _Weights) -> Tensor:
