@@ -24,7 +24,7 @@ Rows = tuple[NDArray[np.int64], ...]
 
 EXHAUSTIVE_ROWS: Final = 4096
 NEAREST_ROWS: Final = 512
-PROPOSED_ROWS: Final = 1536
+PROPOSED_ROWS: Final = 1024
 _LEAST_ROWS: Final = 64
 _OVER_SHARE: Final = 1.25
 _WIDEN: Final = 4
@@ -97,9 +97,12 @@ def rank(
     if not segments:
         return NOBODY
     query = scorer.project(voiceprint[np.newaxis, :])[0]
-    hits = _find(segments, query, at_us)
-    if not len(hits.cosines):
+    rows = _find(segments, query, at_us)
+    segments = tuple(each for each, own in zip(segments, rows, strict=True) if len(own))
+    if not segments:
         return NOBODY
+    found = zip(segments, (own for own in rows if len(own)), strict=True)
+    hits = Hits.concatenate([segment.hits(query, own) for segment, own in found])
     llrs = scorer.llr(
         hits.cosines,
         hits.statistics,
@@ -109,20 +112,15 @@ def rank(
         snr_db=snr_db,
         template_snr_db=hits.snr_db,
     )
-    return _by_actor(hits, llrs, scorer)
+    return _by_actor(segments, hits, llrs, scorer)
 
 
-def _find(segments: tuple[Segment, ...], query: NDArray[np.float32], at_us: int) -> Hits:
+def _find(segments: tuple[Segment, ...], query: NDArray[np.float32], at_us: int) -> Rows:
     if sum(len(segment) for segment in segments) <= EXHAUSTIVE_ROWS:
-        return _hits(segments, query, tuple(each.valid(at_us) for each in segments))
+        return tuple(each.valid(at_us) for each in segments)
     proposed = _proposed(segments, query, at_us)
     actor_codes = np.unique(_nearest(segments, query, proposed))
-    return _hits(segments, query, tuple(each.rows_of(actor_codes, at_us) for each in segments))
-
-
-def _hits(segments: tuple[Segment, ...], query: NDArray[np.float32], rows: Rows) -> Hits:
-    parts = [s.hits(query, own) for s, own in zip(segments, rows, strict=True) if len(own)]
-    return Hits.concatenate(parts or [segments[0].hits(query, rows[0])])
+    return tuple(each.rows_of(actor_codes, at_us) for each in segments)
 
 
 def _proposed(segments: tuple[Segment, ...], query: NDArray[np.float32], at_us: int) -> Rows:
@@ -177,22 +175,27 @@ def _nearest(
     return nearest
 
 
-def _by_actor(hits: Hits, llrs: NDArray[np.float64], scorer: Scorer) -> Ranking:
+def _by_actor(
+    segments: tuple[Segment, ...], hits: Hits, llrs: NDArray[np.float64], scorer: Scorer
+) -> Ranking:
     """Order the actors by their LLR; ties, as at the calibration's limits, by what lies below it."""
-    order = _order(hits, -hits.cosines, -llrs)
+    order = _order(segments, hits, -hits.cosines, -llrs)
     hits, llrs = hits.take(order), llrs[order]
     _, first, actor_rows = np.unique(hits.actor_codes, return_index=True, return_inverse=True)
     actor_llrs = scorer.actor_llr(llrs, actor_rows.astype(np.int64), len(first))
     best_first = np.lexsort((first, -actor_llrs))
-    rows = first[best_first]
+    best = first[best_first]
+    places = list(zip(hits.sources[best].tolist(), hits.rows[best].tolist(), strict=True))
     return Ranking(
-        actor_ids=tuple(hits.actor_ids[rows].tolist()),
-        voiceprint_ids=tuple(hits.voiceprint_ids[rows].tolist()),
+        actor_ids=tuple(segments[source].actor_ids[row] for source, row in places),
+        voiceprint_ids=tuple(segments[source].voiceprint_ids[row] for source, row in places),
         llrs=actor_llrs[best_first],
     )
 
 
-def _order(hits: Hits, *keys: NDArray[np.float64]) -> NDArray[np.int64]:
+def _order(
+    segments: tuple[Segment, ...], hits: Hits, *keys: NDArray[np.float64]
+) -> NDArray[np.int64]:
     """The order by some keys, the last one first, and by voiceprint id where all of them are equal."""
     order = np.lexsort(keys)
     ties = np.ones(max(len(order) - 1, 0), dtype=bool)
@@ -200,4 +203,6 @@ def _order(hits: Hits, *keys: NDArray[np.float64]) -> NDArray[np.int64]:
         ties &= np.diff(key[order]) == 0
     if not ties.any():
         return order
-    return np.lexsort((hits.voiceprint_ids.astype(str), *keys))
+    places = zip(hits.sources.tolist(), hits.rows.tolist(), strict=True)
+    names = np.array([segments[source].voiceprint_ids[row] for source, row in places])
+    return np.lexsort((names, *keys))
