@@ -9,6 +9,7 @@ stored, or on what else runs.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -97,12 +98,11 @@ def rank(
     if not segments:
         return NOBODY
     query = scorer.project(voiceprint[np.newaxis, :])[0]
-    rows = _find(segments, query, at_us)
-    segments = tuple(each for each, own in zip(segments, rows, strict=True) if len(own))
-    if not segments:
+    found = zip(segments, _find(segments, query, at_us), strict=True)
+    used = [(segment, rows) for segment, rows in found if len(rows)]
+    if not used:
         return NOBODY
-    found = zip(segments, (own for own in rows if len(own)), strict=True)
-    hits = Hits.concatenate([segment.hits(query, own) for segment, own in found])
+    hits = Hits.concatenate([segment.hits(query, rows) for segment, rows in used])
     llrs = scorer.llr(
         hits.cosines,
         hits.statistics,
@@ -112,7 +112,7 @@ def rank(
         snr_db=snr_db,
         template_snr_db=hits.snr_db,
     )
-    return _by_actor(segments, hits, llrs, scorer)
+    return _by_actor([segment for segment, _ in used], hits, llrs, scorer)
 
 
 def _find(segments: tuple[Segment, ...], query: NDArray[np.float32], at_us: int) -> Rows:
@@ -176,7 +176,7 @@ def _nearest(
 
 
 def _by_actor(
-    segments: tuple[Segment, ...], hits: Hits, llrs: NDArray[np.float64], scorer: Scorer
+    segments: Sequence[Segment], hits: Hits, llrs: NDArray[np.float64], scorer: Scorer
 ) -> Ranking:
     """Order the actors by their LLR; ties, as at the calibration's limits, by what lies below it."""
     order = _order(segments, hits, -hits.cosines, -llrs)
@@ -185,16 +185,21 @@ def _by_actor(
     actor_llrs = scorer.actor_llr(llrs, actor_rows.astype(np.int64), len(first))
     best_first = np.lexsort((first, -actor_llrs))
     best = first[best_first]
-    places = list(zip(hits.sources[best].tolist(), hits.rows[best].tolist(), strict=True))
+    actor_ids, voiceprint_ids = np.empty((2, len(best)), dtype=object)
+    sources, rows = hits.sources[best], hits.rows[best]
+    for number, segment in enumerate(segments):
+        own = np.flatnonzero(sources == number)
+        actor_ids[own] = segment.actor_ids[rows[own]]
+        voiceprint_ids[own] = segment.voiceprint_ids[rows[own]]
     return Ranking(
-        actor_ids=tuple(segments[source].actor_ids[row] for source, row in places),
-        voiceprint_ids=tuple(segments[source].voiceprint_ids[row] for source, row in places),
+        actor_ids=tuple(actor_ids.tolist()),
+        voiceprint_ids=tuple(voiceprint_ids.tolist()),
         llrs=actor_llrs[best_first],
     )
 
 
 def _order(
-    segments: tuple[Segment, ...], hits: Hits, *keys: NDArray[np.float64]
+    segments: Sequence[Segment], hits: Hits, *keys: NDArray[np.float64]
 ) -> NDArray[np.int64]:
     """The order by some keys, the last one first, and by voiceprint id where all of them are equal."""
     order = np.lexsort(keys)
