@@ -108,7 +108,10 @@ def audio(recordings: list[DemoRecording]) -> bytes:
 
 async def _hear(session: CallSession, audio: bytes) -> list[Decision]:
     now = asyncio.get_running_loop().time()
-    chunks = [Chunk(data=audio[at : at + 800], received_at=now) for at in range(0, len(audio), 800)]
+    chunks = [
+        Chunk(data=audio[at : at + 800], received_at=now, end_s=(at + 800) / 8000)
+        for at in range(0, len(audio), 800)
+    ]
     return [decision async for decision in session.hear(chunks)]
 
 

@@ -126,7 +126,7 @@ async def test_a_promise_that_cannot_be_kept_is_reported_once(registry: Registry
             await _register(registry, 1, first=3, watchlist="agents")
             await keeper.refresh()
             assert _reasons(line) == (AdvisoryReason.PROMISE_NOT_KEPT,)
-            assert "at least 100" in line.standing.why
+            assert "100 are needed" in line.standing.why
             await registry.use_scorers([SITE])
             await keeper.refresh()
             assert _reasons(line) == ()

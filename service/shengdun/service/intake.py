@@ -29,11 +29,13 @@ class Arrival:
     Attributes:
         window: with what was known when it was.
         received_at: when the chunk that completed it arrived, on the event loop's clock, in seconds.
-        listening_s: what listening to that chunk took, in seconds.
+        end_s: where that chunk ends in the call's audio, in seconds.
+        listening_s: what listening to it took, in seconds.
     """
 
     window: HeardWindow
     received_at: float
+    end_s: float
     listening_s: float
 
 

@@ -25,10 +25,12 @@ class Chunk:
     Attributes:
         data: bytes in the call's audio format.
         received_at: on the event loop's clock, in seconds.
+        end_s: where it ends in the call's audio, in seconds; of a part of a chunk, where the whole chunk ends.
     """
 
     data: bytes
     received_at: float
+    end_s: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +101,7 @@ class CallSession:
         self._prompts = False
         self._quality: AudioQuality = front_end.quality()
         self._position_s = 0.0
+        self._read_s = 0.0
         self._net_speech_s = 0.0
 
     @property
@@ -113,7 +116,7 @@ class CallSession:
 
     def begin(self) -> Decision:
         """The decision before anything was heard."""
-        return self._decide(since=self._now())
+        return self._decide(since=self._now(), answered_s=0.0)
 
     @property
     def late(self) -> asyncio.Future[Taken] | None:
@@ -129,11 +132,12 @@ class CallSession:
             VoiceError: a chunk is not audio of the call's format.
         """
         listened = await self._front_lane.hear(self._front_end, [chunk.data for chunk in chunks])
-        for arrival in self._arrivals(listened, [chunk.received_at for chunk in chunks]):
+        self._read_s = chunks[-1].end_s
+        for arrival in self._arrivals(listened, chunks):
             self._timing.listening_s = arrival.listening_s
             self._intake.owe(arrival)
             await self._take_in_by(self._due(arrival.window.position_s, arrival.received_at))
-            yield self._decide(since=arrival.received_at)
+            yield self._answer(arrival)
             if self.is_final:
                 return
 
@@ -142,7 +146,7 @@ class CallSession:
         if taken := self._intake.taken():
             self._take_in(taken)
             self._intake.go_on()
-            yield self._decide(since=taken.arrival.received_at)
+            yield self._answer(taken.arrival)
 
     async def finish(self) -> AsyncGenerator[Decision]:
         """Hear what was held back at the end of the call; yields the final decision, unless it was given."""
@@ -151,7 +155,9 @@ class CallSession:
         since = self._now()
         listened = await self._front_lane.hear(self._front_end, [], finish=True)
         self._timing.listening_s = listened.elapsed_s
-        for arrival in self._arrivals(listened, [since]):
+        for arrival in self._arrivals(
+            listened, [Chunk(data=b"", received_at=since, end_s=self._read_s)]
+        ):
             self._intake.owe(arrival)
         due = self._due(listened.heard.position_s, since)
         revision = self._revision
@@ -178,9 +184,14 @@ class CallSession:
         # Asked of what was weighed, and not of the evidence, which may be taking in a window at this moment.
         if self._risk.level is not None:
             self._state = State.FINAL
-        return self._decide(since=self._now(), partial=(reason,) if reason else ())
+        return self._decide(
+            since=self._now(), answered_s=self._read_s, partial=(reason,) if reason else ()
+        )
 
-    def _arrivals(self, listened: Listened, received_at: Sequence[float]) -> list[Arrival]:
+    def _answer(self, arrival: Arrival) -> Decision:
+        return self._decide(since=arrival.received_at, answered_s=arrival.end_s)
+
+    def _arrivals(self, listened: Listened, chunks: Sequence[Chunk]) -> list[Arrival]:
         before_s, last_s = self._window_ends_s
         for window in listened.heard.windows:
             before_s, last_s = last_s, window.position_s
@@ -191,7 +202,8 @@ class CallSession:
         return [
             Arrival(
                 window=window,
-                received_at=received_at[window.chunk],
+                received_at=chunks[window.chunk].received_at,
+                end_s=chunks[window.chunk].end_s,
                 listening_s=listened.elapsed_s,
             )
             for window in listened.heard.windows
@@ -233,14 +245,16 @@ class CallSession:
             self._state = State.FINAL
         else:
             self._net_speech_s = max(0.0, heard.net_speech_s - self._evidence.prompts_s)
-        return self._decide(since=since)
+        return self._decide(since=since, answered_s=self._read_s)
 
     def _due(self, position_s: float, received_at: float) -> float:
         # Audio that is sent faster than it was spoken is due when it would have been spoken, so that a replay never
         # pushes a live call aside.
         return max(received_at, self._started_at + position_s) + self._budget_s
 
-    def _decide(self, *, since: float, partial: tuple[PartialReason, ...] = ()) -> Decision:
+    def _decide(
+        self, *, since: float, answered_s: float, partial: tuple[PartialReason, ...] = ()
+    ) -> Decision:
         self._sequence += 1
         # What is owed when the decision is final would not have been evaluated without any load either.
         if self._intake.given_up or (self._intake.owed and not self.is_concluded):
@@ -279,6 +293,7 @@ class CallSession:
             shadows=self._shadows.outcomes,
             decided_at=datetime.now(UTC),
             audio_position=timedelta(seconds=self._position_s),
+            answered_position=timedelta(seconds=answered_s),
         )
 
     def _now(self) -> float:
