@@ -11,6 +11,7 @@ from fixtures.admitting import new_admission
 from shengdun.service.admission import Admission, NotAdmitted, Permit
 from shengdun.service.voiceprint_lane import VoiceprintLane
 
+SOON_S = 0.9
 LATER_S = 3600.0
 
 
@@ -72,13 +73,37 @@ async def test_hopeless_work_is_set_aside_before_it_is_begun(permit: Permit) -> 
             for name in ("hopeless", "too")
         ]
         in_time = lane.submit(
-            permit, partial(ran.append, "in time"), deadline=_in(LATER_S), cost_s=0.1
+            permit, partial(ran.append, "in time"), deadline=_in(SOON_S), cost_s=0.1
         )
         assert [job.late.done() for job in (*hopeless, in_time)] == [True, True, False]
         assert lane.ever_late == 2
         release.set()
         await asyncio.gather(busy, in_time.done, *(job.done for job in hopeless))
     assert ran == ["in time", "hopeless", "too"]
+
+
+async def test_what_a_live_call_is_owed_goes_before_what_has_time(permit: Permit) -> None:
+    """Recordings and replays are due much later, and never keep late windows waiting."""
+    release = threading.Event()
+    ran: list[str] = []
+    async with VoiceprintLane(1) as lane:
+        busy = await _when_busy(lane, permit, release)
+        jobs = [
+            lane.submit(permit, partial(ran.append, name), deadline=deadline, cost_s=0.1)
+            for name, deadline in (("replay", _in(LATER_S)), ("owed", 0.0))
+        ]
+        release.set()
+        await asyncio.gather(busy, *(job.done for job in jobs))
+    assert ran == ["owed", "replay"]
+
+
+async def test_a_lane_that_is_idle_tries_what_looks_hopeless(permit: Permit) -> None:
+    """It is begun at once and nobody is told that it is late: it may take less than was expected."""
+    async with VoiceprintLane(1) as lane:
+        job = lane.submit(permit, lambda: "done", deadline=_in(60.0), cost_s=61.0)
+        assert await job.done == "done"
+        assert not job.late.done()
+        assert lane.ever_late == 0
 
 
 async def test_work_is_set_aside_when_its_hope_ends_while_it_waits(permit: Permit) -> None:

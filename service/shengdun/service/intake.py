@@ -109,7 +109,8 @@ class Intake:
         if not self._owed:
             return None
         job = self._in_lane(by - (len(self._owed) - 1) * self._costs.window.elapsed_s)
-        either: set[asyncio.Future[Any]] = {job.done, job.late}
+        # Of what has been begun it doesn't matter any more that it was late once.
+        either: set[asyncio.Future[Any]] = {job.done, *([job.late] if job.is_waiting else [])}
         await asyncio.wait(either, timeout=by - _now(), return_when=asyncio.FIRST_COMPLETED)
         return self.taken()
 

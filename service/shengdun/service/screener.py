@@ -87,14 +87,7 @@ class Screener:
         """
         line = self.lines.get(request.line)
         watchlist_ids = self._watchlists(request, line)
-        evidence = VoiceEvidence(
-            model=self.model,
-            snapshot=lambda: self.registry.snapshot,
-            watchlist_ids=watchlist_ids,
-            line=line,
-            watch=self.promises.watch(line),
-            prompts=self.prompts,
-        )
+        evidence = self._evidence(line, watchlist_ids)
         return CallSession(
             call_id=call_id,
             line=line,
@@ -109,6 +102,16 @@ class Screener:
                 watchlists_stale=lambda: self.registry.health.stale,
             ),
             shadows=self.shadows.of_call(call_id=call_id, watchlist_ids=watchlist_ids, line=line),
+        )
+
+    def _evidence(self, line: Line, watchlist_ids: tuple[str, ...]) -> VoiceEvidence:
+        return VoiceEvidence(
+            model=self.model,
+            snapshot=lambda: self.registry.snapshot,
+            watchlist_ids=watchlist_ids,
+            line=line,
+            watch=self.promises.watch(line),
+            prompts=self.prompts,
         )
 
     def _watchlists(self, request: CallRequest, line: Line) -> tuple[str, ...]:

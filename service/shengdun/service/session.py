@@ -256,19 +256,11 @@ class CallSession:
         self, *, since: float, answered_s: float, partial: tuple[PartialReason, ...] = ()
     ) -> Decision:
         self._sequence += 1
-        # What is owed when the decision is final would not have been evaluated without any load either.
-        if self._intake.given_up or (self._intake.owed and not self.is_concluded):
-            partial += (PartialReason.BUDGET_EXCEEDED,)
+        partial += self._partial_reasons()
         if self.is_concluded:
             self._shadows.conclude(self._risk)
             self._permit.decided()
             self.close()
-        if self._versions.watchlists_stale():
-            partial += (PartialReason.WATCHLISTS_STALE,)
-        if self._risk.level is not None and not self._risk.watchlists:
-            partial += (PartialReason.NO_WATCHLISTS,)
-        if any(outcome.without_voiceprint for outcome in self._risk.watchlists):
-            partial += (PartialReason.VOICEPRINTS_MISSING,)
         latency = timedelta(seconds=max(0.0, self._now() - since))
         return Decision(
             decision_id=f"{self._run_id}-{self._revision}",
@@ -295,6 +287,18 @@ class CallSession:
             audio_position=timedelta(seconds=self._position_s),
             answered_position=timedelta(seconds=answered_s),
         )
+
+    def _partial_reasons(self) -> tuple[PartialReason, ...]:
+        without_voiceprint = any(one.without_voiceprint for one in self._risk.watchlists)
+        # What is owed when the decision is final would not have been evaluated without any load either.
+        behind = self._intake.given_up or (self._intake.owed and not self.is_concluded)
+        reasons = {
+            PartialReason.BUDGET_EXCEEDED: behind,
+            PartialReason.WATCHLISTS_STALE: self._versions.watchlists_stale(),
+            PartialReason.NO_WATCHLISTS: self._risk.level is not None and not self._risk.watchlists,
+            PartialReason.VOICEPRINTS_MISSING: without_voiceprint,
+        }
+        return tuple(reason for reason, applies in reasons.items() if applies)
 
     def _now(self) -> float:
         return asyncio.get_running_loop().time()

@@ -2,8 +2,8 @@
 
 One window at a time on each of its workers, the earliest deadline first. A window that can't be ready at its deadline
 any more is set aside before it is begun, and whoever waits for it is told at once. What was set aside is done when
-nothing that can still be in time is waiting; so under overload windows that are in time stay in time, and what is late
-never makes others late.
+nothing is waiting that is due soon; so under overload windows that are in time stay in time, and what is late never
+makes others late. A worker that has nothing else to do is not kept from trying.
 """
 
 import asyncio
@@ -11,11 +11,13 @@ import heapq
 import itertools
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Generic, Self, TypeVar
+from typing import Any, Final, Generic, Self, TypeVar
 
 from shengdun.service.admission import NotAdmitted, Permit
 
 T = TypeVar("T")
+_SOON_S: Final = 1.0
+"""Recordings and replays are due much later. What a live call is owed goes before them."""
 
 
 class Job(Generic[T]):
@@ -172,7 +174,8 @@ class VoiceprintLane:
         job.deadline, job.order = deadline, next(self._order)
         self._stop_timer(job)
         if self._is_hopeless(job):
-            self._put_aside(job)
+            # A worker that is idle begins it at once, and it may be done sooner than is expected.
+            self._put_aside(job, tells=not self._is_idle())
             return
         heapq.heappush(self._in_time, (deadline, job.order, job))
         if job.sheds:
@@ -182,24 +185,30 @@ class VoiceprintLane:
     def _is_hopeless(self, job: Job[Any]) -> bool:
         return job.sheds and job.deadline - job.cost_s < _now()
 
-    def _put_aside(self, job: Job[Any]) -> None:
+    def _is_idle(self) -> bool:
+        return len(self._running) < self._workers and not self._in_time and not self._set_aside
+
+    def _put_aside(self, job: Job[Any], *, tells: bool = True) -> None:
         if not job.is_waiting or job.order in self._set_aside:
             return
         self._stop_timer(job)
-        self._ever_late += 1
         job.order = next(self._order)
         self._set_aside[job.order] = job
-        job.late.set_result(None)
+        if tells:
+            self._ever_late += 1
+            job.late.set_result(None)
 
     def _next(self) -> Job[Any] | None:
         while self._in_time:
-            _, order, job = heapq.heappop(self._in_time)
-            if order != job.order:
-                continue
-            if job.is_waiting and self._is_hopeless(job):
+            deadline, order, job = self._in_time[0]
+            if order == job.order and job.is_waiting and not self._is_hopeless(job):
+                if self._set_aside and deadline - job.cost_s > _now() + _SOON_S:
+                    break
+                heapq.heappop(self._in_time)
+                return job
+            heapq.heappop(self._in_time)
+            if order == job.order:
                 self._put_aside(job)
-                continue
-            return job
         # The one that has waited longest.
         first = next(iter(self._set_aside), None)
         return None if first is None else self._set_aside.pop(first)
