@@ -241,6 +241,8 @@ class ScreeningServicer(screening_pb2_grpc.ScreeningServiceServicer):
                 return None
             return (await take or None) if take.done() else ()
         finally:
+            # Before anything else is waited for: chunks that were taken meanwhile would be lost.
+            take.cancel()
             await _cancel(stopping)
             await _cancel(take)
 
