@@ -4,10 +4,12 @@ A call that is taken holds a permit until it ends, and work without a permit can
 Two rules refuse a new call, both before any of its audio is read, and neither ever ends one that goes on:
 
 - *Load.* Each call that is not decided yet takes its share of the cores: what listening takes, and a window's cost for
-  every window of speech. With the new one these shares may not exceed the limit. A call counts by the time between its
-  windows, so one that is silent, on hold or decided leaves its place to others.
-- *Wait.* A window that came now would wait longer for the lane than its budget. Once that was so, new calls are taken
-  again when the wait is below half of the budget, so that calls are not let in and pushed out by turns.
+  every window of speech. With the new one these shares may not exceed the limit, nor those of listening that of the one
+  thread that does it. A call counts by the time between its windows, so one that is silent, on hold or decided
+  leaves its place to others.
+- *Wait.* A window that came now would wait longer than its budget, if what the calls are owed were done first: to be
+  listened to, and for a voiceprint. Once that was so, new calls are taken again when the wait is below half of the
+  budget, so that calls are not let in and pushed out by turns.
 
 Both are asked anew at every call, of what is held and what waits at that moment: nothing has to time out after a burst.
 """
@@ -121,7 +123,7 @@ class Admission:
         """How much is taken at the moment, for calls of this budget in seconds."""
         return Standing(
             undecided=len(self._undecided),
-            load=self._taken() / self._cores,
+            load=self._taken(),
             limit=self._limit,
             wait_s=self._wait_s(budget_s),
             refused=self._refused,
@@ -176,14 +178,16 @@ class Admission:
         if taken_at is not None:
             self._undecided_s += _WEIGHT * (self._clock() - taken_at - self._undecided_s)
 
-    def _taken(self) -> float:
-        window_s, listening = self._costs.window.core_s, self._costs.listening_share
-        return sum(listening + window_s / gap_s for _, gap_s in self._undecided.values())
+    def _taken(self, *further_s: float) -> float:
+        """The share of the cores that is taken, or of the thread that listens if that is more."""
+        costs, gaps_s = self._costs, [gap_s for _, gap_s in self._undecided.values()]
+        listening = costs.listening_share * (len(gaps_s) + len(further_s))
+        windows = sum(costs.window_s / gap_s for gap_s in (*gaps_s, *further_s))
+        return max((listening + windows) / self._cores, listening)
 
     def _check_load(self) -> None:
         # The first call is always taken, on however slow a machine.
-        adds = self._costs.listening_share + self._costs.window.core_s / self._window_s
-        if self._undecided and self._taken() + adds > self._limit * self._cores:
+        if self._undecided and self._taken(self._window_s) > self._limit:
             raise Overloaded(
                 f"this server has {len(self._undecided)} undecided calls, as many as it can answer in time; "
                 "open the call on another server or try again later",
@@ -193,7 +197,7 @@ class Admission:
     def _check_wait(self, budget_s: float) -> None:
         wait_s = self._wait_s(budget_s)
         # A budget that not even an idle server could keep is no reason to refuse the call.
-        most_s = max(budget_s, 2 * self._costs.window.elapsed_s)
+        most_s = max(budget_s, 2 * self._costs.window_s)
         self._is_behind = wait_s > (most_s * _RESUME_AT if self._is_behind else most_s)
         if self._is_behind:
             raise Overloaded(

@@ -34,7 +34,7 @@ from shengdun.service.access import TokenFile
 from shengdun.service.admission import Admission
 from shengdun.service.background import BackgroundLane, available_cores
 from shengdun.service.calls import LiveCalls
-from shengdun.service.costs import Costs, Spent, Stage, Stopwatch
+from shengdun.service.costs import Costs, Stage, Stopwatch
 from shengdun.service.lanes import FrontLane
 from shengdun.service.lines import Lines
 from shengdun.service.profile_following import ChosenProfiles, ProfileFollower, ProfileSource
@@ -166,7 +166,7 @@ async def open_application(settings: Settings, tokens: TokenFile) -> AsyncIterat
             cores=lane.workers,
             limit=settings.server.load_limit,
             window_s=voice.model.window_s,
-            wait_s=lane.wait_s,
+            wait_s=lambda within_s: screener.front_lane.wait_s() + lane.wait_s(within_s),
         )
         yield Application(
             settings=settings,
@@ -309,19 +309,19 @@ def _enroller(
     )
 
 
-def _warm_up(voice: Voice) -> Spent:
-    """Returns what a voiceprint takes, from the second run on."""
+def _warm_up(voice: Voice) -> float:
+    """Returns what a voiceprint takes from the second run on, in seconds."""
     # ONNX Runtime allocates and picks its kernels in the first runs, which no caller is to wait for.
     rng = np.random.default_rng(0)
     window = rng.normal(0, 0.1, round(voice.model.window_s * MODEL_RATE_HZ)).astype(np.float32)
     voiceprint = voice.model.embed([window])
     watch = Stopwatch()
     voice.model.embed([window])
-    spent = watch.lap()
+    spent_s = watch.lap()
     voice.scorer.project(voiceprint)
     frames = window[: len(window) // FRAME_SAMPLES * FRAME_SAMPLES]
     voice.activity.speech_probabilities([(voice.activity.new_state(), frames)])
-    return spent
+    return spent_s
 
 
 @contextmanager

@@ -1,8 +1,7 @@
-"""What the work of live calls costs on this machine, fitted from what is measured while it is done.
+"""What the work of live calls takes on this machine, fitted from what is measured while it is done.
 
-Two figures of each stage: how long it takes (``elapsed_s``), which says whether a deadline can be met, and what it
-takes of a core (``core_s``), which says how many calls the machine holds. The first grows when others want the cores
-too, the second doesn't.
+By the clock, in the thread that does it: that is what a deadline is compared with. It grows when the cores are wanted
+by others too, and then the machine holds so many calls less.
 """
 
 import time
@@ -33,35 +32,16 @@ class Stage(Enum):
     """Evidence weighed and the decision put together."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Spent:
-    """What a piece of work took.
-
-    Attributes:
-        elapsed_s: by the clock, in seconds.
-        core_s: of a core, by this thread, in seconds.
-    """
-
-    elapsed_s: float = 0.0
-    core_s: float = 0.0
-
-    def __add__(self, other: "Spent") -> "Spent":
-        return Spent(elapsed_s=self.elapsed_s + other.elapsed_s, core_s=self.core_s + other.core_s)
-
-
 class Stopwatch:
-    """Measures one piece of work after the other in the thread that does them."""
+    """Measures one piece of work after the other."""
 
     def __init__(self) -> None:
-        self._elapsed_s = time.perf_counter()
-        self._core_s = time.thread_time()
+        self._at_s = time.perf_counter()
 
-    def lap(self) -> Spent:
-        """What was spent since the last lap."""
-        elapsed_s, core_s = time.perf_counter(), time.thread_time()
-        spent = Spent(elapsed_s=elapsed_s - self._elapsed_s, core_s=core_s - self._core_s)
-        self._elapsed_s, self._core_s = elapsed_s, core_s
-        return spent
+    def lap(self) -> float:
+        """Seconds since the last lap."""
+        before_s, self._at_s = self._at_s, time.perf_counter()
+        return self._at_s - before_s
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,72 +49,59 @@ class Effort:
     """What one window took.
 
     Attributes:
-        voiceprint: by the network.
-        search: by search and scoring.
-        deciding: by weighing the evidence.
+        voiceprint_s: the network, in seconds.
+        search_s: search and scoring.
+        deciding_s: weighing the evidence.
     """
 
-    voiceprint: Spent = Spent()
-    search: Spent = Spent()
-    deciding: Spent = Spent()
+    voiceprint_s: float = 0.0
+    search_s: float = 0.0
+    deciding_s: float = 0.0
 
 
 class Costs:
     """The cost of one window by stage, and of a second of audio: exponentially weighted means of what is measured."""
 
     def __init__(self) -> None:
-        self._fits: dict[Stage, Spent] = {}
-        self._listening = Spent()
+        self._fits_s: dict[Stage, float] = {}
+        self._listening_s = 0.0
         self._audio_s = 0.0
 
     @property
-    def window(self) -> Spent:
-        """What a window takes of a worker of the voiceprint lane; a guess until one was measured."""
-        if Stage.VOICEPRINT not in self._fits:
-            return Spent(elapsed_s=_GUESS_S, core_s=_GUESS_S)
-        return self.of(Stage.VOICEPRINT) + self.search
+    def window_s(self) -> float:
+        """What a window takes of a worker of the voiceprint lane, in seconds; a guess until one was measured."""
+        if Stage.VOICEPRINT not in self._fits_s:
+            return _GUESS_S
+        return self.of(Stage.VOICEPRINT) + self.search_s
 
     @property
-    def search(self) -> Spent:
-        """What search, scoring and weighing alone take."""
+    def search_s(self) -> float:
+        """What search, scoring and weighing alone take, in seconds."""
         return self.of(Stage.SEARCH) + self.of(Stage.DECIDING)
 
     @property
     def listening_share(self) -> float:
-        """Share of a core that listening to one call takes."""
-        return self._listening.core_s / self._audio_s if self._audio_s else 0.0
+        """What listening to a second of one call takes, in seconds."""
+        return self._listening_s / self._audio_s if self._audio_s else 0.0
 
-    def of(self, stage: Stage) -> Spent:
-        """What a window takes in a stage of the voiceprint lane; nothing until it was measured."""
-        return self._fits.get(stage, Spent())
+    def of(self, stage: Stage) -> float:
+        """What a window takes in a stage of the voiceprint lane, in seconds; nothing until it was measured."""
+        return self._fits_s.get(stage, 0.0)
 
     def observe(self, effort: Effort) -> None:
         """Take in what a window took."""
-        self.observe_stage(Stage.VOICEPRINT, effort.voiceprint)
-        self.observe_stage(Stage.SEARCH, effort.search)
-        self.observe_stage(Stage.DECIDING, effort.deciding)
+        self.observe_stage(Stage.VOICEPRINT, effort.voiceprint_s)
+        self.observe_stage(Stage.SEARCH, effort.search_s)
+        self.observe_stage(Stage.DECIDING, effort.deciding_s)
 
-    def observe_stage(self, stage: Stage, spent: Spent) -> None:
+    def observe_stage(self, stage: Stage, seconds: float) -> None:
         """Take in what a window took in one stage."""
-        fit = self._fits.get(stage)
-        self._fits[stage] = spent if fit is None else _moved(fit, spent)
+        fit_s = self._fits_s.get(stage, seconds)
+        self._fits_s[stage] = fit_s + _WEIGHT * (min(seconds, _FARTHEST * fit_s) - fit_s)
 
-    def observe_listening(self, spent: Spent, *, audio_s: float) -> None:
+    def observe_listening(self, seconds: float, *, audio_s: float) -> None:
         """Take in what listening to some audio took, of one call or of many."""
         # Sums that fade, and not a mean of ratios: a batch of one call says less than a batch of a hundred.
         kept = max(0.0, 1.0 - audio_s / _AUDIO_KEPT_S)
         self._audio_s = kept * self._audio_s + audio_s
-        self._listening = Spent(
-            elapsed_s=kept * self._listening.elapsed_s + spent.elapsed_s,
-            core_s=kept * self._listening.core_s + spent.core_s,
-        )
-
-
-def _moved(fit: Spent, spent: Spent) -> Spent:
-    return Spent(
-        elapsed_s=_mean(fit.elapsed_s, spent.elapsed_s), core_s=_mean(fit.core_s, spent.core_s)
-    )
-
-
-def _mean(fit: float, measured: float) -> float:
-    return fit + _WEIGHT * (min(measured, _FARTHEST * fit) - fit)
+        self._listening_s = kept * self._listening_s + seconds

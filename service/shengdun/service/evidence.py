@@ -157,9 +157,9 @@ class VoiceEvidence:
         """
         watch = Stopwatch()
         [voiceprint] = self._model.embed([window.samples])
-        embedding = watch.lap()
+        embedding_s = watch.lap()
         risk = self._take(window, voiceprint, at=at, snr_db=snr_db, watch=watch)
-        self._effort = replace(self._effort, voiceprint=embedding)
+        self._effort = replace(self._effort, voiceprint_s=embedding_s)
         return risk
 
     def weigh(self, *, at: datetime) -> Risk:
@@ -179,7 +179,7 @@ class VoiceEvidence:
         if self._prompts.include(scorer, voiceprint, window.net_speech_s):
             self._prompts_s += window.net_speech_s
             if not self._voiceprints:
-                self._effort = Effort(search=watch.lap())
+                self._effort = Effort(search_s=watch.lap())
                 return None
             return self._weigh(at=at, watch=watch)
         self._voiceprints.append(voiceprint)
@@ -201,7 +201,7 @@ class VoiceEvidence:
             profile_id=self._profile_id,
             at=at,
         )
-        searching = watch.lap()
+        searching_s = watch.lap()
         risk = assess(results, self._line)
         if self._watch is not None:
             self._watch.look(
@@ -209,7 +209,7 @@ class VoiceEvidence:
                 net_speech_s=self.net_speech_s,
                 risk=risk,
             )
-        self._effort = Effort(search=searching, deciding=watch.lap())
+        self._effort = Effort(search_s=searching_s, deciding_s=watch.lap())
         return risk
 
 

@@ -108,7 +108,7 @@ class Intake:
         """
         if not self._owed:
             return None
-        job = self._in_lane(by - (len(self._owed) - 1) * self._costs.window.elapsed_s)
+        job = self._in_lane(by - (len(self._owed) - 1) * self._costs.window_s)
         # Of what has been begun it doesn't matter any more that it was late once.
         either: set[asyncio.Future[Any]] = {job.done, *([job.late] if job.is_waiting else [])}
         await asyncio.wait(either, timeout=by - _now(), return_when=asyncio.FIRST_COMPLETED)
@@ -150,7 +150,7 @@ class Intake:
     async def weigh(self, *, by: float) -> tuple[Risk, Effort]:
         """Search once more with what is in the evidence, at least one window, however late it is."""
         return await self._lane.run(
-            self._permit, self._weigh_now, deadline=by, cost_s=self._costs.search.elapsed_s
+            self._permit, self._weigh_now, deadline=by, cost_s=self._costs.search_s
         )
 
     def _in_lane(self, deadline: float) -> Job[Taken]:
@@ -160,7 +160,7 @@ class Intake:
                 self._permit,
                 lambda: self._take_now(arrival),
                 deadline=deadline,
-                cost_s=self._costs.window.elapsed_s,
+                cost_s=self._costs.window_s,
             )
         elif self._job.late.done():
             self._lane.renew(self._job, deadline=deadline)

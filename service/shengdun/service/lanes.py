@@ -12,7 +12,7 @@ from typing import Self
 
 from shengdun.fingerprint.voice.activity import VoiceActivity
 from shengdun.fingerprint.voice.front_end import FrontEnd, Heard, hear
-from shengdun.service.costs import Costs, Spent, Stopwatch
+from shengdun.service.costs import Costs, Stopwatch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +33,7 @@ class _Waiting:
     front_end: FrontEnd
     chunks: Sequence[bytes]
     finish: bool
+    since: float
     heard: asyncio.Future[Listened]
 
 
@@ -51,6 +52,7 @@ class FrontLane:
         self._activity = activity
         self._costs = costs
         self._waiting: list[_Waiting] = []
+        self._batch: list[_Waiting] = []
         self._wake = asyncio.Event()
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="front-lane")
         self._runner: asyncio.Task[None] | None = None
@@ -65,6 +67,11 @@ class FrontLane:
             waiting.heard.cancel()
         await asyncio.to_thread(self._thread.shutdown, wait=True, cancel_futures=True)
 
+    def wait_s(self) -> float:
+        """How long the audio that has waited longest has not been listened to, in seconds."""
+        since = [waiting.since for waiting in (*self._batch[:1], *self._waiting[:1])]
+        return _now() - min(since) if since else 0.0
+
     async def hear(
         self, front_end: FrontEnd, chunks: Sequence[bytes], *, finish: bool = False
     ) -> Listened:
@@ -75,7 +82,7 @@ class FrontLane:
         """
         heard: asyncio.Future[Listened] = asyncio.get_running_loop().create_future()
         self._waiting.append(
-            _Waiting(front_end=front_end, chunks=chunks, finish=finish, heard=heard)
+            _Waiting(front_end=front_end, chunks=chunks, finish=finish, since=_now(), heard=heard)
         )
         self._wake.set()
         return await heard
@@ -86,6 +93,7 @@ class FrontLane:
             await self._wake.wait()
             self._wake.clear()
             batch = [waiting for waiting in self._waiting if not waiting.heard.done()]
+            self._batch = batch
             self._waiting.clear()
             try:
                 if batch:
@@ -96,8 +104,10 @@ class FrontLane:
                 for waiting in batch:
                     waiting.heard.cancel()
                 raise
+            finally:
+                self._batch = []
 
-    def _hear(self, batch: Sequence[_Waiting]) -> tuple[Sequence[Heard | Exception], float, Spent]:
+    def _hear(self, batch: Sequence[_Waiting]) -> tuple[Sequence[Heard | Exception], float, float]:
         watch = Stopwatch()
         before_s = sum(waiting.front_end.position_s for waiting in batch)
         work = [(waiting.front_end, waiting.chunks, waiting.finish) for waiting in batch]
@@ -114,19 +124,23 @@ class FrontLane:
         batch: Sequence[_Waiting],
         results: Sequence[Heard | Exception],
         audio_s: float,
-        spent: Spent,
+        elapsed_s: float,
     ) -> None:
-        self._costs.observe_listening(spent, audio_s=audio_s)
+        self._costs.observe_listening(elapsed_s, audio_s=audio_s)
         for waiting, result in zip(batch, results, strict=True):
             if waiting.heard.done():
                 continue
             if isinstance(result, Exception):
                 waiting.heard.set_exception(result)
             else:
-                waiting.heard.set_result(Listened(heard=result, elapsed_s=spent.elapsed_s))
+                waiting.heard.set_result(Listened(heard=result, elapsed_s=elapsed_s))
 
 
 async def _stop(tasks: Sequence[asyncio.Task[None]]) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

@@ -24,14 +24,9 @@ class Timing:
     def take(self, latency: timedelta) -> StageTimings:
         """Where the latency of the decision went; collects for the next one from then on."""
         listening = timedelta(seconds=self.listening_s)
-        voiceprint, search, deciding = (
-            timedelta(seconds=sum(spent.elapsed_s for spent in stage))
-            for stage in (
-                [effort.voiceprint for effort in self._efforts],
-                [effort.search for effort in self._efforts],
-                [effort.deciding for effort in self._efforts],
-            )
-        )
+        voiceprint = timedelta(seconds=sum(effort.voiceprint_s for effort in self._efforts))
+        search = timedelta(seconds=sum(effort.search_s for effort in self._efforts))
+        deciding = timedelta(seconds=sum(effort.deciding_s for effort in self._efforts))
         self.listening_s = 0.0
         self._efforts.clear()
         return StageTimings(

@@ -104,13 +104,19 @@ class VoiceprintLane:
         return self._ever_late
 
     def wait_s(self, within_s: float) -> float:
-        """What work that came now would wait that must be ready ``within_s`` seconds from now, in seconds."""
+        """What work that came now would wait if all that is owed were done first, and all that is due as early.
+
+        Args:
+            within_s: when the work must be ready, in seconds from now.
+        """
         now = _now()
         ahead_s = sum(
             job.cost_s
             for deadline, order, job in self._in_time
             if order == job.order and job.is_waiting and deadline <= now + within_s
         )
+        # It would be begun before what is owed; but who is owed something is served before another one is let in.
+        ahead_s += sum(job.cost_s for job in self._set_aside.values() if job.is_waiting)
         begun_s = sum(max(0.0, (job.begun_at or now) + job.cost_s - now) for job in self._running)
         return (ahead_s + begun_s) / self._workers if len(self._running) == self._workers else 0.0
 
