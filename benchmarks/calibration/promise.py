@@ -216,10 +216,13 @@ class Study:
         known = np.sort(np.concatenate([rng.permutation(calls)[len(wrong) :], wrong]))
         callers = self._calls_of(np.setdiff1d(others, enrolled), self._of_callers)
         scores = self._scores(content, known)
+        # Together: agents alone are no strangers, which a line can't be derived from.
+        heard = np.sort(np.concatenate([callers, agents]))
+        log_odds = self._scores(content, heard).log_odds
         return self._outcome(
             replace(scores, groups=voices.call_speakers[known]),
-            self._scores(content, callers).log_odds,
-            self._scores(content, agents).log_odds,
+            log_odds[np.isin(heard, callers)],
+            log_odds[np.isin(heard, agents)],
         )
 
     def _calibrated(self, calls: Rows) -> Scorer:
