@@ -1,4 +1,4 @@
-"""The lane in which voiceprints of live calls are computed."""
+"""The lanes in which CPU work of live calls is done."""
 
 import asyncio
 import threading
@@ -8,7 +8,12 @@ from functools import partial
 import pytest
 
 from fixtures.admitting import new_admission
+from fixtures.calls import PCMU
+from shengdun.fingerprint.voice.activity import VoiceActivity
+from shengdun.fingerprint.voice.front_end import FrontEnd
 from shengdun.service.admission import Admission, NotAdmitted, Permit
+from shengdun.service.costs import Costs
+from shengdun.service.lanes import FrontLane
 from shengdun.service.voiceprint_lane import VoiceprintLane
 
 SOON_S = 0.9
@@ -221,3 +226,20 @@ async def test_leaving_the_lane_cancels_what_waits(permit: Permit) -> None:
         release.set()
     await asyncio.gather(busy, *(job.done for job in waiting), return_exceptions=True)
     assert all(job.done.done() for job in waiting)
+
+
+async def test_audio_that_waits_to_be_listened_to_is_known(voice_activity: VoiceActivity) -> None:
+    """How long it waits, also while its batch is being listened to; afterwards what a second of audio takes."""
+    costs = Costs()
+    front_end = FrontEnd(PCMU, window_s=3.0, activity=voice_activity)
+    async with FrontLane(voice_activity, costs) as lane:
+        assert lane.wait_s() == 0.0
+        hearing = asyncio.create_task(lane.hear(front_end, [b"\xff" * 8000]))
+        await asyncio.sleep(0)
+        assert lane.wait_s() > 0.0
+        listened = await hearing
+        assert lane.wait_s() == 0.0
+    assert listened.heard.position_s > 0.9
+    assert (
+        0.0 < costs.listening_share == pytest.approx(listened.elapsed_s / listened.heard.position_s)
+    )
