@@ -146,6 +146,8 @@ class ScreeningServicer(screening_pb2_grpc.ScreeningServiceServicer):
             lines=lines,
             live_calls=len(self._calls),
             watchlists_stale=self._screener.registry.health.stale,
+            worker=self._calls.place.number,
+            workers=self._calls.place.workers,
         )
 
     async def _screen(

@@ -57,8 +57,10 @@ class ServerSettings(_Settings):
     """Port to listen on; 0 takes a free one."""
     tls: TlsSettings | None = None
     """Certificates; none means no TLS, which only loopback may do without."""
+    workers: Annotated[int, Field(ge=1)] = 1
+    """Processes that take calls on this port, at most one for each core; they divide cores and calls among them."""
     max_calls: Annotated[int, Field(ge=1)] = 500
-    """Live calls at once; more are answered RESOURCE_EXHAUSTED."""
+    """Live calls at once, of all workers; more are answered RESOURCE_EXHAUSTED."""
     call_idle_s: Annotated[float, Field(gt=0)] = 60.0
     """Seconds without a message after which a call is ended."""
     call_max_s: Annotated[float, Field(gt=0)] = 4 * 3600.0
@@ -107,7 +109,7 @@ class VoiceSettings(_Settings):
     """Directory of recordings that the house itself plays into calls, announcements and hold messages, and of nothing
     else: speech of a call that is one of them is left out. None means that there are none on the caller's leg."""
     workers: Annotated[int, Field(ge=1)] | None = Field(default=None, examples=[2])
-    """Voiceprints computed at once; none means one for each core."""
+    """Voiceprints computed at once, by all workers; none means one for each core."""
 
 
 class AccessSettings(_Settings):

@@ -382,8 +382,10 @@ class ServerInfo:
         model_id: the voice model in force.
         calibration_profile_id: the calibration profile in force.
         lines: what can be named in a call.
-        live_calls: calls running on this server now.
+        live_calls: calls running in the process that answers, now.
         watchlists_stale: whether the store can't be reached, so that the last snapshot is screened.
+        worker: which process answers, of those that take calls on this port: from 1 to ``workers``.
+        workers: how many processes take calls on this port.
     """
 
     version: str
@@ -392,3 +394,5 @@ class ServerInfo:
     lines: tuple[LineInfo, ...]
     live_calls: int
     watchlists_stale: bool
+    worker: int = 1
+    workers: int = 1
