@@ -1,13 +1,15 @@
 """Is the promise kept? Levels derived from one half of the speakers, false flags counted on the other half.
 
     python benchmarks/calibration/promise.py ARCHIVES [--promise 10] [--splits 40] [--size 10 --size 100 --size 1000]
+        [--site-condition pcmu ...]
 
 ``ARCHIVES`` holds what ``extract.py`` wrote. In every split half of the speakers of each corpus are the strangers on
 whose calls a profile is calibrated, without labels, as ``shengdun calibrate`` does. Of the other half some are
 enrolled, and the rest are the callers who must not be flagged. An agent's call never has a recording that was enrolled.
 The corpora have some 330 speakers, so a site's 1,500 different people can't be shown with them: here a profile keeps
 several calls of a speaker, which are drawn again together. Lists longer than 100 actors are filled with made voices,
-drawn from a normal distribution with mean and covariance of the actors; nobody among them is a relative.
+drawn from a normal distribution with mean and covariance of the actors; nobody among them is a relative. With
+``--site-condition`` the site's calls are of those conditions alone, and the callers' of all others.
 """
 
 import argparse
@@ -51,6 +53,7 @@ class Voices:
         looks: every call at growing net speech.
         call_speakers: (c,) the speaker of each call.
         call_origins: the recordings that each call is made of.
+        call_conditions: (c,) the telephone condition of each call.
         corpora: (s,) the corpus of each speaker.
         templates: (t, d) float32 unit rows.
         template_net_speech_s: (t,) behind each.
@@ -62,6 +65,7 @@ class Voices:
     looks: Strangers
     call_speakers: Rows
     call_origins: tuple[frozenset[str], ...]
+    call_conditions: NDArray[np.str_]
     corpora: NDArray[np.str_]
     templates: NDArray[np.float32]
     template_net_speech_s: Floats
@@ -87,6 +91,7 @@ def read(directory: Path, rng: np.random.Generator) -> tuple[str, Voices]:
     calls: list[SiteCall] = []
     enrolled: list[tuple[SiteCall, int]] = []
     call_speakers: list[int] = []
+    call_conditions: list[str] = []
     speakers: dict[tuple[str, str], int] = {}
     model_id = ""
     for path in sorted(directory.glob("*.npz")):
@@ -99,6 +104,7 @@ def read(directory: Path, rng: np.random.Generator) -> tuple[str, Voices]:
             called = [call for call in joined if call.total_s >= SHORTEST_S]
             calls += called
             call_speakers += [speaker] * len(called)
+            call_conditions += [condition] * len(called)
             if condition == ENROLLED:
                 enrolled += [
                     (template, speaker)
@@ -110,6 +116,7 @@ def read(directory: Path, rng: np.random.Generator) -> tuple[str, Voices]:
         looks=_looks(calls),
         call_speakers=np.array(call_speakers),
         call_origins=tuple(frozenset(call.name.split()) for call in calls),
+        call_conditions=np.array(call_conditions),
         corpora=np.array([corpus for corpus, _ in speakers]),
         templates=np.stack([template.voiceprint() for template, _ in enrolled]),
         template_net_speech_s=np.array([template.total_s for template, _ in enrolled]),
@@ -172,9 +179,18 @@ class Study:
     """Splits of the speakers, and what comes of them."""
 
     def __init__(
-        self, voices: Voices, base: CalibrationProfile, *, promise: float, seed: int
+        self,
+        voices: Voices,
+        base: CalibrationProfile,
+        *,
+        promise: float,
+        seed: int,
+        site_conditions: Sequence[str] = (),
     ) -> None:
         self._voices = voices
+        of_site = np.isin(voices.call_conditions, list(site_conditions))
+        self._of_site = of_site if site_conditions else np.ones(len(of_site), dtype=bool)
+        self._of_callers = ~of_site
         self._base = base
         self._scorer = Scorer(base)
         self._promise = promise
@@ -185,25 +201,28 @@ class Study:
         voices, rng = self._voices, self._rng
         strangers, others = self._halves()
         enrolled = rng.permutation(others)[: min(size, MOST_ENROLLED, len(others) * 2 // 3)]
-        calls = self._calls_of(strangers, CALLS)
+        calls = self._calls_of(strangers, self._of_site)[:CALLS]
         self._scorer = self._calibrated(calls)
         content, used = self._list(enrolled, size)
         agents = np.array(
             [
                 call
-                for call in self._calls_of(enrolled, len(voices.call_speakers)).tolist()
+                for call in self._calls_of(enrolled, self._of_callers).tolist()
                 if not voices.call_origins[call] & used
             ],
             dtype=np.int64,
         )
         wrong = rng.permutation(agents)[: round(agents_share * len(calls))]
         known = np.sort(np.concatenate([rng.permutation(calls)[len(wrong) :], wrong]))
-        callers = self._calls_of(np.setdiff1d(others, enrolled), len(voices.call_speakers))
+        callers = self._calls_of(np.setdiff1d(others, enrolled), self._of_callers)
         scores = self._scores(content, known)
+        # Together: agents alone are no strangers, which a line can't be derived from.
+        heard = np.sort(np.concatenate([callers, agents]))
+        log_odds = self._scores(content, heard).log_odds
         return self._outcome(
             replace(scores, groups=voices.call_speakers[known]),
-            self._scores(content, callers).log_odds,
-            self._scores(content, agents).log_odds,
+            log_odds[np.isin(heard, callers)],
+            log_odds[np.isin(heard, agents)],
         )
 
     def _calibrated(self, calls: Rows) -> Scorer:
@@ -237,9 +256,10 @@ class Study:
             second.append(speakers[len(speakers) // 2 :])
         return np.concatenate(first), np.concatenate(second)
 
-    def _calls_of(self, speakers: Rows, most: int) -> Rows:
-        calls = np.flatnonzero(np.isin(self._voices.call_speakers, speakers))
-        return np.sort(self._rng.permutation(calls)[:most])
+    def _calls_of(self, speakers: Rows, among: NDArray[np.bool_]) -> Rows:
+        """Calls of some speakers, in any order."""
+        theirs = np.isin(self._voices.call_speakers, speakers)
+        return self._rng.permutation(np.flatnonzero(theirs & among))
 
     def _list(self, enrolled: Rows, size: int) -> tuple[ListContent, set[str]]:
         """A list, and the recordings that were enrolled."""
@@ -319,13 +339,20 @@ def main() -> None:
     parser.add_argument("--promise", type=float, default=10.0)
     parser.add_argument("--splits", type=int, default=40)
     parser.add_argument("--size", type=int, action="append", default=[])
+    parser.add_argument("--site-condition", action="append", default=[])
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
     model_id, voices = read(arguments.archives, np.random.default_rng(arguments.seed))
     base = default_profile(model_id)
     rows: dict[str, list[Outcome]] = {}
     for size in arguments.size or (10, 100, 1000):
-        study = Study(voices, base, promise=arguments.promise, seed=arguments.seed)
+        study = Study(
+            voices,
+            base,
+            promise=arguments.promise,
+            seed=arguments.seed,
+            site_conditions=arguments.site_condition,
+        )
         rows[f"{size}"] = [study.split(size, agents_share=0.0) for _ in range(arguments.splits)]
         rows[f"{size}, {AGENTS_SHARE:.0%} agents' calls"] = [
             study.split(size, agents_share=AGENTS_SHARE) for _ in range(arguments.splits)

@@ -6,6 +6,7 @@ isn't kept up to date meanwhile, which nothing here reads.
 
 import asyncio
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 from benchmarks.search.voices import Voices
@@ -19,8 +20,7 @@ from shengdun.index.scoring import Scorer
 from shengdun.index.store import Store, StoreSettings
 from shengdun.index.watchlists import NewActor, NewWatchlist, Provenance, Template
 
-WATCHLIST = "agents"
-_PER_VOICEPRINT_SEED = 11
+WATCHLIST: Final = "agents"
 
 
 async def fill(

@@ -345,9 +345,9 @@ def test_voiceprints_keep_their_signal_to_noise_ratio() -> None:
         segments = append(segments, [row], ACTIVE)
     segments = remove(segments, {name: rows[name].actor_code for name in list(rows)[:10]})
     hits = Hits.concatenate([each.hits(voice(0), each.valid(0)) for each in segments])
-    expected = [
-        float("nan") if int(name[3:]) % 2 else int(name[3:]) for name in hits.voiceprint_ids
-    ]
+    places = zip(hits.sources.tolist(), hits.rows.tolist(), strict=True)
+    seeds = [int(segments[source].voiceprint_ids[row][3:]) for source, row in places]
+    expected = [float("nan") if seed % 2 else float(seed) for seed in seeds]
     np.testing.assert_array_equal(hits.snr_db, expected)
     taken = hits.take(np.array([3, 0]))
     np.testing.assert_array_equal(taken.snr_db, hits.snr_db[[3, 0]])

@@ -9,7 +9,7 @@ from shengdun.service.session import Chunk
 
 
 def _chunk(data: bytes, at: float = 0.0) -> Chunk:
-    return Chunk(data=data, received_at=at)
+    return Chunk(data=data, received_at=at, end_s=at)
 
 
 async def test_everything_that_arrived_is_taken_in_order() -> None:

@@ -76,6 +76,25 @@ async def test_every_decision_says_what_made_it(desk: Desk, recordings: Recordin
     assert net_speech == sorted(net_speech)
 
 
+@pytest.mark.parametrize("chunk_s", [0.1, 0.7, 2.5])
+async def test_a_decision_names_the_chunk_it_answers(
+    desk: Desk, recordings: Recordings, chunk_s: float
+) -> None:
+    """The answered position is the end of the chunk that completed the window, however large chunks are."""
+    audio = telephone(speech_of(recordings, "S2"))
+    chunk_bytes = round(chunk_s * 8_000)
+    first, window, *_, last = await screen(
+        desk.client, f"answered-{chunk_s}", audio, chunk_bytes=chunk_bytes
+    )
+    assert first.answered_position == timedelta(0)
+    assert last.answered_position == timedelta(seconds=len(audio) / 8_000)
+    assert window.answered_position is not None
+    answered_s = window.answered_position.total_seconds()
+    assert round(answered_s * 8_000) % chunk_bytes == 0
+    # Resampling and frames of 32 ms hold back up to 50 ms, which may be those of the chunk before.
+    assert 0 <= answered_s - window.audio_position.total_seconds() < chunk_s + 0.05
+
+
 async def test_strangers_are_not_flagged(desk: Desk, recordings: Recordings) -> None:
     """Speakers who are not enrolled end LOW, without a flag."""
     for speaker in ("S2", "S5", "S7"):

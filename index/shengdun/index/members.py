@@ -2,7 +2,7 @@
 
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import numpy as np
@@ -33,11 +33,22 @@ class Members:
         ids: their actor ids, sorted.
         expires_us: (n,) int64, when each expires.
         voiced: by voice model, (n,) bool, whether each has a voiceprint of it.
+        earliest_us: when the first of them expires.
+        voiceless: by voice model, how many have no voiceprint of it, expired or not.
     """
 
     ids: tuple[str, ...]
     expires_us: NDArray[np.int64]
     voiced: Mapping[str, NDArray[np.bool_]]
+    earliest_us: int = field(init=False)
+    voiceless: Mapping[str, int] = field(init=False)
+
+    def __post_init__(self) -> None:
+        # Every search asks; until somebody expires nothing has to be counted for it.
+        earliest_us = int(self.expires_us.min(initial=np.iinfo(np.int64).max))
+        object.__setattr__(self, "earliest_us", earliest_us)
+        voiceless = {name: int(np.count_nonzero(~has)) for name, has in self.voiced.items()}
+        object.__setattr__(self, "voiceless", voiceless)
 
     @classmethod
     def nobody(cls, model_ids: Iterable[str]) -> "Members":
@@ -54,6 +65,8 @@ class Members:
 
     def size(self, at_us: int) -> int:
         """How many have not expired."""
+        if at_us < self.earliest_us:
+            return len(self)
         return int(np.count_nonzero(self.expires_us > at_us))
 
     def without_voiceprint(self, model_id: str, at_us: int) -> int:
@@ -61,6 +74,8 @@ class Members:
         voiced = self.voiced.get(model_id)
         if voiced is None:
             return 0
+        if at_us < self.earliest_us:
+            return self.voiceless[model_id]
         return int(np.count_nonzero((self.expires_us > at_us) & ~voiced))
 
     def ids_without_voiceprint(self, model_id: str, at_us: int) -> tuple[str, ...]:

@@ -117,7 +117,7 @@ class Registry:
     async def use_scorers(self, active: Sequence[Scorer], shadow: Sequence[Scorer] = ()) -> None:
         """Search with other scorers from now on, without a restart.
 
-        All voiceprints are projected anew for a scorer that was not in use, on another thread: some three seconds for
+        All voiceprints are projected anew for a scorer that was not in use, on another thread: some seconds for
         100,000. Until that is done the old scorers go on; then all of them are replaced at once. Changes are taken
         meanwhile and are in what is searched afterwards; a search under way ends as it began.
 

@@ -9,6 +9,7 @@ stored, or on what else runs.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -24,7 +25,7 @@ Rows = tuple[NDArray[np.int64], ...]
 
 EXHAUSTIVE_ROWS: Final = 4096
 NEAREST_ROWS: Final = 512
-PROPOSED_ROWS: Final = 1536
+PROPOSED_ROWS: Final = 1024
 _LEAST_ROWS: Final = 64
 _OVER_SHARE: Final = 1.25
 _WIDEN: Final = 4
@@ -101,9 +102,11 @@ def rank(
     if not segments:
         return NOBODY
     query = scorer.project(voiceprint[np.newaxis, :])[0]
-    hits = _find(segments, query, at_us)
-    if not len(hits.cosines):
+    found = zip(segments, _find(segments, query, at_us), strict=True)
+    used = [(segment, rows) for segment, rows in found if len(rows)]
+    if not used:
         return NOBODY
+    hits = Hits.concatenate([segment.hits(query, rows) for segment, rows in used])
     unlimited = scorer.unlimited_llr(
         hits.cosines,
         hits.statistics,
@@ -113,20 +116,15 @@ def rank(
         snr_db=snr_db,
         template_snr_db=hits.snr_db,
     )
-    return _by_actor(hits, unlimited, scorer)
+    return _by_actor([segment for segment, _ in used], hits, unlimited, scorer)
 
 
-def _find(segments: tuple[Segment, ...], query: NDArray[np.float32], at_us: int) -> Hits:
+def _find(segments: tuple[Segment, ...], query: NDArray[np.float32], at_us: int) -> Rows:
     if sum(len(segment) for segment in segments) <= EXHAUSTIVE_ROWS:
-        return _hits(segments, query, tuple(each.valid(at_us) for each in segments))
+        return tuple(each.valid(at_us) for each in segments)
     proposed = _proposed(segments, query, at_us)
     actor_codes = np.unique(_nearest(segments, query, proposed))
-    return _hits(segments, query, tuple(each.rows_of(actor_codes, at_us) for each in segments))
-
-
-def _hits(segments: tuple[Segment, ...], query: NDArray[np.float32], rows: Rows) -> Hits:
-    parts = [s.hits(query, own) for s, own in zip(segments, rows, strict=True) if len(own)]
-    return Hits.concatenate(parts or [segments[0].hits(query, rows[0])])
+    return tuple(each.rows_of(actor_codes, at_us) for each in segments)
 
 
 def _proposed(segments: tuple[Segment, ...], query: NDArray[np.float32], at_us: int) -> Rows:
@@ -181,25 +179,35 @@ def _nearest(
     return nearest
 
 
-def _by_actor(hits: Hits, unlimited: NDArray[np.float64], scorer: Scorer) -> Ranking:
+def _by_actor(
+    segments: Sequence[Segment], hits: Hits, unlimited: NDArray[np.float64], scorer: Scorer
+) -> Ranking:
     """Order the actors by their LLR; ties, as at the calibration's limits, by what lies below it."""
     llrs = scorer.limited(unlimited)
-    order = _order(hits, -hits.cosines, -llrs)
+    order = _order(segments, hits, -hits.cosines, -llrs)
     hits, llrs, unlimited = hits.take(order), llrs[order], unlimited[order]
     _, first, actor_rows = np.unique(hits.actor_codes, return_index=True, return_inverse=True)
     actor_rows = actor_rows.astype(np.int64)
     actor_llrs = scorer.actor_llr(llrs, actor_rows, len(first))
     best_first = np.lexsort((first, -actor_llrs))
-    rows = first[best_first]
+    best = first[best_first]
+    actor_ids, voiceprint_ids = np.empty((2, len(best)), dtype=object)
+    sources, rows = hits.sources[best], hits.rows[best]
+    for number, segment in enumerate(segments):
+        own = np.flatnonzero(sources == number)
+        actor_ids[own] = segment.actor_ids[rows[own]]
+        voiceprint_ids[own] = segment.voiceprint_ids[rows[own]]
     return Ranking(
-        actor_ids=tuple(hits.actor_ids[rows].tolist()),
-        voiceprint_ids=tuple(hits.voiceprint_ids[rows].tolist()),
+        actor_ids=tuple(actor_ids.tolist()),
+        voiceprint_ids=tuple(voiceprint_ids.tolist()),
         llrs=actor_llrs[best_first],
         unlimited_llrs=scorer.actor_llr(unlimited, actor_rows, len(first))[best_first],
     )
 
 
-def _order(hits: Hits, *keys: NDArray[np.float64]) -> NDArray[np.int64]:
+def _order(
+    segments: Sequence[Segment], hits: Hits, *keys: NDArray[np.float64]
+) -> NDArray[np.int64]:
     """The order by some keys, the last one first, and by voiceprint id where all of them are equal."""
     order = np.lexsort(keys)
     ties = np.ones(max(len(order) - 1, 0), dtype=bool)
@@ -207,4 +215,6 @@ def _order(hits: Hits, *keys: NDArray[np.float64]) -> NDArray[np.int64]:
         ties &= np.diff(key[order]) == 0
     if not ties.any():
         return order
-    return np.lexsort((hits.voiceprint_ids.astype(str), *keys))
+    places = zip(hits.sources.tolist(), hits.rows.tolist(), strict=True)
+    names = np.array([segments[source].voiceprint_ids[row] for source, row in places])
+    return np.lexsort((names, *keys))

@@ -67,8 +67,8 @@ class Hits:
 
     Attributes:
         cosines: (k,) float64.
-        voiceprint_ids: (k,) str.
-        actor_ids: (k,) str.
+        sources: (k,) int64, which of the segments that were concatenated each is from.
+        rows: (k,) int64, its row there; ids are looked up for the few that are told.
         actor_codes: (k,) int64.
         net_speech_s: (k,) float64.
         snr_db: (k,) float64; NaN where it is unknown.
@@ -76,8 +76,8 @@ class Hits:
     """
 
     cosines: NDArray[np.float64]
-    voiceprint_ids: NDArray[np.object_]
-    actor_ids: NDArray[np.object_]
+    sources: NDArray[np.int64]
+    rows: NDArray[np.int64]
     actor_codes: NDArray[np.int64]
     net_speech_s: NDArray[np.float64]
     snr_db: NDArray[np.float64]
@@ -87,8 +87,8 @@ class Hits:
         """Some of them, in the order of ``rows``."""
         return Hits(
             cosines=self.cosines[rows],
-            voiceprint_ids=self.voiceprint_ids[rows],
-            actor_ids=self.actor_ids[rows],
+            sources=self.sources[rows],
+            rows=self.rows[rows],
             actor_codes=self.actor_codes[rows],
             net_speech_s=self.net_speech_s[rows],
             snr_db=self.snr_db[rows],
@@ -102,8 +102,8 @@ class Hits:
             return parts[0]
         return cls(
             cosines=np.concatenate([part.cosines for part in parts]),
-            voiceprint_ids=np.concatenate([part.voiceprint_ids for part in parts]),
-            actor_ids=np.concatenate([part.actor_ids for part in parts]),
+            sources=np.repeat(np.arange(len(parts)), [len(part.rows) for part in parts]),
+            rows=np.concatenate([part.rows for part in parts]),
             actor_codes=np.concatenate([part.actor_codes for part in parts]),
             net_speech_s=np.concatenate([part.net_speech_s for part in parts]),
             snr_db=np.concatenate([part.snr_db for part in parts]),
@@ -288,8 +288,8 @@ class Segment:
         """Some rows with their cosines to the query, (d,)."""
         return Hits(
             cosines=self.cosines(query, rows),
-            voiceprint_ids=self.voiceprint_ids[rows],
-            actor_ids=self.actor_ids[rows],
+            sources=np.zeros(len(rows), dtype=np.int64),
+            rows=rows,
             actor_codes=self.actor_codes[rows],
             net_speech_s=self.net_speech_s[rows],
             snr_db=self.snr_db[rows],

@@ -433,6 +433,7 @@ class Decision(_message.Message):
     ADVISORY_REASONS_FIELD_NUMBER: _builtins.int
     APPLIED_LEVELS_FIELD_NUMBER: _builtins.int
     SHADOWS_FIELD_NUMBER: _builtins.int
+    ANSWERED_POSITION_FIELD_NUMBER: _builtins.int
     LEVEL_PROBABILITY_FIELD_NUMBER: _builtins.int
     decision_id: _builtins.str
     """Changes exactly when the evidence or the outcome changes."""
@@ -510,6 +511,13 @@ class Decision(_message.Message):
     def shadows(self) -> _containers.RepeatedCompositeFieldContainer[Global___ShadowOutcome]:
         """What is being tried out in shadow."""
 
+    @_builtins.property
+    def answered_position(self) -> _duration_pb2.Duration:
+        """Position in the call's audio at the end of the chunk that this decision answers: the one that completed its evidence,
+        from whose arrival `latency` counts. Zero in the first decision, which answers none; in the last one all audio of
+        the call that was read. Tells a client which of its messages was answered, however large they are.
+        """
+
     def __init__(
         self,
         *,
@@ -537,11 +545,12 @@ class Decision(_message.Message):
         advisory_reasons: _abc.Iterable[Global___AdvisoryReason.ValueType] | None = ...,
         applied_levels: Global___AppliedLevels | None = ...,
         shadows: _abc.Iterable[Global___ShadowOutcome] | None = ...,
+        answered_position: _duration_pb2.Duration | None = ...,
         level_probability: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_level_probability", b"_level_probability", "_probability", b"_probability", "applied_levels", b"applied_levels", "audio_position", b"audio_position", "audio_quality", b"audio_quality", "decide_time", b"decide_time", "latency", b"latency", "level_probability", b"level_probability", "net_speech", b"net_speech", "probability", b"probability"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_level_probability", b"_level_probability", "_probability", b"_probability", "answered_position", b"answered_position", "applied_levels", b"applied_levels", "audio_position", b"audio_position", "audio_quality", b"audio_quality", "decide_time", b"decide_time", "latency", b"latency", "level_probability", b"level_probability", "net_speech", b"net_speech", "probability", b"probability"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_level_probability", b"_level_probability", "_probability", b"_probability", "advisory", b"advisory", "advisory_reasons", b"advisory_reasons", "applied_levels", b"applied_levels", "audio_position", b"audio_position", "audio_quality", b"audio_quality", "calibration_profile_id", b"calibration_profile_id", "call_id", b"call_id", "decide_time", b"decide_time", "decision_id", b"decision_id", "flags", b"flags", "latency", b"latency", "level", b"level", "level_probability", b"level_probability", "line", b"line", "model_id", b"model_id", "net_speech", b"net_speech", "partial", b"partial", "partial_reasons", b"partial_reasons", "policy_id", b"policy_id", "probability", b"probability", "recommended_action", b"recommended_action", "sequence", b"sequence", "shadows", b"shadows", "state", b"state", "watchlists", b"watchlists"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_level_probability", b"_level_probability", "_probability", b"_probability", "advisory", b"advisory", "advisory_reasons", b"advisory_reasons", "answered_position", b"answered_position", "applied_levels", b"applied_levels", "audio_position", b"audio_position", "audio_quality", b"audio_quality", "calibration_profile_id", b"calibration_profile_id", "call_id", b"call_id", "decide_time", b"decide_time", "decision_id", b"decision_id", "flags", b"flags", "latency", b"latency", "level", b"level", "level_probability", b"level_probability", "line", b"line", "model_id", b"model_id", "net_speech", b"net_speech", "partial", b"partial", "partial_reasons", b"partial_reasons", "policy_id", b"policy_id", "probability", b"probability", "recommended_action", b"recommended_action", "sequence", b"sequence", "shadows", b"shadows", "state", b"state", "watchlists", b"watchlists"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__level_probability: _TypeAlias = _typing.Literal["level_probability"]  # noqa: Y015
     _WhichOneofArgType__level_probability: _TypeAlias = _typing.Literal["_level_probability", b"_level_probability"]  # noqa: Y015

@@ -196,6 +196,7 @@ class Decision:
         calibration_profile_id: the calibration profile.
         decided_at: when.
         audio_position: position in the call's audio up to which it was heard.
+        answered_position: end, in the call's audio, of the chunk that it answers; ``latency`` counts from its arrival.
         shadows: what is tried out beside it says, of the window before perhaps; no part of the decision.
     """
 
@@ -217,6 +218,7 @@ class Decision:
     calibration_profile_id: str
     decided_at: datetime
     audio_position: timedelta
+    answered_position: timedelta
     shadows: tuple[ShadowOutcome, ...] = ()
 
     def __post_init__(self) -> None:

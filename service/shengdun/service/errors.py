@@ -21,6 +21,7 @@
     ├── ServerStopping           the server takes no new work
     ├── NothingToEmbed           a recording has less speech than one voiceprint needs
     ├── DemoFailed               the demo could not go on
+    ├── LoadImpossible           a load test can't be begun
     ├── Unauthenticated          no token, an unknown one or one that has expired
     └── PermissionDenied         the token's roles do not allow this
 """
@@ -152,6 +153,13 @@ class DemoFailed(ShengdunError):
 
     status: ClassVar[Status] = Status.FAILED_PRECONDITION
     reason: ClassVar[str] = "DEMO_FAILED"
+
+
+class LoadImpossible(ShengdunError):
+    """A load test can't be begun: nothing to play, or no server to play it to."""
+
+    status: ClassVar[Status] = Status.FAILED_PRECONDITION
+    reason: ClassVar[str] = "LOAD_IMPOSSIBLE"
 
 
 class Unauthenticated(ShengdunError):

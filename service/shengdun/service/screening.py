@@ -192,7 +192,8 @@ class ScreeningServicer(screening_pb2_grpc.ScreeningServiceServicer):
                 audio_bytes += len(data)
                 # Time counts too: a caller who sends a byte now and then would hold its place for ever.
                 self._check_length(max(audio_bytes / audio_format.bytes_per_s, _now() - began_at))
-                await inbox.put(Chunk(data=data, received_at=_now()))
+                end_s = audio_bytes / audio_format.bytes_per_s
+                await inbox.put(Chunk(data=data, received_at=_now(), end_s=end_s))
         except Exception as error:  # noqa: BLE001 - handed to the session, which answers the call with it
             await inbox.close(error)
         else:
@@ -259,7 +260,8 @@ class ScreeningServicer(screening_pb2_grpc.ScreeningServiceServicer):
             if session.is_final or call.stopping.is_set():
                 break
             data = encode(recording.samples[start : start + step], _RECORDING_FORMAT)
-            async for latest in session.hear([Chunk(data=data, received_at=_now())]):
+            end_s = min(start + step, len(recording.samples)) / MODEL_RATE_HZ
+            async for latest in session.hear([Chunk(data=data, received_at=_now(), end_s=end_s)]):
                 decision = latest
         if call.stopping.is_set() and not session.is_concluded:
             return session.abandon(PartialReason.SERVER_STOPPING)

@@ -22,10 +22,12 @@ class Chunk:
     Attributes:
         data: bytes in the call's audio format.
         received_at: on the event loop's clock, in seconds.
+        end_s: where it ends in the call's audio, in seconds; of a part of a chunk, where the whole chunk ends.
     """
 
     data: bytes
     received_at: float
+    end_s: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +93,7 @@ class CallSession:
         self._prompts = False
         self._quality: AudioQuality = front_end.quality()
         self._position_s = 0.0
+        self._read_s = 0.0
         self._net_speech_s = 0.0
 
     @property
@@ -105,7 +108,7 @@ class CallSession:
 
     def begin(self) -> Decision:
         """The decision before anything was heard."""
-        return self._decide(since=self._now())
+        return self._decide(since=self._now(), answered_s=0.0)
 
     async def hear(self, chunks: Sequence[Chunk]) -> AsyncGenerator[Decision]:
         """Hear the next chunks; yields a decision for every window that they complete.
@@ -114,8 +117,9 @@ class CallSession:
             VoiceError: a chunk is not audio of the call's format.
         """
         heard = await self._front_lane.hear(self._front_end, [chunk.data for chunk in chunks])
+        self._read_s = chunks[-1].end_s
         for window in heard.windows:
-            async for decision in self._weigh(window, chunks[window.chunk].received_at):
+            async for decision in self._weigh(window, chunks[window.chunk]):
                 yield decision
             if self.is_final:
                 return
@@ -145,9 +149,12 @@ class CallSession:
         # Asked of what was weighed, and not of the evidence, which may be taking in a window at this moment.
         if self._risk.level is not None:
             self._state = State.FINAL
-        return self._decide(since=self._now(), partial=(reason,) if reason else ())
+        return self._decide(
+            since=self._now(), answered_s=self._read_s, partial=(reason,) if reason else ()
+        )
 
-    async def _weigh(self, window: HeardWindow, received_at: float) -> AsyncGenerator[Decision]:
+    async def _weigh(self, window: HeardWindow, chunk: Chunk) -> AsyncGenerator[Decision]:
+        received_at = chunk.received_at
         work = asyncio.ensure_future(self._take(window, received_at))
         try:
             late = not (
@@ -156,11 +163,15 @@ class CallSession:
                 )
             )[0]
             if late:
-                yield self._decide(since=received_at, partial=(PartialReason.BUDGET_EXCEEDED,))
+                yield self._decide(
+                    since=received_at,
+                    answered_s=chunk.end_s,
+                    partial=(PartialReason.BUDGET_EXCEEDED,),
+                )
             await work
         finally:
             work.cancel()
-        yield self._decide(since=received_at)
+        yield self._decide(since=received_at, answered_s=chunk.end_s)
 
     async def _take(self, window: HeardWindow, received_at: float) -> None:
         at = datetime.now(UTC)
@@ -198,14 +209,16 @@ class CallSession:
             self._state = State.FINAL
         else:
             self._net_speech_s = max(0.0, heard.net_speech_s - self._evidence.prompts_s)
-        return self._decide(since=since)
+        return self._decide(since=since, answered_s=self._read_s)
 
     def _deadline(self, window: HeardWindow, received_at: float) -> float:
         # Audio that is sent faster than it was spoken is due when it would have been spoken, so that a replay never
         # pushes a live call aside.
         return max(received_at, self._started_at + window.position_s) + self._budget_s
 
-    def _decide(self, *, since: float, partial: tuple[PartialReason, ...] = ()) -> Decision:
+    def _decide(
+        self, *, since: float, answered_s: float, partial: tuple[PartialReason, ...] = ()
+    ) -> Decision:
         self._sequence += 1
         if self.is_concluded:
             self._shadows.conclude(self._risk)
@@ -237,6 +250,7 @@ class CallSession:
             shadows=self._shadows.outcomes,
             decided_at=datetime.now(UTC),
             audio_position=timedelta(seconds=self._position_s),
+            answered_position=timedelta(seconds=answered_s),
         )
 
     def _now(self) -> float:

@@ -8,8 +8,11 @@ from hypothesis import strategies as st
 from fixtures.signals import keys, music, noise, silence
 from shengdun.fingerprint.voice.activity import FRAME_SAMPLES, Framer, VoiceActivity
 from shengdun.fingerprint.voice.demo_recordings import DemoRecording
+from shengdun.fingerprint.voice.model_store import ModelStore
 from shengdun.fingerprint.voice.recordings import decode_recording
+from shengdun.fingerprint.voice.runtime import open_session
 from shengdun.fingerprint.voice.samples import Samples
+from shengdun.fingerprint.voice.silero import CONTEXT_SAMPLES, HIDDEN, banded
 
 FRAMES = 60
 
@@ -31,6 +34,33 @@ def test_speech_is_told_from_silence_and_noise(
     assert talking.mean() > 0.6
     assert silent.max() < 0.1
     assert noisy.mean() < 0.1
+
+
+def test_probabilities_are_those_of_the_released_graph(
+    model_store: ModelStore, voice_activity: VoiceActivity, speech: list[Samples]
+) -> None:
+    """The graph that was laid out anew gives what Silero's own gives, as long as neither begins anew."""
+    released = open_session(model_store.verify("silero-vad"), threads=1)
+    frames = speech[0].reshape(-1, FRAME_SAMPLES)
+    before = np.vstack([np.zeros((1, CONTEXT_SAMPLES), np.float32), frames[:-1, -CONTEXT_SAMPLES:]])
+    nothing = np.zeros((1, 1, HIDDEN), np.float32)
+    [expected] = released.run(
+        ["speech_probs"], {"input": np.hstack([before, frames]), "h": nothing, "c": nothing}
+    )
+    [ours] = voice_activity.speech_probabilities([(voice_activity.new_state(), speech[0])])
+    assert np.abs(ours - expected).max() < 1e-5
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+def test_banded_matrix_is_the_convolution(stride: int) -> None:
+    """Multiplying with it is convolving, with a pad of one at both ends."""
+    generator = np.random.default_rng(7)
+    weight = generator.standard_normal((5, 3, 3)).astype(np.float32)
+    signal = generator.standard_normal((4, 3)).astype(np.float32)
+    padded = np.pad(signal, ((1, 1), (0, 0)))
+    expected = [np.einsum("oit,ti->o", weight, padded[at : at + 3]) for at in range(0, 4, stride)]
+    product = signal.reshape(1, -1) @ banded(weight, positions=4, stride=stride)
+    assert np.allclose(product[0], np.concatenate(expected), atol=1e-5)
 
 
 @settings(max_examples=10, deadline=None)
@@ -86,12 +116,26 @@ def test_company_in_the_batch_does_not_matter(
     assert np.array_equal(voice_activity.speech_probabilities(batch)[-1], alone)
 
 
+@settings(max_examples=8, deadline=None)
+@given(lengths=st.lists(st.integers(0, FRAMES), min_size=1, max_size=80))
+def test_company_of_other_lengths_does_not_matter(
+    voice_activity: VoiceActivity, speech: list[Samples], lengths: list[int]
+) -> None:
+    """Nor does it matter how long the others are, or how many runs they take."""
+    (alone,) = voice_activity.speech_probabilities([(voice_activity.new_state(), speech[0])])
+    company = [speech[i % 9][: frames * FRAME_SAMPLES] for i, frames in enumerate(lengths)]
+    batch = [(voice_activity.new_state(), signal) for signal in [*company, speech[0]]]
+    found = voice_activity.speech_probabilities(batch)
+    assert [len(one) for one in found] == [*lengths, FRAMES]
+    assert np.array_equal(found[-1], alone)
+
+
 def test_partial_frames_are_refused(voice_activity: VoiceActivity) -> None:
     """Samples that are not whole frames are refused before any state moves."""
     state = voice_activity.new_state()
     with pytest.raises(ValueError, match="whole frames"):
         voice_activity.speech_probabilities([(state, silence(0.032)), (state, silence(0.01))])
-    assert not state.hidden.any()
+    assert not state.memory.any()
 
 
 @given(sizes=st.lists(st.integers(0, 1_500), max_size=12))

@@ -1,9 +1,8 @@
 """Which parts of a call are speech: the Silero voice activity detector in ONNX Runtime.
 
-The artefact is Silero's 16 kHz "sequence" export: a run takes any number of frames of one call
-and carries that call's recurrent state on. No two calls meet in a run, so a call's probabilities
-can't depend on what else is in the batch, and they are the same bits however its frames are cut
-into runs.
+The weights are those of Silero's 16 kHz "sequence" export; the graph is ours and works on the frames of many calls
+in a run (``silero``), each from its own recurrent state. A call's probabilities are the same bits whatever else is in
+the batch, and however its frames are cut into runs.
 
 Music, keys and machine noise leave the detector deaf: it hears nothing of a caller who speaks next,
 often for the rest of the call. So it begins anew wherever it has heard no speech for two seconds
@@ -20,45 +19,81 @@ from numpy.typing import NDArray
 
 from shengdun.fingerprint.voice.runtime import open_session
 from shengdun.fingerprint.voice.samples import Samples
+from shengdun.fingerprint.voice.silero import (
+    CONTEXT_SAMPLES,
+    HIDDEN,
+    SEEN_SAMPLES,
+    build_graph,
+    fold,
+    read_weights,
+)
 
-FRAME_SAMPLES = 512
-"""Samples that one probability is about: 32 ms."""
+FRAME_SAMPLES = SEEN_SAMPLES - CONTEXT_SAMPLES
+"""Samples that one probability is about: 512, 32 ms."""
 
 Probabilities: TypeAlias = NDArray[np.float32]
 """Probability of speech per frame of ``FRAME_SAMPLES``, shape ``(frames,)``, in [0, 1]."""
 
-_CONTEXT_SAMPLES = 64
-_HIDDEN = (1, 1, 128)
+_MEMORY = (2, 1, HIDDEN)
 _SPEECH = 0.5
 # A run ends, at the latest, where the detector may begin anew: after each second of the call, 32 frames.
 _FRAMES_PER_RUN = 32
 _DEAF_FRAMES = 64
+# With more, what a run works on no longer fits the cache of a core.
+_CALLS_PER_RUN = 100
 
 
 @dataclass(slots=True, kw_only=True)
 class ActivityState:
     """Where the detector stands in one call; made by ``VoiceActivity.new_state``."""
 
-    hidden: NDArray[np.float32] = field(default_factory=lambda: np.zeros(_HIDDEN, np.float32))
-    cell: NDArray[np.float32] = field(default_factory=lambda: np.zeros(_HIDDEN, np.float32))
-    context: Samples = field(default_factory=lambda: np.zeros(_CONTEXT_SAMPLES, np.float32))
+    memory: NDArray[np.float32] = field(default_factory=lambda: np.zeros(_MEMORY, np.float32))
+    """Hidden state and cell of the recurrent layer."""
+    context: Samples = field(default_factory=lambda: np.zeros(CONTEXT_SAMPLES, np.float32))
     frames: int = 0
     """Frames of the call judged so far."""
     without_speech: int = 0
     """Frames since speech was heard, or the detector began anew."""
 
-    def heard(self, probabilities: Probabilities) -> None:
+    def heard(self, probabilities: Sequence[float]) -> None:
         """Take note of what a run found in the frames that follow those before."""
         self.frames += len(probabilities)
-        spoken = np.flatnonzero(probabilities >= _SPEECH)
-        silent = len(probabilities) - 1 - int(spoken[-1]) if len(spoken) else len(probabilities)
-        self.without_speech = silent if len(spoken) else self.without_speech + silent
+        for probability in probabilities:
+            self.without_speech = 0 if probability >= _SPEECH else self.without_speech + 1
 
     def begin_anew_if_deaf(self) -> None:
         """Forget what was heard, at the end of a second of the call and after long enough without speech."""
         if self.frames % _FRAMES_PER_RUN == 0 and self.without_speech >= _DEAF_FRAMES:
-            self.hidden, self.cell = np.zeros_like(self.hidden), np.zeros_like(self.cell)
+            self.memory = np.zeros_like(self.memory)
             self.without_speech = 0
+
+
+@dataclass(slots=True)
+class _Call:
+    """One call's frames in a batch, and how many of them were judged."""
+
+    state: ActivityState
+    frames: NDArray[np.float32]
+    judged: int = 0
+    found: list[Probabilities] = field(default_factory=list)
+
+    def next_frames(self) -> NDArray[np.float32]:
+        """The frames that may be judged before the detector may begin anew."""
+        count = _FRAMES_PER_RUN - self.state.frames % _FRAMES_PER_RUN
+        return self.frames[self.judged : self.judged + count]
+
+    def take(self, probabilities: Probabilities) -> None:
+        """Take what was found in the frames that ``next_frames`` gave."""
+        self.judged += len(probabilities)
+        self.found.append(probabilities)
+        self.state.heard(probabilities.tolist())
+        self.state.begin_anew_if_deaf()
+
+    def probabilities(self) -> Probabilities:
+        """All that was found."""
+        if len(self.found) == 1:
+            return self.found[0]
+        return np.concatenate([np.zeros(0, np.float32), *self.found])
 
 
 class VoiceActivity:
@@ -67,10 +102,14 @@ class VoiceActivity:
     Args:
         model_path: the ``silero-vad`` artefact.
         threads: threads that one run may use.
+
+    Raises:
+        KeyError: the file holds another network.
     """
 
     def __init__(self, model_path: Path, threads: int = 1) -> None:
-        self._session = open_session(model_path, threads=threads)
+        graph = build_graph(read_weights(model_path))
+        self._session = open_session(graph.SerializeToString(), threads=threads)
 
     def new_state(self) -> ActivityState:
         """Gives the state of a call that is about to begin."""
@@ -92,28 +131,52 @@ class VoiceActivity:
         """
         if any(len(samples) % FRAME_SAMPLES for _, samples in batch):
             raise ValueError(f"Voice activity takes whole frames of {FRAME_SAMPLES} samples.")
-        return [self._advance(state, samples) for state, samples in batch]
+        calls = [_Call(state, samples.reshape(-1, FRAME_SAMPLES)) for state, samples in batch]
+        waiting = [call for call in calls if len(call.frames)]
+        while waiting:
+            for first in range(0, len(waiting), _CALLS_PER_RUN):
+                self._run(waiting[first : first + _CALLS_PER_RUN])
+            waiting = [call for call in waiting if call.judged < len(call.frames)]
+        return [call.probabilities() for call in calls]
 
-    def _advance(self, state: ActivityState, samples: Samples) -> Probabilities:
-        frames = samples.reshape(-1, FRAME_SAMPLES)
-        runs, at = [np.zeros(0, np.float32)], 0
-        while at < len(frames):
-            count = min(_FRAMES_PER_RUN - state.frames % _FRAMES_PER_RUN, len(frames) - at)
-            runs.append(self._run(state, frames[at : at + count]))
-            at += count
-        return np.concatenate(runs)
-
-    def _run(self, state: ActivityState, frames: NDArray[np.float32]) -> Probabilities:
-        tails = np.vstack([state.context[None], frames[:, -_CONTEXT_SAMPLES:]])
+    def _run(self, calls: Sequence[_Call]) -> None:
+        frames = [call.next_frames() for call in calls]
+        steps_of = np.array([len(one) for one in frames], np.int32)
+        ends = np.cumsum(steps_of, dtype=np.int64)
+        seen = _with_context(np.concatenate(frames), [call.state.context for call in calls], ends)
+        sums, differences = fold(seen)
+        contexts = seen[ends - 1, -CONTEXT_SAMPLES:]
+        places = ends - steps_of + np.arange(steps_of.max())[:, None]
+        memory = np.concatenate([call.state.memory for call in calls], axis=1)
         probabilities, hidden, cell = self._session.run(
-            ["speech_probs", "hn", "cn"],
-            {"input": np.hstack([tails[:-1], frames]), "h": state.hidden, "c": state.cell},
+            ["probabilities", "hidden_after", "cell_after"],
+            {
+                "sums": sums,
+                "differences": differences,
+                "place": np.minimum(places, ends - 1),
+                "steps_of": steps_of,
+                "hidden": memory[:1],
+                "cell": memory[1:],
+            },
         )
-        state.hidden, state.cell, state.context = hidden, cell, tails[-1]
-        judged = np.asarray(probabilities, np.float32)
-        state.heard(judged)
-        state.begin_anew_if_deaf()
-        return judged
+        np.concatenate([hidden, cell], out=memory)
+        judged = np.ascontiguousarray(probabilities.T)
+        for index, (call, steps) in enumerate(zip(calls, steps_of.tolist(), strict=True)):
+            # A copy, so that no call keeps the states of others.
+            call.state.memory = memory[:, index : index + 1].copy()
+            call.state.context = contexts[index]
+            call.take(judged[index, :steps])
+
+
+def _with_context(
+    frames: NDArray[np.float32], contexts: Sequence[Samples], ends: NDArray[np.int64]
+) -> NDArray[np.float32]:
+    """Puts before each frame the end of the one before it, or of what its call had before."""
+    seen = np.empty((len(frames), SEEN_SAMPLES), np.float32)
+    seen[:, CONTEXT_SAMPLES:] = frames
+    seen[1:, :CONTEXT_SAMPLES] = frames[:-1, -CONTEXT_SAMPLES:]
+    seen[[0, *ends[:-1]], :CONTEXT_SAMPLES] = contexts
+    return seen
 
 
 class Framer:

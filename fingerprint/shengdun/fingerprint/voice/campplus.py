@@ -17,10 +17,10 @@ What makes the graph lean:
   the graph has no arithmetic on shapes.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,8 +28,6 @@ from onnx import ModelProto, TensorProto, helper
 
 from shengdun.fingerprint.voice.checkpoint import StateDict
 from shengdun.fingerprint.voice.fbank import (
-    FRAME_LENGTH,
-    FRAME_SHIFT,
     LOG_FLOOR,
     MEL_BINS,
     SPECTRUM_BINS,
@@ -41,7 +39,7 @@ from shengdun.fingerprint.voice.models import Voiceprints
 from shengdun.fingerprint.voice.runtime import open_session
 from shengdun.fingerprint.voice.samples import MODEL_RATE_HZ, Samples, Seconds
 
-BUILDER_VERSION = 1
+BUILDER_VERSION = 2
 """Raised when the graph changes: cached graphs of other versions are built anew."""
 
 DIMENSION = 192
@@ -51,6 +49,9 @@ _SEGMENT_FRAMES = 100
 _SHORTEST_S: Seconds = 0.1
 _BLOCKS = ((12, 1), (24, 2), (16, 2))
 _MASKED_CHANNELS = 32
+# Channels and frequencies of the image that the head gives.
+_HEAD_SHAPE = (32, 10)
+_TDNN_TAPS = 5
 # Below this scale, -b/s would lose precision, and Max is no rectifier when the scale is negative.
 _LEAST_SCALE = 1e-4
 
@@ -113,7 +114,7 @@ class _Network:
         return add.node("Sub", log, mean)
 
     def head(self, features: str) -> str:
-        """The two-dimensional convolutions over frequency and time: (1, 320, frames)."""
+        """The two-dimensional convolutions over frequency and time: (1, 32, 10, frames)."""
         add = self.builder
         image = add.node("Transpose", features, perm=[1, 0])
         image = add.node("Unsqueeze", image, add.integers(0, 1))
@@ -121,24 +122,27 @@ class _Network:
         for layer in ("head.layer1", "head.layer2"):
             image = self._residual(image, f"{layer}.0", stride=2)
             image = self._residual(image, f"{layer}.1", stride=1)
-        image = self._convolve(image, "head.conv2", "head.bn2", stride=2)
-        return add.node("Reshape", image, add.integers(1, 320, -1))
+        return self._convolve(image, "head.conv2", "head.bn2", stride=2)
 
-    def tdnn(self, channels: str) -> str:
-        """The first layer over time, which halves it: (steps, 128)."""
+    def tdnn(self, image: str) -> str:
+        """The first layer over time, which halves it: (steps, 128).
+
+        It takes the head's image as it is, with a kernel over all ten frequencies. With channels and frequencies
+        laid together first, the image would leave the layout in which convolutions are fastest.
+        """
         add = self.builder
         norm = batch_norm(self._state, "xvector.tdnn.nonlinear.batchnorm")
         weight = self._state["xvector.tdnn.linear.weight"] * norm.scale[:, None, None]
         linear = add.node(
             "Conv",
-            channels,
-            add.constant(weight),
+            image,
+            add.constant(weight.reshape(len(weight), *_HEAD_SHAPE, _TDNN_TAPS)),
             add.constant(norm.shift),
-            kernel_shape=[5],
-            strides=[2],
-            pads=[2, 2],
+            kernel_shape=[_HEAD_SHAPE[1], _TDNN_TAPS],
+            strides=[1, 2],
+            pads=[0, _TDNN_TAPS // 2] * 2,
         )
-        steps = add.node("Squeeze", add.node("Relu", linear), add.integers(0))
+        steps = add.node("Squeeze", add.node("Relu", linear), add.integers(0, 2))
         return add.node("Transpose", steps, perm=[1, 0])
 
     def masked_layer(self, steps: str, name: str, dilation: int) -> str:
@@ -229,22 +233,21 @@ class _Network:
         return add.node("Gemm", rows, add.constant(weight.T), add.constant(shift))
 
     def _convolve_time(self, steps: str, name: str, dilation: int) -> str:
-        """Three taps as one product with 96 columns, which are then added with an offset."""
+        """Three taps as one product with 96 columns, whose thirds are then added with an offset in time.
+
+        A pad that is negative cuts off, so one node takes a third out and moves it.
+        """
         add = self.builder
         weight = self._state[name].astype(np.float64)
         taps = add.constant(np.concatenate([weight[:, :, tap].T for tap in range(3)], axis=1))
         product = add.node("MatMul", steps, taps)
-        padded = add.node("Pad", product, add.integers(dilation, 0, dilation, 0))
-        columns = add.nodes(
-            "Split", padded, add.integers(*[_MASKED_CHANNELS] * 3), outputs=3, axis=1
+        width = _MASKED_CHANNELS
+        earlier = add.node("Pad", product, add.integers(dilation, 0, -dilation, -2 * width))
+        now = add.node(
+            "Slice", product, add.integers(width), add.integers(2 * width), add.integers(1)
         )
-        end = np.iinfo(np.int64).max
-        ranges = ((0, -2 * dilation), (dilation, -dilation), (2 * dilation, end))
-        shifted = [
-            add.node("Slice", column, add.integers(start), add.integers(stop), add.integers(0))
-            for column, (start, stop) in zip(columns, ranges, strict=True)
-        ]
-        return add.node("Sum", *shifted)
+        later = add.node("Pad", product, add.integers(-dilation, -2 * width, dilation, 0))
+        return add.node("Sum", earlier, now, later)
 
     def _mask(self, hidden: str, name: str) -> str:
         add = self.builder
@@ -259,27 +262,19 @@ class _Network:
         return self._state[name].astype(np.float64)[:, :, 0]
 
 
-@dataclass(frozen=True, slots=True)
-class _Plan:
-    """What the graph must know about a window's number of frames."""
-
-    segment_means: NDArray[np.float32]
-    segment_of: NDArray[np.int64]
-    degrees: NDArray[np.float32]
-
-
 @lru_cache(maxsize=64)
-def _plan(frames: int) -> _Plan:
+def frame_inputs(frames: int) -> Mapping[str, NDArray[Any]]:
+    """Gives what the graph must know about a window's number of frames: its inputs but ``power``."""
     steps = (frames - 1) // 2 + 1
     segment_of = np.arange(steps) // _SEGMENT_FRAMES
     member = segment_of == np.arange(segment_of[-1] + 1)[:, None]
     # The context of a mask is the segment's mean plus the window's.
     means = member / member.sum(axis=1, keepdims=True) + 1.0 / steps
-    return _Plan(
-        means.astype(np.float32),
-        segment_of.astype(np.int64),
-        np.array([max(steps - 1, 1)], np.float32),
-    )
+    return {
+        "segment_means": means.astype(np.float32),
+        "segment_of": segment_of.astype(np.int64),
+        "degrees": np.array([max(steps - 1, 1)], np.float32),
+    }
 
 
 class CamPlusPlus:
@@ -335,14 +330,6 @@ class CamPlusPlus:
     def _run(self, output: str, samples: Samples) -> NDArray[np.float32]:
         if len(samples) < _SHORTEST_S * MODEL_RATE_HZ:
             raise ValueError(f"A voiceprint needs {_SHORTEST_S} s of net speech.")
-        plan = _plan(1 + (len(samples) - FRAME_LENGTH) // FRAME_SHIFT)
-        (result,) = self._session.run(
-            [output],
-            {
-                "power": power_spectra(samples),
-                "segment_means": plan.segment_means,
-                "segment_of": plan.segment_of,
-                "degrees": plan.degrees,
-            },
-        )
+        power = power_spectra(samples)
+        (result,) = self._session.run([output], {"power": power, **frame_inputs(len(power))})
         return np.asarray(result, np.float32)

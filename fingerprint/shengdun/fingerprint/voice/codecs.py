@@ -4,10 +4,10 @@ G.711 is ITU-T G.711 (11/88). ``L16_BE`` is RFC 3551 section 4.5.11; ``L16`` is 
 byte order of WAV files. Resampling is filtered and keeps its state from chunk to chunk.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import TypeAlias
+from typing import Protocol
 
 import numpy as np
 import soxr
@@ -128,6 +128,14 @@ class AudioFormat:
         return self.sample_bytes * self.sample_rate_hz
 
 
+@dataclass(frozen=True, slots=True)
+class DecodedBlock:
+    """Samples at 16 kHz, and what was found in the codec's own samples up to the block's end."""
+
+    samples: Samples
+    source: SourceStatistics
+
+
 class StreamDecoder:
     """Decodes one call's bytes, chunk by chunk, to samples at 16 kHz in the telephone band.
 
@@ -158,13 +166,17 @@ class StreamDecoder:
         return self._format
 
     def decode(self, chunk: bytes) -> Samples:
-        """Takes the next bytes and gives the samples that are complete.
+        """Takes the next bytes and gives the samples that are complete, as ``decode_blocks`` does."""
+        return _joined([block.samples for block in self.decode_blocks(chunk)])
+
+    def decode_blocks(self, chunk: bytes) -> list[DecodedBlock]:
+        """Takes the next bytes and gives the blocks of 20 ms that are complete.
 
         Args:
             chunk: bytes of whole samples, any number of them.
 
         Returns:
-            Samples at 16 kHz in [-1, 1]; maybe none yet.
+            Each with its samples at 16 kHz in [-1, 1]; maybe none yet.
 
         Raises:
             OddByteCount: the chunk ends inside a 16-bit sample. Nothing of it was taken.
@@ -181,28 +193,32 @@ class StreamDecoder:
         whole = len(self._pending) // self._block_bytes * self._block_bytes
         ready = bytes(self._pending[:whole])
         del self._pending[:whole]
-        return self._decode_blocks(ready)
+        return self._decode_blocks(ready) if ready else []
 
     def finish(self) -> Samples:
         """Gives the last samples; nothing may follow. A second call gives none."""
         if self._finished:
             return np.zeros(0, np.float32)
         self._finished = True
-        return self._decode_block(bytes(self._pending), last=True)
+        linear = self._law.expand(bytes(self._pending))
+        self._meter.update(linear)
+        return self._resampler(_scaled(linear), last=True)
 
     def source(self) -> SourceStatistics:
         """Gives what was found in the codec's own samples so far."""
         return self._meter.report()
 
-    def _decode_blocks(self, data: bytes) -> Samples:
-        starts = range(0, len(data), self._block_bytes)
-        blocks = [self._decode_block(data[at : at + self._block_bytes]) for at in starts]
-        return np.concatenate(blocks) if blocks else np.zeros(0, np.float32)
-
-    def _decode_block(self, data: bytes, *, last: bool = False) -> Samples:
+    def _decode_blocks(self, data: bytes) -> list[DecodedBlock]:
         linear = self._law.expand(data)
-        self._meter.update(linear)
-        return self._resampler(linear.astype(np.float32) / _FULL_SCALE, last)
+        scaled = _scaled(linear)
+        may_clip = self._meter.reaches_peak(linear)
+        length = self._block_bytes // self._law.sample_bytes
+        blocks = []
+        for at in range(0, len(linear), length):
+            self._meter.update(linear[at : at + length], may_clip=may_clip)
+            samples = self._resampler(scaled[at : at + length], last=False)
+            blocks.append(DecodedBlock(samples, self._meter.report()))
+        return blocks
 
 
 class TelephoneBand:
@@ -224,16 +240,16 @@ class TelephoneBand:
         """Takes the next samples at 16 kHz and gives those that are complete, 25 ms later at most."""
         narrow = self._down.resample_chunk(samples, last=last)
         heard = g711.expand_mu_law(g711.compress_mu_law(_quantised(narrow)))
-        return self._up(heard.astype(np.float32) / _FULL_SCALE, last)
+        return self._up(_scaled(heard), last=last)
 
 
-_Resampler: TypeAlias = Callable[[Samples, bool], Samples]
+class _Resampler(Protocol):
+    def __call__(self, samples: Samples, *, last: bool) -> Samples: ...
 
 
 def _resampler(rate_hz: int) -> _Resampler:
     if rate_hz == MODEL_RATE_HZ:
-        band = TelephoneBand()
-        return lambda samples, last: band.push(samples, last=last)
+        return TelephoneBand().push
     return _upsampler()
 
 
@@ -257,6 +273,15 @@ def encode(samples: Samples, audio_format: AudioFormat) -> bytes:
     rate_hz = audio_format.sample_rate_hz
     at_rate = soxr.resample(samples, MODEL_RATE_HZ, rate_hz, "HQ")
     return _LAWS[audio_format.encoding].compress(_quantised(at_rate))
+
+
+def _scaled(linear: Linear) -> Samples:
+    scaled: Samples = linear.astype(np.float32) / _FULL_SCALE
+    return scaled
+
+
+def _joined(parts: Sequence[Samples]) -> Samples:
+    return np.concatenate(parts) if parts else np.zeros(0, np.float32)
 
 
 def _quantised(samples: Samples) -> Linear:

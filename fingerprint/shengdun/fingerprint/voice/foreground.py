@@ -7,6 +7,7 @@ somebody who moves away is heard again, and a second caller who takes over the t
 the start unless far quieter (docs/decisions/0006).
 """
 
+import math
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -98,5 +99,6 @@ class Foreground:
 
 def frame_dbfs(frame: Samples) -> float:
     """The level of a frame relative to a full-scale square wave, at least -120."""
-    power = float(np.square(frame, dtype=np.float64).mean())
-    return max(10.0 * float(np.log10(max(power, 1e-30))), _FLOOR_DBFS)
+    wide = frame.astype(np.float64)
+    power = float(wide @ wide) / len(frame)
+    return max(10.0 * math.log10(max(power, 1e-30)), _FLOOR_DBFS)

@@ -16,14 +16,13 @@ from shengdun.fingerprint.voice.activity import (
     Probabilities,
     VoiceActivity,
 )
-from shengdun.fingerprint.voice.codecs import AudioFormat, StreamDecoder
+from shengdun.fingerprint.voice.codecs import AudioFormat, DecodedBlock, StreamDecoder
 from shengdun.fingerprint.voice.errors import VoiceError
 from shengdun.fingerprint.voice.quality import AudioQuality, QualityMeter
 from shengdun.fingerprint.voice.samples import MODEL_RATE_HZ, Samples, Seconds
 from shengdun.fingerprint.voice.source import SourceStatistics
 from shengdun.fingerprint.voice.windows import NetSpeech, Window
 
-_DECODE_S: Seconds = 0.02
 _METER_FRAMES = 32
 
 
@@ -73,7 +72,6 @@ class FrontEnd:
     ) -> None:
         self.activity_state = activity.new_state()
         self._decoder = StreamDecoder(audio_format)
-        self._decode_bytes = round(_DECODE_S * audio_format.bytes_per_s)
         self._framer = Framer()
         self._net_speech = NetSpeech(window_s=window_s)
         self._meter = QualityMeter()
@@ -101,14 +99,12 @@ class FrontEnd:
         Raises:
             OddByteCount: the chunk ends inside a sample.
         """
-        starts = range(0, len(chunk), self._decode_bytes)
-        return self._frame(
-            [self._decoder.decode(chunk[s : s + self._decode_bytes]) for s in starts]
-        )
+        return self._frame(self._decoder.decode_blocks(chunk))
 
     def decode_rest(self) -> Samples:
         """Give the frames still held back when the call has ended."""
-        whole = self._frame([self._decoder.finish()])
+        last = self._decoder.finish()
+        whole = self._frame([DecodedBlock(last, self._decoder.source())])
         return np.concatenate([whole, self._framer.finish()])
 
     def listen(
@@ -145,13 +141,13 @@ class FrontEnd:
             window=window, chunk=chunk, position_s=self.position_s, quality=self.quality()
         )
 
-    def _frame(self, decoded: Sequence[Samples]) -> Samples:
-        frames = []
-        for samples in decoded:
-            self._decoded += len(samples)
-            self._sources.append((self._decoded, self._decoder.source()))
-            frames.append(self._framer.push(samples))
-        return np.concatenate(frames) if frames else np.zeros(0, np.float32)
+    def _frame(self, blocks: Sequence[DecodedBlock]) -> Samples:
+        for block in blocks:
+            self._decoded += len(block.samples)
+            self._sources.append((self._decoded, block.source))
+        if not blocks:
+            return np.zeros(0, np.float32)
+        return self._framer.push(np.concatenate([block.samples for block in blocks]))
 
     def _source(self) -> SourceStatistics:
         # The decoder runs ahead of the frames; its statistics are taken where the frames are.

@@ -67,12 +67,25 @@ class SourceMeter:
         self._weighed = 0
         self._as_given = _Resemblance()
         self._as_reread = _Resemblance()
+        self._misread = False
 
-    def update(self, samples: Linear) -> None:
-        """Takes the next samples in; the same blocks give the same statistics."""
+    def reaches_peak(self, samples: Linear) -> bool:
+        """Whether any of the samples may be clipped."""
+        return len(samples) > 0 and max(samples.max(), -int(samples.min())) >= self._peak
+
+    def update(self, samples: Linear, *, may_clip: bool = True) -> None:
+        """Takes the next samples in; the same blocks give the same statistics.
+
+        Args:
+            samples: a block.
+            may_clip: false where it is known that ``reaches_peak`` is.
+        """
         if not len(samples):
             return
-        self._count_clipped(samples)
+        if may_clip and self.reaches_peak(samples):
+            self._count_clipped(samples)
+        else:
+            self._last = (False, False)
         self._samples += len(samples)
         if self._reread is not None and self._weighed < _EVIDENCE_SAMPLES:
             self._unweighed.append(samples)
@@ -81,14 +94,9 @@ class SourceMeter:
 
     def report(self) -> SourceStatistics:
         """Gives what was found so far."""
-        return SourceStatistics(
-            samples=self._samples, clipped=self._clipped, misread=self._is_misread()
-        )
+        return SourceStatistics(samples=self._samples, clipped=self._clipped, misread=self._misread)
 
     def _count_clipped(self, samples: Linear) -> None:
-        if max(samples.max(), -int(samples.min())) < self._peak:
-            self._last = (False, False)
-            return
         high, low = samples >= self._peak, samples <= -self._peak
         self._clipped += _in_runs(high, after=self._last[0]) + _in_runs(low, after=self._last[1])
         self._last = (bool(high[-1]), bool(low[-1]))
@@ -99,6 +107,7 @@ class SourceMeter:
         self._weighed += len(samples)
         self._as_given.update(samples)
         self._as_reread.update(reread(samples))
+        self._misread = self._is_misread()
 
     def _is_misread(self) -> bool:
         if self._weighed < _LEAST_EVIDENCE_SAMPLES:

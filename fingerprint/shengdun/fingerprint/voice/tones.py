@@ -16,6 +16,8 @@ _TONE_HALF_WIDTH = 2
 _TONE_SHARE = 0.97
 _KEY_SHARE = 0.8
 _KEY_LEAST_SHARE_OF_EACH = 0.1
+# So that nothing is a share of nothing.
+_SOUNDING = 1e-20
 
 
 def is_tone(spectrum: NDArray[np.float32]) -> NDArray[np.bool_]:
@@ -38,7 +40,13 @@ def is_dtmf(frames: NDArray[np.float32], spectrum: NDArray[np.float32]) -> NDArr
         frames: (n, 512) samples.
         spectrum: (n, 257) their power, taken with ``HANN``.
     """
-    return _is_pair(frames, spectrum.sum(axis=1))
+    sounding = spectrum.sum(axis=1) + np.float32(_SOUNDING)
+    powers = _powers(frames @ _PROBES.T)
+    low = powers[:, : len(_LOW_HZ)].max(axis=1)
+    high = powers[:, len(_LOW_HZ) :].max(axis=1)
+    least = np.minimum(low, high) >= _KEY_LEAST_SHARE_OF_EACH * sounding
+    key: NDArray[np.bool_] = (low + high >= _KEY_SHARE * sounding) & least
+    return key
 
 
 def is_key(frame: Samples) -> bool:
@@ -47,32 +55,32 @@ def is_key(frame: Samples) -> bool:
     Args:
         frame: 512 samples.
     """
+    windowed = frame * HANN
     # By Parseval's theorem this is the sum of the one-sided power spectrum.
-    total = np.square(frame * HANN).sum(keepdims=True) * np.float32(FRAME_SAMPLES / 2)
-    return bool(_is_pair(frame[np.newaxis], total)[0])
+    total = float(windowed @ windowed) * (FRAME_SAMPLES / 2)
+    powers = _powers(_PROBES @ frame)
+    low, high = max(powers[: len(_LOW_HZ)].tolist()), max(powers[len(_LOW_HZ) :].tolist())
+    sounding = total + _SOUNDING
+    least = min(low, high) >= _KEY_LEAST_SHARE_OF_EACH * sounding
+    return bool(least and low + high >= _KEY_SHARE * sounding)
 
 
-def _is_pair(frames: NDArray[np.float32], total: NDArray[np.float32]) -> NDArray[np.bool_]:
-    sounding = total + np.float32(1e-20)
-    low = (_powers_at(_LOW_PROBE, frames) / sounding[:, None]).max(axis=1)
-    high = (_powers_at(_HIGH_PROBE, frames) / sounding[:, None]).max(axis=1)
-    both = low + high >= _KEY_SHARE
-    key: NDArray[np.bool_] = both & (np.minimum(low, high) >= _KEY_LEAST_SHARE_OF_EACH)
-    return key
+def _probes(frequencies_hz: NDArray[np.float64]) -> NDArray[np.float32]:
+    """The windowed cosine of each frequency, then the sine of each: real products, where complex ones cost thrice."""
+    angles = 2 * np.pi * np.arange(FRAME_SAMPLES) / MODEL_RATE_HZ * frequencies_hz[:, None]
+    waves = np.concatenate([np.cos(angles), np.sin(angles)])
+    probes: NDArray[np.float32] = (waves * HANN).astype(np.float32)
+    return probes
 
 
-def _probe(frequencies_hz: NDArray[np.float64]) -> NDArray[np.complex64]:
-    time_s = np.arange(FRAME_SAMPLES) / MODEL_RATE_HZ
-    waves = np.exp(-2j * np.pi * time_s[:, None] * frequencies_hz[None, :])
-    probe: NDArray[np.complex64] = (waves * HANN[:, None]).astype(np.complex64)
-    return probe
-
-
-_LOW_PROBE, _HIGH_PROBE = _probe(_LOW_HZ), _probe(_HIGH_HZ)
+_PROBES = _probes(np.concatenate([_LOW_HZ, _HIGH_HZ]))
 # A tone's power summed over the one-sided spectrum, over its power at its own frequency.
 _TONE_GAIN = np.float32(np.square(HANN).sum() * FRAME_SAMPLES / np.square(HANN.sum()))
 
 
-def _powers_at(probe: NDArray[np.complex64], frames: NDArray[np.float32]) -> NDArray[np.float32]:
-    powers: NDArray[np.float32] = np.square(np.abs(frames @ probe)) * _TONE_GAIN
+def _powers(products: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Power at each frequency, the low ones first; products with the probes along the last axis."""
+    squares = np.square(products)
+    half = squares.shape[-1] // 2
+    powers: NDArray[np.float32] = (squares[..., :half] + squares[..., half:]) * _TONE_GAIN
     return powers

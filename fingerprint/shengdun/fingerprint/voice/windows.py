@@ -156,8 +156,10 @@ class NetSpeech:
             return
         speaking = probability >= self._policy.onset
         near = self._foreground.push(level_dbfs, speaking=speaking)
-        if self._foreground.caller_dbfs >= self._judged_by_dbfs + _RISE_DB:
-            self._judged_by_dbfs = self._foreground.caller_dbfs
+        caller_dbfs = self._foreground.caller_dbfs
+        # Before half a second of speech both are minus infinity, and nothing is faint.
+        if caller_dbfs > self._judged_by_dbfs and caller_dbfs >= self._judged_by_dbfs + _RISE_DB:
+            self._judged_by_dbfs = caller_dbfs
             self._drop_faint()
         for stretch in self._gate.push(frame, probability if near else 0.0, level_dbfs):
             self._gather(stretch)

@@ -20,7 +20,7 @@ _OPENING: Final = (
     f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {_HEIGHT}" '
     'font-family="sans-serif" font-size="12">'
 )
-_COLOURS: Final = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
+COLOURS: Final = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
 """Told apart by the colour-blind (Okabe & Ito 2008)."""
 _DEVIATE: Final = NormalDist().inv_cdf
 _FIRST: Final = _DEVIATE(_TICKS[0])
@@ -36,7 +36,7 @@ def det_plot(title: str, curves: Mapping[str, DetCurve]) -> str:
         *_axes(),
     ]
     for number, (name, curve) in enumerate(curves.items()):
-        colour = _COLOURS[number % len(_COLOURS)]
+        colour = COLOURS[number % len(COLOURS)]
         y = _TOP + 16 + 20 * number
         x = _LEFT + _SIDE + 16
         parts += [

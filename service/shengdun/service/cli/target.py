@@ -47,7 +47,11 @@ def target_of(
     server: Annotated[
         str,
         typer.Option(
-            envvar="SHENGDUN_SERVER_ADDRESS", metavar="HOST:PORT", help="Address of the server."
+            "--server",
+            "--target",
+            envvar="SHENGDUN_SERVER_ADDRESS",
+            metavar="HOST:PORT",
+            help="Address of the server.",
         ),
     ] = DEFAULT_ADDRESS,
     token: Annotated[

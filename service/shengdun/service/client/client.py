@@ -31,6 +31,7 @@ class ShengdunClient(ScreeningMethods, KeepingMethods):
         ca_certificate: Path | None = None,
         client_certificate: Path | None = None,
         client_key: Path | None = None,
+        own_connection: bool = False,
     ) -> AsyncIterator[Self]:
         """Connect to a server, for instance ``async with ShengdunClient.connect("127.0.0.1:50051") as client``.
 
@@ -40,6 +41,7 @@ class ShengdunClient(ScreeningMethods, KeepingMethods):
             ca_certificate: PEM file of the authority that signed the server's certificate; none means no TLS.
             client_certificate: PEM file of this client's certificate, where the server asks for one.
             client_key: PEM file of its private key.
+            own_connection: share no connection with other clients of this process that go to the same address.
 
         Raises:
             OSError: a PEM file can't be read.
@@ -51,7 +53,7 @@ class ShengdunClient(ScreeningMethods, KeepingMethods):
             client_certificate=client_certificate,
             client_key=client_key,
         )
-        channel = open_channel(address, credentials)
+        channel = open_channel(address, credentials, own_connection=own_connection)
         try:
             yield cls(Connection(channel=channel, address=address, credentials=credentials))
         finally:

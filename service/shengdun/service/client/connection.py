@@ -62,14 +62,22 @@ class Credentials:
         return () if self.token is None else (("authorization", f"Bearer {self.token}"),)
 
 
-def open_channel(address: str, credentials: Credentials) -> grpc.aio.Channel:
+def open_channel(
+    address: str, credentials: Credentials, *, own_connection: bool = False
+) -> grpc.aio.Channel:
     """Open a channel; nothing is sent before the first request.
+
+    Args:
+        address: host and port.
+        credentials: what is shown to the server.
+        own_connection: share no connection with other channels to the same address.
 
     Raises:
         OSError: a certificate file can't be read.
     """
+    options = (*_OPTIONS, ("grpc.use_local_subchannel_pool", int(own_connection)))
     if credentials.ca_certificate is None:
-        return grpc.aio.insecure_channel(address, options=_OPTIONS)
+        return grpc.aio.insecure_channel(address, options=options)
     pem = [
         None if file is None else file.read_bytes()
         for file in (
@@ -78,7 +86,7 @@ def open_channel(address: str, credentials: Credentials) -> grpc.aio.Channel:
             credentials.client_certificate,
         )
     ]
-    return grpc.aio.secure_channel(address, grpc.ssl_channel_credentials(*pem), options=_OPTIONS)
+    return grpc.aio.secure_channel(address, grpc.ssl_channel_credentials(*pem), options=options)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

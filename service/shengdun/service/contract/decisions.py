@@ -268,6 +268,8 @@ class Decision:
         calibration_profile_id: the calibration profile, by name and content.
         decided_at: when.
         audio_position: position in the call's audio up to which it was heard.
+        answered_position: end, in the call's audio, of the chunk that it answers; ``latency`` counts from its arrival;
+            zero in the first decision, None from a server that is older than this client.
         advisory: whether it is only a hint, because no rate of false flags stands behind it.
         advisory_reasons: why.
         applied_levels: the levels that were applied; None while there is not enough speech.
@@ -300,6 +302,7 @@ class Decision:
     advisory_reasons: tuple[AdvisoryReason, ...] = ()
     applied_levels: AppliedLevels | None = None
     shadows: tuple[ShadowOutcome, ...] = ()
+    answered_position: timedelta | None = None
     level_probability: float | None = None
 
     @property

@@ -140,6 +140,9 @@ def decision_from_wire(wire: decision_pb2.Decision) -> values.Decision:
         calibration_profile_id=wire.calibration_profile_id,
         decided_at=wire.decide_time.ToDatetime(UTC),
         audio_position=wire.audio_position.ToTimedelta(),
+        answered_position=(
+            wire.answered_position.ToTimedelta() if wire.HasField("answered_position") else None
+        ),
         shadows=tuple(_shadow(shadow) for shadow in wire.shadows),
         advisory=wire.advisory,
         advisory_reasons=_advisory_reasons(wire.advisory_reasons),

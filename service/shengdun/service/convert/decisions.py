@@ -80,6 +80,7 @@ def decision_message(decision: Decision) -> decision_pb2.Decision:
     message.net_speech.FromTimedelta(decision.net_speech)
     message.latency.FromTimedelta(decision.latency)
     message.audio_position.FromTimedelta(decision.audio_position)
+    message.answered_position.FromTimedelta(decision.answered_position)
     message.decide_time.FromDatetime(decision.decided_at)
     return message
 
