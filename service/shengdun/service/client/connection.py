@@ -29,8 +29,6 @@ _OPTIONS: Final = (
     ("grpc.keepalive_time_ms", 30_000),
     ("grpc.keepalive_timeout_ms", 10_000),
     ("grpc.max_receive_message_length", 16 * 1024 * 1024),
-    # gRPC would put all channels of a process to one address on one connection, and so on one worker of the server.
-    ("grpc.use_local_subchannel_pool", 1),
 )
 
 
