@@ -84,6 +84,9 @@ def held_port(settings: ServerSettings) -> Iterator[int]:
             try:
                 for place in _places(settings):
                     held = stack.enter_context(_bound(settings, place, port, shared=True))
+                    # While no worker listens yet, a stranger must not find the port free. Those that share it may take
+                    # it all the same.
+                    held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
                     port = int(held.getsockname()[1])
             except PortInUse:
                 # A name may have several addresses, and what is free at one of them may not be at another.

@@ -116,12 +116,16 @@ class Slot:
             )
 
     async def _live(self) -> Life:
-        process = self._process = await asyncio.create_subprocess_exec(
-            *_COMMAND,
-            stdin=PIPE,
-            stdout=PIPE,
-            start_new_session=True,  # Ctrl-C is for the parent, which stops its workers in order
-        )
+        try:
+            process = self._process = await asyncio.create_subprocess_exec(
+                *_COMMAND,
+                stdin=PIPE,
+                stdout=PIPE,
+                start_new_session=True,  # Ctrl-C is for the parent, which stops its workers in order
+            )
+        except OSError as error:
+            why = f"worker {self.number} can't be started: {error.strerror}"
+            return Life(served_s=None, why=why, exit_code=1)
         try:
             if self._stopping.is_set():
                 process.terminate()  # told while it was being started
