@@ -33,6 +33,16 @@ async def test_a_call_is_live_once(calls: CallDirectory) -> None:
     await calls.claim("c-1", "session-b")
 
 
+async def test_what_an_owner_held_that_has_died_is_free_at_once(calls: CallDirectory) -> None:
+    """Nobody waits for its lease to run out, and what others hold is not touched."""
+    await calls.claim("c-1", "dead")
+    await calls.claim("c-2", "alive")
+    await calls.claim("c-1", "heir", is_gone=lambda owner: owner == "dead")
+    for call_id in ("c-1", "c-2"):
+        with pytest.raises(CallAlreadyLive):
+            await calls.claim(call_id, "late", is_gone=lambda owner: owner == "dead")
+
+
 async def test_a_hundred_sessions_race_for_one_call(calls: CallDirectory) -> None:
     """Exactly one wins."""
     outcomes = await asyncio.gather(

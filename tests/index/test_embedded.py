@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from fixtures.store import until
+from shengdun.index.attached import AttachedStore
 from shengdun.index.embedded import EmbeddedStore
-from shengdun.index.errors import StoreInUse, StoreTampered, StoreUnavailable
+from shengdun.index.errors import StoreFull, StoreInUse, StoreTampered, StoreUnavailable
 from shengdun.index.store import Store, StoreSettings
 
 OWNER = """
@@ -84,6 +85,22 @@ async def test_other_processes_of_the_service_may_connect(embedded_store: Embedd
     assert [await each.get("k") for each in stores] == [b"v"] * 3
     for each in stores:
         await each.close()
+
+
+async def test_another_process_sees_why_it_cannot_be_written_to(
+    embedded_store: EmbeddedStore,
+) -> None:
+    """From the disk and the log that both can read; a full disk stays the explanation when the log begins anew."""
+    directory = embedded_store.files.directory
+    attached = AttachedStore(directory)
+    assert attached.url == embedded_store.url
+    assert attached.failure() is None
+    assert attached.explanation() is None
+    assert isinstance(AttachedStore(directory, reserve_bytes=1 << 62).failure(), StoreFull)
+    embedded_store.files.log.write_text("# Error writing to the AOF file: No space left on device")
+    assert isinstance(attached.explanation(), StoreFull)
+    embedded_store.files.log.write_text("")
+    assert isinstance(attached.explanation(), StoreFull)
 
 
 async def test_it_is_started_again_when_it_is_killed(

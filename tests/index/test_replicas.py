@@ -144,3 +144,12 @@ async def test_closing_is_idempotent_and_keeps_the_snapshot(registry: Registry) 
     await registry.close()
     await registry.close()
     assert registry.snapshot.has_watchlist("x")
+
+
+async def test_processes_may_begin_a_new_store_at_once(open_registry: OpenRegistry) -> None:
+    """Several workers start together over an empty directory: one begins the journal, none suspects the others."""
+    opened = await asyncio.gather(*(open_registry() for _ in range(6)))
+    await opened[0].create_watchlist(new_watchlist(), principal="t")
+    for each in opened[1:]:
+        await caught_up(each, opened[0])
+        assert each.keys.active_key_id == opened[0].keys.active_key_id

@@ -264,9 +264,8 @@ def test_doctor_says_what_to_do_about_a_broken_machine(tmp_path: Path) -> None:
         other.bind(("127.0.0.1", 0))
         other.listen()
         port = str(other.getsockname()[1])
-        result = shengdun(
-            "doctor", "--data-dir", data, "--json", environment={"SHENGDUN_SERVER__PORT": port}
-        )
+        environment = {"SHENGDUN_SERVER__PORT": port, "SHENGDUN_SERVER__WORKERS": "1000"}
+        result = shengdun("doctor", "--data-dir", data, "--json", environment=environment)
     assert result.returncode == 1
     found = {line["subject"]: line for line in map(json.loads, result.stdout.splitlines())}
     verdicts = {subject: line["verdict"] for subject, line in found.items()}
@@ -277,7 +276,8 @@ def test_doctor_says_what_to_do_about_a_broken_machine(tmp_path: Path) -> None:
     assert verdicts["model campplus-zh-en"] == "FAIL"
     assert "shengdun models install campplus-zh-en" in found["model campplus-zh-en"]["message"]
     assert verdicts["golden voiceprint"] == "FAIL"
-    assert verdicts["port"] == "FAIL"
+    assert verdicts["port"] == verdicts["workers"] == "FAIL"
+    assert "run fewer" in found["workers"]["message"]
     assert verdicts["packages"] == verdicts["access"] == "OK"
 
 

@@ -6,7 +6,7 @@ every method gives up after ``ANSWER_S`` with ``StoreUnavailable``.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Final
@@ -22,9 +22,9 @@ LEASE: Final = timedelta(seconds=30)
 _CLAIM: Final = Script(
     """
 local holder = redis.call('GET', KEYS[1])
-if holder and holder ~= ARGV[1] then return 0 end
+if holder and holder ~= ARGV[1] and holder ~= ARGV[3] then return holder end
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
-return 1
+return ''
 """
 )
 _RELEASE: Final = Script(
@@ -42,26 +42,43 @@ class CallDirectory:
         self._store = store
         self._keys = keys
 
-    async def claim(self, call_id: str, owner: str, *, lease: timedelta = LEASE) -> None:
+    async def claim(
+        self,
+        call_id: str,
+        owner: str,
+        *,
+        lease: timedelta = LEASE,
+        is_gone: Callable[[str], bool] = lambda _owner: False,
+    ) -> None:
         """Take a call id for one session; free again when it is released or not renewed in time.
 
         Args:
             call_id: the telephony system's.
             owner: a name of the session that nobody else uses. The same owner may claim again.
             lease: how long it holds without being renewed.
+            is_gone: whether it is known of another owner that it has died, so that what it holds is free.
 
         Raises:
             CallAlreadyLive: another session has it.
             StoreUnavailable: the store does not answer in time.
         """
         async with _in_time():
-            claimed = await self._store.evaluate(
-                _CLAIM, [self._key(call_id, "lease")], [owner, _milliseconds(lease)]
-            )
-        if not claimed:
+            holder = await self._claim(call_id, owner, lease)
+            if holder and is_gone(holder):
+                holder = await self._claim(call_id, owner, lease, instead_of=holder)
+        if holder:
             raise CallAlreadyLive(
                 "A call of this id is being screened already: end that session, or give each call an id of its own."
             )
+
+    async def _claim(
+        self, call_id: str, owner: str, lease: timedelta, *, instead_of: str = ""
+    ) -> str:
+        """Whoever has the call id already; empty if this owner has it now."""
+        holder: bytes = await self._store.evaluate(
+            _CLAIM, [self._key(call_id, "lease")], [owner, _milliseconds(lease), instead_of]
+        )
+        return holder.decode()
 
     async def renew(self, call_id: str, owner: str, *, lease: timedelta = LEASE) -> None:
         """Keep a call id; takes it again if the lease has run out meanwhile. Raises as ``claim``."""

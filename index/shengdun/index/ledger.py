@@ -166,7 +166,9 @@ class Ledger:
     async def _load_all(self) -> None:
         anchored = self._anchor.read()
         batch = await read_all(self._store, self.journal, anchored or START)
-        if anchored is None and self._store.embedded and len(batch.entries) > 1:
+        # Another process of this machine may have begun the store between the two readings.
+        is_missing = anchored is None and self._store.embedded and self._anchor.read() is None
+        if is_missing and len(batch.entries) > 1:
             raise StoreTampered.of(f"file {self._anchor.path.name}", "is missing")
         await self._take(batch)
 
@@ -227,17 +229,28 @@ def _return_memory() -> None:
 async def _open_keys(store: Store, anchor: Anchor, key_path: Path) -> KeyRing:
     if await Journal.exists(store):
         return KeyRing.load(key_path)
-    anchored = anchor.read()
-    if anchored is not None:
-        raise StoreTampered.of(
-            "the journal", f"is empty, although entry {anchored.sequence} was acknowledged"
-        )
-    strangers = await store.scan(RECORD_PREFIX)
-    if strangers:
-        raise StoreTampered.of(
-            f"key {min(strangers).removeprefix(RECORD_PREFIX)}", "is unknown to the journal"
-        )
+    problem = await _traces_of_another(store, anchor)
+    if problem is not None:
+        # Another process may have begun the store since; then these are its traces.
+        if await Journal.exists(store):
+            return KeyRing.load(key_path)
+        raise problem
     keys = KeyRing.open(key_path)
     # Another process may have been faster; then its first entry is the one that is read.
     await Journal(store, keys).commit(START, Draft(kind="store.created", principal="system"))
     return keys
+
+
+async def _traces_of_another(store: Store, anchor: Anchor) -> StoreTampered | None:
+    """What speaks against a store without a journal being new."""
+    anchored = anchor.read()
+    if anchored is not None:
+        return StoreTampered.of(
+            "the journal", f"is empty, although entry {anchored.sequence} was acknowledged"
+        )
+    strangers = await store.scan(RECORD_PREFIX)
+    if strangers:
+        return StoreTampered.of(
+            f"key {min(strangers).removeprefix(RECORD_PREFIX)}", "is unknown to the journal"
+        )
+    return None

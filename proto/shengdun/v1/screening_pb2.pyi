@@ -345,6 +345,8 @@ class GetServerInfoResponse(_message.Message):
     LINES_FIELD_NUMBER: _builtins.int
     LIVE_CALLS_FIELD_NUMBER: _builtins.int
     WATCHLISTS_STALE_FIELD_NUMBER: _builtins.int
+    WORKER_FIELD_NUMBER: _builtins.int
+    WORKERS_FIELD_NUMBER: _builtins.int
     LOAD_FIELD_NUMBER: _builtins.int
     version: _builtins.str
     """The version of the server."""
@@ -353,9 +355,13 @@ class GetServerInfoResponse(_message.Message):
     calibration_profile_id: _builtins.str
     """The calibration profile in force."""
     live_calls: _builtins.int
-    """Calls that are running on this server now."""
+    """Calls that are running in the process that answers, now."""
     watchlists_stale: _builtins.bool
     """Whether the store cannot be reached, so that the watchlists are those of the last snapshot."""
+    worker: _builtins.int
+    """Which process answers, of those that take calls on this port: from 1 to workers."""
+    workers: _builtins.int
+    """How many processes take calls on this port."""
     @_builtins.property
     def lines(self) -> _containers.RepeatedCompositeFieldContainer[Global___LineInfo]:
         """The lines that can be named in a call."""
@@ -373,11 +379,13 @@ class GetServerInfoResponse(_message.Message):
         lines: _abc.Iterable[Global___LineInfo] | None = ...,
         live_calls: _builtins.int = ...,
         watchlists_stale: _builtins.bool = ...,
+        worker: _builtins.int = ...,
+        workers: _builtins.int = ...,
         load: Global___ServerLoad | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["load", b"load"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["calibration_profile_id", b"calibration_profile_id", "lines", b"lines", "live_calls", b"live_calls", "load", b"load", "model_id", b"model_id", "version", b"version", "watchlists_stale", b"watchlists_stale"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["calibration_profile_id", b"calibration_profile_id", "lines", b"lines", "live_calls", b"live_calls", "load", b"load", "model_id", b"model_id", "version", b"version", "watchlists_stale", b"watchlists_stale", "worker", b"worker", "workers", b"workers"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

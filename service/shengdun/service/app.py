@@ -23,6 +23,7 @@ from shengdun.fingerprint.voice.model_store import ModelStore
 from shengdun.fingerprint.voice.models import VoiceModel
 from shengdun.fingerprint.voice.samples import MODEL_RATE_HZ
 from shengdun.fingerprint.voice.speakers import SpeakerCount
+from shengdun.index.attached import AttachedStore
 from shengdun.index.calls import CallDirectory
 from shengdun.index.connections import StoreSettings
 from shengdun.index.embedded import EmbeddedStore
@@ -32,7 +33,7 @@ from shengdun.index.scoring import Scorer
 from shengdun.index.store import Store
 from shengdun.service.access import TokenFile
 from shengdun.service.admission import Admission
-from shengdun.service.background import BackgroundLane, available_cores
+from shengdun.service.background import BackgroundLane, available_cores, background_workers
 from shengdun.service.calls import LiveCalls
 from shengdun.service.costs import Costs, Stage, Stopwatch
 from shengdun.service.lanes import FrontLane
@@ -48,6 +49,7 @@ from shengdun.service.shadows import Shadows
 from shengdun.service.voiceprint_lane import VoiceprintLane
 from shengdun.service.watchlist_uploads import UploadLimits
 from shengdun.service.watchlists import WatchlistServicer
+from shengdun.service.workers.place import ALONE, Place
 
 _log = structlog.get_logger(__name__)
 
@@ -108,8 +110,15 @@ class Application:
 
 
 @asynccontextmanager
-async def open_application(settings: Settings, tokens: TokenFile) -> AsyncIterator[Application]:
+async def open_application(
+    settings: Settings, tokens: TokenFile, place: Place = ALONE
+) -> AsyncIterator[Application]:
     """Start everything but the sockets; at the end flush and close it in the reverse order.
+
+    Args:
+        settings: the settings.
+        tokens: who may call.
+        place: of this process among the workers of the server.
 
     Raises:
         ShengdunError: something is missing, damaged or in use; the message says what to do.
@@ -119,7 +128,7 @@ async def open_application(settings: Settings, tokens: TokenFile) -> AsyncIterat
         # other, and on a busy machine that made a search of 2 ms take 96 ms.
         stack.enter_context(threadpool_limits(limits=1))
         # The store reads its files in a process of its own while the models are loaded.
-        opening_store = asyncio.create_task(_open_store(settings, stack))
+        opening_store = asyncio.create_task(_open_store(settings, place, stack))
         try:
             with _logged("voice models"):
                 voice = await asyncio.to_thread(open_voice, settings)
@@ -132,7 +141,9 @@ async def open_application(settings: Settings, tokens: TokenFile) -> AsyncIterat
         with _logged("registry"):
             registry = await _open_registry(settings, store, voice, stack)
         await stack.enter_async_context(ProfileFollower(voice.profiles, voice.chosen, registry))
-        calls = LiveCalls(CallDirectory(store, registry.keys), max_calls=settings.server.max_calls)
+        calls = LiveCalls(
+            CallDirectory(store, registry.keys), max_calls=settings.server.max_calls, place=place
+        )
         lines = Lines(settings.lines)
         promises = PromiseKeeper(lines, registry, voice.model.model_id)
         costs = Costs()
@@ -156,7 +167,10 @@ async def open_application(settings: Settings, tokens: TokenFile) -> AsyncIterat
             prompts=voice.prompts,
         )
         enroller = _enroller(
-            settings, registry, voice, await stack.enter_async_context(BackgroundLane())
+            settings,
+            registry,
+            voice,
+            await stack.enter_async_context(BackgroundLane(background_workers(place.cores))),
         )
         await stack.enter_async_context(calls)
         with _logged("warm-up"):
@@ -265,10 +279,13 @@ def voiceprint_workers(voice: VoiceSettings) -> int:
     return min(voice.workers or available_cores(), available_cores())
 
 
-async def _open_store(settings: Settings, stack: AsyncExitStack) -> Store:
+async def _open_store(settings: Settings, place: Place, stack: AsyncExitStack) -> Store:
     if settings.store.url is not None:
         url = settings.store.url.get_secret_value()
         store = await Store.connect(store_settings(settings, url))
+    elif place.store_directory is not None:
+        attached = AttachedStore(place.store_directory)
+        store = await Store.connect(store_settings(settings, attached.url), guard=attached)
     else:
         embedded = await stack.enter_async_context(
             EmbeddedStore(settings.data_dir / STORE_DIRECTORY)

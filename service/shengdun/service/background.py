@@ -17,16 +17,25 @@ def available_cores() -> int:
     return len(os.sched_getaffinity(0))
 
 
+def background_workers(cores: int | None = None) -> int:
+    """How many threads work that may wait gets: half of the cores, at least one.
+
+    Args:
+        cores: that this process may keep busy; None for all that it may run on.
+    """
+    return max(1, (cores or available_cores()) // 2)
+
+
 class BackgroundLane:
     """Runs work on fewer threads than the machine has cores, at a lower priority than everything else here.
 
     Args:
-        workers: threads; by default half of the cores, at least one.
+        workers: threads; by default as ``background_workers`` says.
     """
 
     def __init__(self, workers: int | None = None) -> None:
         self._threads = ThreadPoolExecutor(
-            max_workers=workers or max(1, available_cores() // 2),
+            max_workers=workers or background_workers(),
             thread_name_prefix="background-lane",
             initializer=_step_back,
         )

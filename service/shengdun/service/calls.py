@@ -12,7 +12,6 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Self
-from uuid import uuid4
 
 import structlog
 
@@ -25,6 +24,7 @@ from shengdun.index.errors import (
     StoreUnavailable,
 )
 from shengdun.service.errors import CallUnknown, Overloaded, ServerStopping
+from shengdun.service.workers.place import ALONE, Place
 
 KEEP_DECISION = timedelta(hours=1)
 _LEASE = timedelta(seconds=30)
@@ -60,6 +60,7 @@ class LiveCalls:
         max_calls: live calls of this process at once.
         kept: decisions that are kept here; the oldest are forgotten first.
         lease: how long a call stays claimed when this process has died.
+        place: of this process among the workers of the server; what one of them held that has died is free at once.
     """
 
     def __init__(
@@ -69,12 +70,14 @@ class LiveCalls:
         max_calls: int,
         kept: int = _KEPT_HERE,
         lease: timedelta = _LEASE,
+        place: Place = ALONE,
     ) -> None:
         self._directory = directory
         self._max_calls = max_calls
         self._kept = kept
         self._lease = lease
-        self._owner = uuid4().hex
+        self._place = place
+        self._owner = place.new_owner()
         self._live: dict[str, LiveCall] = {}
         self._latest: OrderedDict[str, bytes] = OrderedDict()
         self._unshared: dict[str, bytes] = {}
@@ -99,6 +102,11 @@ class LiveCalls:
 
     def __len__(self) -> int:
         return len(self._live)
+
+    @property
+    def place(self) -> Place:
+        """Of this process among the workers of the server."""
+        return self._place
 
     @property
     def owner(self) -> str:
@@ -189,7 +197,9 @@ class LiveCalls:
 
     async def _claim(self, call_id: str) -> None:
         try:
-            await self._directory.claim(call_id, self._owner, lease=self._lease)
+            await self._directory.claim(
+                call_id, self._owner, lease=self._lease, is_gone=self._place.is_gone
+            )
         except CallAlreadyLive:
             raise
         except _STORE_TROUBLE as error:

@@ -29,6 +29,7 @@ from shengdun.service.neighbour import shengdun_at
 from shengdun.service.profile_places import STORE_DIRECTORY
 from shengdun.service.settings import ServerSettings, Settings
 from shengdun.service.tls import asks_for_tokens, check_exposure, server_credentials
+from shengdun.service.workers.shares import Share
 
 LITTLE_SPACE_BYTES: Final = 2 * 1024**3
 """Free space below which a person is warned: compacting the store needs room for a second copy."""
@@ -75,6 +76,7 @@ async def diagnose(settings: Settings) -> AsyncIterator[Finding]:
     if voice is not None:
         yield _calibration(settings, voice)
     yield await _server(settings.server)
+    yield _attempt("workers", lambda: _workers(settings))
     yield await _store(settings, voice)
     yield _attempt("access", lambda: _access(settings))
 
@@ -221,6 +223,13 @@ async def _server(server: ServerSettings) -> Finding:
     except ShengdunError as error:
         return _fail(subject, error.message)
     return _ok(subject, f"{address} is free")
+
+
+def _workers(settings: Settings) -> str:
+    workers, share = settings.server.workers, Share.of(settings, 1)
+    if workers == 1:
+        return f"one process on {share.cores} cores"
+    return f"{workers} processes, each on {share.cores} cores and with {share.calls} calls at most"
 
 
 def _store_directory(settings: Settings) -> Path:

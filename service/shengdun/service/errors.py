@@ -9,6 +9,7 @@
     ├── TokenUnknown             no access token of that id
     ├── AccessUnavailable        tokens cannot be checked at the moment
     ├── PortInUse                the address to listen on is taken
+    ├── WorkersFailed            a process of the server can't be started
     ├── InvalidRequest           a field or a message is wrong
     │   └── ProtocolViolation    the messages of a stream are in the wrong order
     ├── LineUnknown              no such line of business
@@ -70,6 +71,13 @@ class PortInUse(ShengdunError):
 
     status: ClassVar[Status] = Status.FAILED_PRECONDITION
     reason: ClassVar[str] = "PORT_IN_USE"
+
+
+class WorkersFailed(ShengdunError):
+    """A process of the server can't be started; the message has that process's own words if it found some."""
+
+    status: ClassVar[Status] = Status.FAILED_PRECONDITION
+    reason: ClassVar[str] = "WORKERS_FAILED"
 
 
 class InvalidRequest(ShengdunError):

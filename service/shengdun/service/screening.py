@@ -164,6 +164,8 @@ class ScreeningServicer(screening_pb2_grpc.ScreeningServiceServicer):
                 ),
                 self._meters,
             ),
+            worker=self._calls.place.number,
+            workers=self._calls.place.workers,
         )
 
     async def _answer(

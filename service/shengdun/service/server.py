@@ -7,9 +7,8 @@ store last. Callers are waited for no longer than ``server.drain_s``.
 """
 
 import asyncio
-import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Final, Self
 
 import grpc
@@ -25,8 +24,10 @@ from shengdun.service.app import Application, open_application
 from shengdun.service.convert.calls import MAX_CHUNK_BYTES
 from shengdun.service.interceptors import AccessInterceptor, AnsweringInterceptor, InFlight
 from shengdun.service.listening import address_of, check_free, listen
+from shengdun.service.running import run
 from shengdun.service.settings import Settings
 from shengdun.service.tls import asks_for_tokens, check_exposure, server_credentials
+from shengdun.service.workers.place import ALONE, Place
 from shengdun.v1 import screening_pb2_grpc, watchlist_pb2_grpc
 from shengdun.v1.screening_pb2 import DESCRIPTOR as SCREENING_FILE
 from shengdun.v1.watchlist_pb2 import DESCRIPTOR as WATCHLIST_FILE
@@ -45,8 +46,6 @@ _RPCS_BESIDE_CALLS = 1000
 _SERVING = health_pb2.HealthCheckResponse.SERVING
 _NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 _OPTIONS: Final = (
-    # Two servers on one port would each get half of the calls, unnoticed.
-    ("grpc.so_reuseport", 0),
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
     # A caller whose network has gone says nothing; without pings its call would be held until it is idle.
     ("grpc.keepalive_time_ms", 30_000),
@@ -61,10 +60,12 @@ class Server:
 
     Args:
         settings: the settings.
+        place: of this process among the workers of the server.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, place: Place = ALONE) -> None:
         self._settings = settings
+        self._place = place
         self._tokens = TokenFile(settings.tokens_file)
         self._stack = AsyncExitStack()
         self._health = health_aio.HealthServicer()
@@ -105,6 +106,10 @@ class Server:
             self._stopping = asyncio.create_task(self._stack.aclose(), name="stop")
         await asyncio.shield(self._stopping)
 
+    async def ended(self) -> None:
+        """Return never: a server goes on until it is stopped."""
+        await asyncio.Event().wait()
+
     def hurry(self) -> None:
         """Wait for callers no longer: what is in flight is cut off, and what was acknowledged is still flushed."""
         self._hurry.set()
@@ -114,14 +119,14 @@ class Server:
         check_exposure(settings, self._tokens)
         tls = settings.server.tls
         credentials = None if tls is None else server_credentials(tls)
-        check_free(settings.server)
+        check_free(settings.server, shared=self._place.is_shared)
         settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
         application = await self._stack.enter_async_context(
-            open_application(settings, self._tokens)
+            open_application(settings, self._tokens, self._place)
         )
         await self._set_health(screening=False, watchlists=False)
         server = self._make_server(application)
-        port = listen(server, settings.server, credentials)
+        port = listen(server, settings.server, credentials, shared=self._place.is_shared)
         await server.start()
         self._stack.push_async_callback(self._drain, server, application)
         await self._set_health(screening=True, watchlists=True)
@@ -140,7 +145,8 @@ class Server:
         access = AccessInterceptor(self._tokens, required=asks_for_tokens(self._settings))
         server = grpc.aio.server(
             interceptors=[AnsweringInterceptor(self._in_flight), access],
-            options=_OPTIONS,
+            # Two servers that know nothing of each other would each get half of the calls, unnoticed.
+            options=(*_OPTIONS, ("grpc.so_reuseport", int(self._place.is_shared))),
             maximum_concurrent_rpcs=self._settings.server.max_calls + _RPCS_BESIDE_CALLS,
         )
         screening_pb2_grpc.add_ScreeningServiceServicer_to_server(application.screening, server)
@@ -197,55 +203,22 @@ class Server:
 
 
 async def serve(
-    settings: Settings, *, on_ready: Callable[[str], None] = lambda _address: None
+    settings: Settings,
+    *,
+    place: Place = ALONE,
+    on_ready: Callable[[str], None] = lambda _address: None,
 ) -> None:
-    """Run a server until SIGTERM or SIGINT, then stop it in order; a second signal cuts off what is in flight.
+    """Run a server in this process until SIGTERM or SIGINT; see ``running``.
 
     Args:
         settings: the settings.
+        place: of this process among the workers of the server.
         on_ready: told the address once calls are taken.
 
     Raises:
         ShengdunError: the server can't start.
     """
-    server = Server(settings)
-    async with _signals(server) as stop:
-        starting = asyncio.ensure_future(server.start())
-        asked = asyncio.ensure_future(stop.wait())
-        try:
-            await asyncio.wait({starting, asked}, return_when=asyncio.FIRST_COMPLETED)
-            if not starting.done():
-                starting.cancel()
-                with suppress(asyncio.CancelledError):
-                    await starting
-                return
-            starting.result()
-            on_ready(server.address)
-            await asked
-        finally:
-            asked.cancel()
-            await server.stop()
-
-
-@asynccontextmanager
-async def _signals(server: Server) -> AsyncIterator[asyncio.Event]:
-    """Set the event at the first signal, and hurry the server at the second."""
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-
-    def take() -> None:
-        if stop.is_set():
-            server.hurry()
-        stop.set()
-
-    numbers = (signal.SIGTERM, signal.SIGINT)
-    for number in numbers:
-        loop.add_signal_handler(number, take)
-    try:
-        yield stop
-    finally:
-        for number in numbers:
-            loop.remove_signal_handler(number)
+    await run(Server(settings, place), on_ready=on_ready)
 
 
 @asynccontextmanager

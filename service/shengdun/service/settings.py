@@ -57,8 +57,10 @@ class ServerSettings(_Settings):
     """Port to listen on; 0 takes a free one."""
     tls: TlsSettings | None = None
     """Certificates; none means no TLS, which only loopback may do without."""
+    workers: Annotated[int, Field(ge=1)] = 1
+    """Processes that take calls on this port, at most one for each core; they divide cores and calls among them."""
     max_calls: Annotated[int, Field(ge=1)] = 500
-    """Live calls at once; more are answered RESOURCE_EXHAUSTED, whatever they would cost."""
+    """Live calls at once, of all workers; more are answered RESOURCE_EXHAUSTED, whatever they would cost."""
     load_limit: Annotated[float, Field(gt=0, le=1)] = 0.8
     """Share of the cores that undecided calls may be expected to take; a call that would exceed it is answered
     RESOURCE_EXHAUSTED with the time after which to try again. Nearer to 1 there are more calls and later answers."""
@@ -110,7 +112,7 @@ class VoiceSettings(_Settings):
     """Directory of recordings that the house itself plays into calls, announcements and hold messages, and of nothing
     else: speech of a call that is one of them is left out. None means that there are none on the caller's leg."""
     workers: Annotated[int, Field(ge=1)] | None = Field(default=None, examples=[2])
-    """Voiceprints computed at once, at most one for each core; none means as many."""
+    """Voiceprints computed at once, by all workers, at most one for each core; none means as many."""
 
 
 class AccessSettings(_Settings):

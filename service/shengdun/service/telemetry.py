@@ -132,15 +132,18 @@ def _short(filename: str) -> str:
     return "/".join(reversed(after)) or filename
 
 
-def configure_logging(settings: LogSettings, *, stream: TextIO | None = None) -> None:
+def configure_logging(
+    settings: LogSettings, *, stream: TextIO | None = None, worker: int | None = None
+) -> None:
     """Send the log of this process, and that of every library in it, to one stream.
 
     Args:
         settings: the level and the form.
         stream: where to write; none means standard error.
+        worker: the number of this process among several, which every event then carries.
     """
     level = logging.getLevelNamesMapping()[settings.level.upper()]
-    shared = _shared_processors()
+    shared = _shared_processors(worker)
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         wrapper_class=structlog.make_filtering_bound_logger(level),
@@ -156,8 +159,12 @@ class _Handler(logging.StreamHandler[TextIO]):
     """Marks the handler that belongs to this module."""
 
 
-def _shared_processors() -> list[Processor]:
+def _shared_processors(worker: int | None) -> list[Processor]:
+    def numbered(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+        return event if worker is None else {**event, "worker": worker}
+
     return [
+        numbered,
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_logger_name,
         structlog.stdlib.add_log_level,

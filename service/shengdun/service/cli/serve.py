@@ -1,15 +1,19 @@
 """``shengdun serve``."""
 
 import asyncio
+import importlib
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
-from shengdun.service import server, telemetry
+from shengdun.service import telemetry
 from shengdun.service.cli.output import say
 from shengdun.service.cli.places import Config, DataDir, settings_of
+from shengdun.service.settings import Settings
 
+_CREW = "shengdun.service.workers.crew"
 app = typer.Typer()
 
 
@@ -25,6 +29,9 @@ def serve(
         typer.Option(help="Address to listen on; anything but loopback needs TLS and tokens."),
     ] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on; 0 takes a free one.")] = None,
+    workers: Annotated[
+        int | None, typer.Option(help="Processes that take calls on this port, on many cores.")
+    ] = None,
     tls_certificate: Annotated[
         Path | None,
         typer.Option(metavar="PEM", help="The server's certificate chain; turns TLS on."),
@@ -55,6 +62,7 @@ def serve(
         models_dir=models_dir,
         server__host=host,
         server__port=port,
+        server__workers=workers,
         server__tls__certificate=tls_certificate,
         server__tls__key=tls_key,
         server__tls__client_ca=client_ca,
@@ -62,4 +70,13 @@ def serve(
         log__format=log_format,
     )
     telemetry.configure_logging(settings.log)
-    asyncio.run(server.serve(settings, on_ready=lambda address: say(f"listening on {address}")))
+    asyncio.run(_serve(settings, lambda address: say(f"listening on {address}")))
+
+
+def _serve(settings: Settings, on_ready: Callable[[str], None]) -> Coroutine[None, None, None]:
+    # The parent of workers loads no models and needs nothing that does, which is 100 MB.
+    name = "shengdun.service.server" if settings.server.workers == 1 else _CREW
+    serving: Coroutine[None, None, None] = importlib.import_module(name).serve(
+        settings, on_ready=on_ready
+    )
+    return serving

@@ -461,9 +461,11 @@ class ServerInfo:
         model_id: the voice model in force.
         calibration_profile_id: the calibration profile in force.
         lines: what can be named in a call.
-        live_calls: calls running on this server now.
+        live_calls: calls running in the process that answers, now.
         watchlists_stale: whether the store can't be reached, so that the last snapshot is screened.
         load: how much it is doing; None from a server that is older than this client.
+        worker: which process answers, of those that take calls on this port: from 1 to ``workers``.
+        workers: how many processes take calls on this port.
     """
 
     version: str
@@ -473,3 +475,5 @@ class ServerInfo:
     live_calls: int
     watchlists_stale: bool
     load: ServerLoad | None = None
+    worker: int = 1
+    workers: int = 1

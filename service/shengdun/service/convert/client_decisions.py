@@ -103,6 +103,9 @@ def server_info_from_wire(wire: screening_pb2.GetServerInfoResponse) -> values.S
         live_calls=wire.live_calls,
         watchlists_stale=wire.watchlists_stale,
         load=load_from_wire(wire.load) if wire.HasField("load") else None,
+        # An earlier server was one process and said nothing about it.
+        worker=wire.worker or 1,
+        workers=wire.workers or 1,
     )
 
 
