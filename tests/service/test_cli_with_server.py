@@ -326,3 +326,28 @@ def test_doctor_verifies_a_store_that_is_not_in_use(tmp_path: Path, models_dir: 
     assert re.search(r"FAIL +keys ", broken.stdout)
     assert re.search(r"FAIL +store ", broken.stdout)
     assert not (data_dir / "keys.json").exists()
+
+
+def test_what_a_server_counts_is_written_for_prometheus(served: Served) -> None:
+    """Each metric has its help and type, histograms are cumulative and end with all of their decisions."""
+    result = served.run("metrics")
+    assert result.returncode == 0, result.stderr
+    lines = result.stdout.splitlines()
+    samples = {
+        name: float(value)
+        for name, value in (line.rsplit(" ", 1) for line in lines if not line.startswith("#"))
+    }
+    families = {name.partition("{")[0] for name in samples}
+    told = {line.split()[2] for line in lines if line.startswith("# TYPE")}
+    assert {re.sub(r"_(bucket|sum|count)$", "", name) for name in families} == told
+    assert samples["shengdun_load_limit_ratio"] == 0.8
+    assert samples["shengdun_load_ratio"] < 0.8
+    for stage in ("listening", "waiting", "voiceprint", "search", "deciding"):
+        label = f'stage="{stage}"'
+        buckets = [
+            value
+            for name, value in samples.items()
+            if name.startswith(f"shengdun_stage_seconds_bucket{{{label}")
+        ]
+        assert buckets == sorted(buckets)
+        assert buckets[-1] == samples[f"shengdun_stage_seconds_count{{{label}}}"]

@@ -1,11 +1,14 @@
 """Which windows of a call are evidence about its caller."""
 
+from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime
 
 import numpy as np
 import pytest
 
+from fixtures.admitting import new_admission
 from shengdun.fingerprint.voice.activity import VoiceActivity
 from shengdun.fingerprint.voice.codecs import AudioFormat, Encoding
 from shengdun.fingerprint.voice.demo_recordings import DemoRecording
@@ -17,12 +20,22 @@ from shengdun.fingerprint.voice.windows import Window
 from shengdun.index.calibration import default_profile
 from shengdun.index.scoring import Scorer
 from shengdun.index.snapshot import Snapshot
+from shengdun.service.costs import Costs
 from shengdun.service.evidence import HeardSpeech, VoiceEvidence
-from shengdun.service.lanes import FrontLane, VoiceprintLane
+from shengdun.service.intake import Intake
+from shengdun.service.lanes import FrontLane
 from shengdun.service.lines import Line
 from shengdun.service.session import CallSession, Versions
 from shengdun.service.settings import LineSettings
 from shengdun.service.shadows import Shadows
+from shengdun.service.voiceprint_lane import VoiceprintLane
+
+
+@pytest.fixture
+def permits() -> Iterator[ExitStack]:
+    """Holds permits until the end of the test."""
+    with ExitStack() as stack:
+        yield stack
 
 
 def _heard(*levels_dbfs: float) -> HeardSpeech:
@@ -96,7 +109,10 @@ def test_an_agent_who_is_heard_first_does_not_stay_in_the_callers_voiceprint(
 
 
 async def test_a_decision_names_the_profile_that_it_was_made_with(
-    voice_model: VoiceModel, voice_activity: VoiceActivity, recordings: list[DemoRecording]
+    voice_model: VoiceModel,
+    voice_activity: VoiceActivity,
+    recordings: list[DemoRecording],
+    permits: ExitStack,
 ) -> None:
     """When a call is cut off while its next window is weighed under a profile that was put in meanwhile."""
     in_use = default_profile(voice_model.model_id)
@@ -106,7 +122,9 @@ async def test_a_decision_names_the_profile_that_it_was_made_with(
         model=voice_model, snapshot=lambda: snapshots[-1], watchlist_ids=(), line=line
     )
     shadows = Shadows(model_id=voice_model.model_id, models=(), snapshot=lambda: snapshots[-1])
-    async with FrontLane(voice_activity) as front, VoiceprintLane(1) as lane, shadows:
+    costs = Costs()
+    permit = permits.enter_context(new_admission().admit_unpaced())
+    async with FrontLane(voice_activity, costs) as front, VoiceprintLane(1) as lane, shadows:
         session = CallSession(
             call_id="c-1",
             line=line,
@@ -117,13 +135,16 @@ async def test_a_decision_names_the_profile_that_it_was_made_with(
                 activity=voice_activity,
             ),
             evidence=evidence,
+            intake=Intake(evidence, lane=lane, costs=costs, permit=permit),
             front_lane=front,
-            voiceprint_lane=lane,
+            permit=permit,
             versions=Versions(model_id=voice_model.model_id, watchlists_stale=lambda: False),
             shadows=shadows.of_call(call_id="c-1", watchlist_ids=(), line=line),
         )
         snapshots.append(Snapshot.empty([Scorer(replace(in_use, name="next"))]))
         window, _ = _windows(recordings)
-        await lane.run(lambda: evidence.add(window, at=datetime.now(UTC)), deadline=0.0)
+        await lane.run(
+            permit, lambda: evidence.add(window, at=datetime.now(UTC)), deadline=0.0, cost_s=0.0
+        )
         assert evidence.profile_id.startswith("next@")
         assert session.abandon().calibration_profile_id == in_use.profile_id

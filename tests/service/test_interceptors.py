@@ -187,7 +187,7 @@ async def test_errors_of_every_kind_become_their_status(kind: str, status: Statu
 async def test_details_of_an_error_arrive() -> None:
     """A message that the error carries, and when to try again, are packed with the reason."""
     error = Overloaded("too many calls")
-    error.retry_after = timedelta(seconds=2.5)  # type: ignore[attr-defined]
+    error.retry_after = timedelta(seconds=2.5)
     report = watchlist_pb2.EnrollmentReport(recordings=[watchlist_pb2.RecordingReport(name="a")])
     error.detail = report  # type: ignore[attr-defined]
     async with serving(Four(raising(error)).handler()) as channel:

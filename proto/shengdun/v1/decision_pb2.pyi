@@ -111,7 +111,9 @@ class _PartialReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Partial
     PARTIAL_REASON_WATCHLISTS_STALE: _PartialReason.ValueType  # 2
     """The store cannot be reached; the watchlists are those of the last snapshot."""
     PARTIAL_REASON_BUDGET_EXCEEDED: _PartialReason.ValueType  # 3
-    """Speech that was already received had not been evaluated when the decision was due."""
+    """Speech that was already received had not been evaluated when the decision was due, or never will be. A decision that
+    is FINAL rests on less than was said; another one is followed by a decision that has it, if there is time.
+    """
     PARTIAL_REASON_NO_WATCHLISTS: _PartialReason.ValueType  # 4
     """There was no watchlist to screen the call against."""
     PARTIAL_REASON_VOICEPRINTS_MISSING: _PartialReason.ValueType  # 5
@@ -127,7 +129,9 @@ PARTIAL_REASON_SERVER_STOPPING: PartialReason.ValueType  # 1
 PARTIAL_REASON_WATCHLISTS_STALE: PartialReason.ValueType  # 2
 """The store cannot be reached; the watchlists are those of the last snapshot."""
 PARTIAL_REASON_BUDGET_EXCEEDED: PartialReason.ValueType  # 3
-"""Speech that was already received had not been evaluated when the decision was due."""
+"""Speech that was already received had not been evaluated when the decision was due, or never will be. A decision that
+is FINAL rests on less than was said; another one is followed by a decision that has it, if there is time.
+"""
 PARTIAL_REASON_NO_WATCHLISTS: PartialReason.ValueType  # 4
 """There was no watchlist to screen the call against."""
 PARTIAL_REASON_VOICEPRINTS_MISSING: PartialReason.ValueType  # 5
@@ -404,6 +408,54 @@ class ShadowOutcome(_message.Message):
 Global___ShadowOutcome: _TypeAlias = ShadowOutcome  # noqa: Y015
 
 @_typing.final
+class StageTimings(_message.Message):
+    """Where the latency of a decision went; the stages add up to it, but for rounding."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LISTENING_FIELD_NUMBER: _builtins.int
+    WAITING_FIELD_NUMBER: _builtins.int
+    VOICEPRINT_FIELD_NUMBER: _builtins.int
+    SEARCH_FIELD_NUMBER: _builtins.int
+    DECIDING_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def listening(self) -> _duration_pb2.Duration:
+        """Decoding and voice activity of the chunk that completed the evidence, together with the calls beside it."""
+
+    @_builtins.property
+    def waiting(self) -> _duration_pb2.Duration:
+        """Nothing was done for the call: others were served."""
+
+    @_builtins.property
+    def voiceprint(self) -> _duration_pb2.Duration:
+        """The voice model."""
+
+    @_builtins.property
+    def search(self) -> _duration_pb2.Duration:
+        """Watchlists searched and scored."""
+
+    @_builtins.property
+    def deciding(self) -> _duration_pb2.Duration:
+        """Evidence weighed, and the decision put together."""
+
+    def __init__(
+        self,
+        *,
+        listening: _duration_pb2.Duration | None = ...,
+        waiting: _duration_pb2.Duration | None = ...,
+        voiceprint: _duration_pb2.Duration | None = ...,
+        search: _duration_pb2.Duration | None = ...,
+        deciding: _duration_pb2.Duration | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["deciding", b"deciding", "listening", b"listening", "search", b"search", "voiceprint", b"voiceprint", "waiting", b"waiting"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["deciding", b"deciding", "listening", b"listening", "search", b"search", "voiceprint", b"voiceprint", "waiting", b"waiting"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StageTimings: _TypeAlias = StageTimings  # noqa: Y015
+
+@_typing.final
 class Decision(_message.Message):
     """What is known about a call, and what to do. A flag is advice to a person, never a verdict."""
 
@@ -435,6 +487,7 @@ class Decision(_message.Message):
     SHADOWS_FIELD_NUMBER: _builtins.int
     ANSWERED_POSITION_FIELD_NUMBER: _builtins.int
     LEVEL_PROBABILITY_FIELD_NUMBER: _builtins.int
+    TIMINGS_FIELD_NUMBER: _builtins.int
     decision_id: _builtins.str
     """Changes exactly when the evidence or the outcome changes."""
     call_id: _builtins.str
@@ -518,6 +571,10 @@ class Decision(_message.Message):
         the call that was read. Tells a client which of its messages was answered, however large they are.
         """
 
+    @_builtins.property
+    def timings(self) -> Global___StageTimings:
+        """Where `latency` went."""
+
     def __init__(
         self,
         *,
@@ -547,10 +604,11 @@ class Decision(_message.Message):
         shadows: _abc.Iterable[Global___ShadowOutcome] | None = ...,
         answered_position: _duration_pb2.Duration | None = ...,
         level_probability: _builtins.float | None = ...,
+        timings: Global___StageTimings | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_level_probability", b"_level_probability", "_probability", b"_probability", "answered_position", b"answered_position", "applied_levels", b"applied_levels", "audio_position", b"audio_position", "audio_quality", b"audio_quality", "decide_time", b"decide_time", "latency", b"latency", "level_probability", b"level_probability", "net_speech", b"net_speech", "probability", b"probability"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_level_probability", b"_level_probability", "_probability", b"_probability", "answered_position", b"answered_position", "applied_levels", b"applied_levels", "audio_position", b"audio_position", "audio_quality", b"audio_quality", "decide_time", b"decide_time", "latency", b"latency", "level_probability", b"level_probability", "net_speech", b"net_speech", "probability", b"probability", "timings", b"timings"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_level_probability", b"_level_probability", "_probability", b"_probability", "advisory", b"advisory", "advisory_reasons", b"advisory_reasons", "answered_position", b"answered_position", "applied_levels", b"applied_levels", "audio_position", b"audio_position", "audio_quality", b"audio_quality", "calibration_profile_id", b"calibration_profile_id", "call_id", b"call_id", "decide_time", b"decide_time", "decision_id", b"decision_id", "flags", b"flags", "latency", b"latency", "level", b"level", "level_probability", b"level_probability", "line", b"line", "model_id", b"model_id", "net_speech", b"net_speech", "partial", b"partial", "partial_reasons", b"partial_reasons", "policy_id", b"policy_id", "probability", b"probability", "recommended_action", b"recommended_action", "sequence", b"sequence", "shadows", b"shadows", "state", b"state", "watchlists", b"watchlists"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_level_probability", b"_level_probability", "_probability", b"_probability", "advisory", b"advisory", "advisory_reasons", b"advisory_reasons", "answered_position", b"answered_position", "applied_levels", b"applied_levels", "audio_position", b"audio_position", "audio_quality", b"audio_quality", "calibration_profile_id", b"calibration_profile_id", "call_id", b"call_id", "decide_time", b"decide_time", "decision_id", b"decision_id", "flags", b"flags", "latency", b"latency", "level", b"level", "level_probability", b"level_probability", "line", b"line", "model_id", b"model_id", "net_speech", b"net_speech", "partial", b"partial", "partial_reasons", b"partial_reasons", "policy_id", b"policy_id", "probability", b"probability", "recommended_action", b"recommended_action", "sequence", b"sequence", "shadows", b"shadows", "state", b"state", "timings", b"timings", "watchlists", b"watchlists"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__level_probability: _TypeAlias = _typing.Literal["level_probability"]  # noqa: Y015
     _WhichOneofArgType__level_probability: _TypeAlias = _typing.Literal["_level_probability", b"_level_probability"]  # noqa: Y015

@@ -8,6 +8,7 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from shengdun.v1 import audio_pb2 as _audio_pb2
 from shengdun.v1 import decision_pb2 as _decision_pb2
 import builtins as _builtins
@@ -20,6 +21,42 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _Stage:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _StageEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Stage.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    STAGE_UNSPECIFIED: _Stage.ValueType  # 0
+    """Not used."""
+    STAGE_LISTENING: _Stage.ValueType  # 1
+    """Decoding and voice activity."""
+    STAGE_WAITING: _Stage.ValueType  # 2
+    """Nothing is done for the call."""
+    STAGE_VOICEPRINT: _Stage.ValueType  # 3
+    """The voice model."""
+    STAGE_SEARCH: _Stage.ValueType  # 4
+    """Watchlists searched and scored."""
+    STAGE_DECIDING: _Stage.ValueType  # 5
+    """Evidence weighed, and the decision put together."""
+
+class Stage(_Stage, metaclass=_StageEnumTypeWrapper):
+    """A stage of the work that decisions take."""
+
+STAGE_UNSPECIFIED: Stage.ValueType  # 0
+"""Not used."""
+STAGE_LISTENING: Stage.ValueType  # 1
+"""Decoding and voice activity."""
+STAGE_WAITING: Stage.ValueType  # 2
+"""Nothing is done for the call."""
+STAGE_VOICEPRINT: Stage.ValueType  # 3
+"""The voice model."""
+STAGE_SEARCH: Stage.ValueType  # 4
+"""Watchlists searched and scored."""
+STAGE_DECIDING: Stage.ValueType  # 5
+"""Evidence weighed, and the decision put together."""
+Global___Stage: _TypeAlias = Stage  # noqa: Y015
 
 @_typing.final
 class CallConfig(_message.Message):
@@ -310,6 +347,7 @@ class GetServerInfoResponse(_message.Message):
     WATCHLISTS_STALE_FIELD_NUMBER: _builtins.int
     WORKER_FIELD_NUMBER: _builtins.int
     WORKERS_FIELD_NUMBER: _builtins.int
+    LOAD_FIELD_NUMBER: _builtins.int
     version: _builtins.str
     """The version of the server."""
     model_id: _builtins.str
@@ -328,6 +366,10 @@ class GetServerInfoResponse(_message.Message):
     def lines(self) -> _containers.RepeatedCompositeFieldContainer[Global___LineInfo]:
         """The lines that can be named in a call."""
 
+    @_builtins.property
+    def load(self) -> Global___ServerLoad:
+        """How much it is doing."""
+
     def __init__(
         self,
         *,
@@ -339,14 +381,113 @@ class GetServerInfoResponse(_message.Message):
         watchlists_stale: _builtins.bool = ...,
         worker: _builtins.int = ...,
         workers: _builtins.int = ...,
+        load: Global___ServerLoad | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["load", b"load"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["calibration_profile_id", b"calibration_profile_id", "lines", b"lines", "live_calls", b"live_calls", "model_id", b"model_id", "version", b"version", "watchlists_stale", b"watchlists_stale", "worker", b"worker", "workers", b"workers"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["calibration_profile_id", b"calibration_profile_id", "lines", b"lines", "live_calls", b"live_calls", "load", b"load", "model_id", b"model_id", "version", b"version", "watchlists_stale", b"watchlists_stale", "worker", b"worker", "workers", b"workers"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetServerInfoResponse: _TypeAlias = GetServerInfoResponse  # noqa: Y015
+
+@_typing.final
+class ServerLoad(_message.Message):
+    """How much a server is doing. Counts are since its start."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    UNDECIDED_CALLS_FIELD_NUMBER: _builtins.int
+    LOAD_FIELD_NUMBER: _builtins.int
+    LOAD_LIMIT_FIELD_NUMBER: _builtins.int
+    WAIT_FIELD_NUMBER: _builtins.int
+    REFUSED_CALLS_FIELD_NUMBER: _builtins.int
+    DECISIONS_FIELD_NUMBER: _builtins.int
+    DECISIONS_OVER_BUDGET_FIELD_NUMBER: _builtins.int
+    FINAL_DECISIONS_OVER_BUDGET_FIELD_NUMBER: _builtins.int
+    STAGES_FIELD_NUMBER: _builtins.int
+    undecided_calls: _builtins.int
+    """Calls that are taken and not decided yet; the others cost next to nothing."""
+    load: _builtins.float
+    """Share of the cores that they are expected to take, 1 being all; calls beyond `load_limit` are refused."""
+    load_limit: _builtins.float
+    """The limit (server.load_limit)."""
+    refused_calls: _builtins.int
+    """Calls that were refused with OVERLOADED for one of these."""
+    decisions: _builtins.int
+    """Decisions of live calls and recordings."""
+    decisions_over_budget: _builtins.int
+    """Of these, decisions with PARTIAL_REASON_BUDGET_EXCEEDED."""
+    final_decisions_over_budget: _builtins.int
+    """Of these, FINAL ones: speech of their calls was never evaluated, because there was no time."""
+    @_builtins.property
+    def wait(self) -> _duration_pb2.Duration:
+        """What a window of the default line that came now would wait."""
+
+    @_builtins.property
+    def stages(self) -> _containers.RepeatedCompositeFieldContainer[Global___StageLoad]:
+        """By stage."""
+
+    def __init__(
+        self,
+        *,
+        undecided_calls: _builtins.int = ...,
+        load: _builtins.float = ...,
+        load_limit: _builtins.float = ...,
+        wait: _duration_pb2.Duration | None = ...,
+        refused_calls: _builtins.int = ...,
+        decisions: _builtins.int = ...,
+        decisions_over_budget: _builtins.int = ...,
+        final_decisions_over_budget: _builtins.int = ...,
+        stages: _abc.Iterable[Global___StageLoad] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["wait", b"wait"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["decisions", b"decisions", "decisions_over_budget", b"decisions_over_budget", "final_decisions_over_budget", b"final_decisions_over_budget", "load", b"load", "load_limit", b"load_limit", "refused_calls", b"refused_calls", "stages", b"stages", "undecided_calls", b"undecided_calls", "wait", b"wait"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ServerLoad: _TypeAlias = ServerLoad  # noqa: Y015
+
+@_typing.final
+class StageLoad(_message.Message):
+    """Where the time of decisions went in one stage: a histogram."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STAGE_FIELD_NUMBER: _builtins.int
+    TOTAL_FIELD_NUMBER: _builtins.int
+    BOUNDS_FIELD_NUMBER: _builtins.int
+    COUNTS_FIELD_NUMBER: _builtins.int
+    stage: Global___Stage.ValueType
+    """The stage."""
+    @_builtins.property
+    def total(self) -> _duration_pb2.Duration:
+        """The sum over all decisions."""
+
+    @_builtins.property
+    def bounds(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
+        """Upper ends of the buckets in seconds, ascending; one more bucket is beyond the last of them."""
+
+    @_builtins.property
+    def counts(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Decisions by bucket."""
+
+    def __init__(
+        self,
+        *,
+        stage: Global___Stage.ValueType = ...,
+        total: _duration_pb2.Duration | None = ...,
+        bounds: _abc.Iterable[_builtins.float] | None = ...,
+        counts: _abc.Iterable[_builtins.int] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["total", b"total"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bounds", b"bounds", "counts", b"counts", "stage", b"stage", "total", b"total"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StageLoad: _TypeAlias = StageLoad  # noqa: Y015
 
 @_typing.final
 class LineInfo(_message.Message):

@@ -32,9 +32,11 @@ from shengdun.index.registry import Registry
 from shengdun.index.scoring import Scorer
 from shengdun.index.store import Store
 from shengdun.service.access import TokenFile
+from shengdun.service.admission import Admission
 from shengdun.service.background import BackgroundLane, available_cores, background_workers
 from shengdun.service.calls import LiveCalls
-from shengdun.service.lanes import FrontLane, VoiceprintLane
+from shengdun.service.costs import Costs, Stage, Stopwatch
+from shengdun.service.lanes import FrontLane
 from shengdun.service.lines import Lines
 from shengdun.service.profile_following import ChosenProfiles, ProfileFollower, ProfileSource
 from shengdun.service.profile_places import STORE_DIRECTORY, profile_keys, profile_library
@@ -44,6 +46,7 @@ from shengdun.service.screener import Screener
 from shengdun.service.screening import ScreeningServicer
 from shengdun.service.settings import Settings, VoiceSettings
 from shengdun.service.shadows import Shadows
+from shengdun.service.voiceprint_lane import VoiceprintLane
 from shengdun.service.watchlist_uploads import UploadLimits
 from shengdun.service.watchlists import WatchlistServicer
 from shengdun.service.workers.place import ALONE, Place
@@ -143,16 +146,17 @@ async def open_application(
         )
         lines = Lines(settings.lines)
         promises = PromiseKeeper(lines, registry, voice.model.model_id)
+        costs = Costs()
+        lane = await stack.enter_async_context(VoiceprintLane(voiceprint_workers(settings.voice)))
         screener = Screener(
             lines=lines,
             promises=await stack.enter_async_context(promises),
             model=voice.model,
             activity=voice.activity,
             registry=registry,
-            front_lane=await stack.enter_async_context(FrontLane(voice.activity)),
-            voiceprint_lane=await stack.enter_async_context(
-                VoiceprintLane(voiceprint_workers(settings.voice))
-            ),
+            front_lane=await stack.enter_async_context(FrontLane(voice.activity, costs)),
+            voiceprint_lane=lane,
+            costs=costs,
             shadows=await stack.enter_async_context(
                 Shadows(
                     model_id=voice.model.model_id,
@@ -170,7 +174,14 @@ async def open_application(
         )
         await stack.enter_async_context(calls)
         with _logged("warm-up"):
-            await asyncio.to_thread(_warm_up, voice)
+            costs.observe_stage(Stage.VOICEPRINT, await asyncio.to_thread(_warm_up, voice))
+        admission = Admission(
+            costs,
+            cores=lane.workers,
+            limit=settings.server.load_limit,
+            window_s=voice.model.window_s,
+            wait_s=lambda within_s: screener.front_lane.wait_s() + lane.wait_s(within_s),
+        )
         yield Application(
             settings=settings,
             tokens=tokens,
@@ -179,7 +190,7 @@ async def open_application(
             registry=registry,
             calls=calls,
             shadows=screener.shadows,
-            screening=ScreeningServicer(screener, calls, settings.server),
+            screening=ScreeningServicer(screener, admission, calls, settings.server),
             watchlists=WatchlistServicer(
                 registry=registry,
                 enroller=enroller,
@@ -264,8 +275,8 @@ def store_settings(settings: Settings, url: str) -> StoreSettings:
 
 
 def voiceprint_workers(voice: VoiceSettings) -> int:
-    """How many voiceprints of live calls are computed at once."""
-    return voice.workers or available_cores()
+    """How many voiceprints of live calls are computed at once: never more than there are cores for them."""
+    return min(voice.workers or available_cores(), available_cores())
 
 
 async def _open_store(settings: Settings, place: Place, stack: AsyncExitStack) -> Store:
@@ -315,14 +326,19 @@ def _enroller(
     )
 
 
-def _warm_up(voice: Voice) -> None:
+def _warm_up(voice: Voice) -> float:
+    """Returns what a voiceprint takes from the second run on, in seconds."""
     # ONNX Runtime allocates and picks its kernels in the first runs, which no caller is to wait for.
     rng = np.random.default_rng(0)
     window = rng.normal(0, 0.1, round(voice.model.window_s * MODEL_RATE_HZ)).astype(np.float32)
     voiceprint = voice.model.embed([window])
+    watch = Stopwatch()
+    voice.model.embed([window])
+    spent_s = watch.lap()
     voice.scorer.project(voiceprint)
     frames = window[: len(window) // FRAME_SAMPLES * FRAME_SAMPLES]
     voice.activity.speech_probabilities([(voice.activity.new_state(), frames)])
+    return spent_s
 
 
 @contextmanager

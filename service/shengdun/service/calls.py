@@ -29,6 +29,7 @@ from shengdun.service.workers.place import ALONE, Place
 KEEP_DECISION = timedelta(hours=1)
 _LEASE = timedelta(seconds=30)
 _RENEWALS_PER_LEASE = 3
+_RETRY_AFTER = timedelta(seconds=5)
 _KEPT_HERE = 10_000
 _STORE_TROUBLE = (StoreUnavailable, StoreBusy, StoreFull, StoreRefused)
 _log = structlog.get_logger(__name__)
@@ -135,7 +136,8 @@ class LiveCalls:
         if len(self._live) >= self._max_calls:
             raise Overloaded(
                 f"this server screens {self._max_calls} calls already (server.max_calls); "
-                "open the call on another server or try again when calls have ended"
+                "open the call on another server or try again when calls have ended",
+                retry_after=_RETRY_AFTER,
             )
         call = self._live[call_id] = LiveCall(call_id)
         try:

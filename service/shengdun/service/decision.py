@@ -174,6 +174,25 @@ class Risk:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StageTimings:
+    """Where the latency of a decision went; the stages add up to it.
+
+    Attributes:
+        listening: decoding and voice activity of the chunk that completed its evidence, with the calls beside it.
+        waiting: nothing was done for the call.
+        voiceprint: the network.
+        search: watchlists searched and scored.
+        deciding: evidence weighed, and the decision put together.
+    """
+
+    listening: timedelta = timedelta()
+    waiting: timedelta = timedelta()
+    voiceprint: timedelta = timedelta()
+    search: timedelta = timedelta()
+    deciding: timedelta = timedelta()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
     """What is known about a call, and what to do.
 
@@ -189,6 +208,7 @@ class Decision:
         prompts: whether a prompt of the house was heard and left out.
         recommended_action: what the line recommends at this level.
         latency: from the arrival of the chunk that completed the evidence to the writing of this decision.
+        timings: where that time went.
         partial_reasons: why it rests on less than it could; empty when it does not.
         line: the line whose policy was applied.
         policy_id: that policy, by name and content.
@@ -211,6 +231,7 @@ class Decision:
     prompts: bool = False
     recommended_action: str
     latency: timedelta
+    timings: StageTimings = StageTimings()
     partial_reasons: tuple[PartialReason, ...] = field(default=())
     line: str
     policy_id: str

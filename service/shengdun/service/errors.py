@@ -26,6 +26,7 @@
     └── PermissionDenied         the token's roles do not allow this
 """
 
+from datetime import timedelta
 from typing import ClassVar
 
 from shengdun.fingerprint.errors import ShengdunError, Status
@@ -128,10 +129,19 @@ class CallTooLong(ShengdunError):
 
 
 class Overloaded(ShengdunError):
-    """The server holds as many calls as it can."""
+    """The server holds as many calls as it can.
+
+    Attributes:
+        retry_after: how long to wait before trying again; None if that can't be known.
+    """
 
     status: ClassVar[Status] = Status.RESOURCE_EXHAUSTED
     reason: ClassVar[str] = "OVERLOADED"
+
+    def __init__(self, message: str, *, retry_after: timedelta | None = None) -> None:
+        """Of ``message``, and how long to wait before trying again."""
+        super().__init__(message)
+        self.retry_after = retry_after
 
 
 class ServerStopping(ShengdunError):

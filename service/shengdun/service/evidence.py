@@ -1,7 +1,7 @@
 """The evidence of one call: its windows' voiceprints, and what the watchlists say about them together."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
@@ -15,6 +15,7 @@ from shengdun.index.errors import WatchlistNotFound
 from shengdun.index.prompts import CallPrompts, HousePrompts
 from shengdun.index.scoring import aggregate
 from shengdun.index.snapshot import Snapshot, WatchlistResult
+from shengdun.service.costs import Effort, Stopwatch
 from shengdun.service.decision import Risk
 from shengdun.service.lines import Line
 from shengdun.service.promises import CallWatch
@@ -100,6 +101,7 @@ class VoiceEvidence:
         self._level_dbfs: list[float] = []
         self._several_voices = False
         self._snr_db: float | None = None
+        self._effort = Effort()
         self._profile_id = snapshot().scorer(None, model.model_id).profile_id
 
     @property
@@ -137,6 +139,11 @@ class VoiceEvidence:
         """Whether the windows fall into two groups that are hardly one person's."""
         return self._several_voices
 
+    @property
+    def effort(self) -> Effort:
+        """What taking in the last window took, or the last search alone."""
+        return self._effort
+
     def add(self, window: Window, *, at: datetime, snr_db: float | None = None) -> Risk | None:
         """Embed a window, search the watchlists with all windows so far, and weigh what they say.
 
@@ -148,11 +155,33 @@ class VoiceEvidence:
         Returns:
             What all windows amount to; None when nothing but prompts of the house was heard so far.
         """
+        watch = Stopwatch()
         [voiceprint] = self._model.embed([window.samples])
+        embedding_s = watch.lap()
+        risk = self._take(window, voiceprint, at=at, snr_db=snr_db, watch=watch)
+        self._effort = replace(self._effort, voiceprint_s=embedding_s)
+        return risk
+
+    def weigh(self, *, at: datetime) -> Risk:
+        """Search the watchlists, as they are now, with all windows so far, at least one, and weigh what they say."""
+        return self._weigh(at=at, watch=Stopwatch())
+
+    def _take(
+        self,
+        window: Window,
+        voiceprint: NDArray[np.float32],
+        *,
+        at: datetime,
+        snr_db: float | None,
+        watch: Stopwatch,
+    ) -> Risk | None:
         scorer = self._snapshot().scorer(None, self._model.model_id)
         if self._prompts.include(scorer, voiceprint, window.net_speech_s):
             self._prompts_s += window.net_speech_s
-            return self.weigh(at=at) if self._voiceprints else None
+            if not self._voiceprints:
+                self._effort = Effort(search_s=watch.lap())
+                return None
+            return self._weigh(at=at, watch=watch)
         self._voiceprints.append(voiceprint)
         self._net_speech_s.append(window.net_speech_s)
         self._level_dbfs.append(10.0 * float(np.log10(np.mean(window.samples**2) + 1e-12)))
@@ -160,10 +189,9 @@ class VoiceEvidence:
         heard = self.heard.callers
         parting = part_windows(scorer, heard.voiceprints, heard.net_speech_s)
         self._several_voices = parting.llr is not None and parting.llr < _OTHER_VOICE_LLR
-        return self.weigh(at=at)
+        return self._weigh(at=at, watch=watch)
 
-    def weigh(self, *, at: datetime) -> Risk:
-        """Search the watchlists, as they are now, with all windows so far, at least one, and weigh what they say."""
+    def _weigh(self, *, at: datetime, watch: Stopwatch) -> Risk:
         snapshot = self._snapshot()
         self._profile_id = snapshot.scorer(None, self._model.model_id).profile_id
         results = search_lists(
@@ -173,6 +201,7 @@ class VoiceEvidence:
             profile_id=self._profile_id,
             at=at,
         )
+        searching_s = watch.lap()
         risk = assess(results, self._line)
         if self._watch is not None:
             self._watch.look(
@@ -180,6 +209,7 @@ class VoiceEvidence:
                 net_speech_s=self.net_speech_s,
                 risk=risk,
             )
+        self._effort = Effort(search_s=searching_s, deciding_s=watch.lap())
         return risk
 
 

@@ -1,7 +1,7 @@
 """What every call session shares: the voice path, the index, the lines and the lanes."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import structlog
 
@@ -13,13 +13,17 @@ from shengdun.index.errors import ModelMismatch, WatchlistNotFound
 from shengdun.index.prompts import HousePrompts
 from shengdun.index.registry import Registry
 from shengdun.index.scoring import Scorer
+from shengdun.service.admission import Permit
 from shengdun.service.convert.calls import CallRequest
+from shengdun.service.costs import Costs
 from shengdun.service.evidence import VoiceEvidence
-from shengdun.service.lanes import FrontLane, VoiceprintLane
+from shengdun.service.intake import Intake
+from shengdun.service.lanes import FrontLane
 from shengdun.service.lines import Line, Lines
 from shengdun.service.promises import PromiseKeeper
 from shengdun.service.session import CallSession, Versions
 from shengdun.service.shadows import Shadows
+from shengdun.service.voiceprint_lane import VoiceprintLane
 
 _log = structlog.get_logger(__name__)
 
@@ -36,6 +40,7 @@ class Screener:
         promises: keeps where each line stands.
         front_lane: where audio is heard.
         voiceprint_lane: where voiceprints are computed and searched.
+        costs: what the work of calls costs on this machine.
         shadows: what is tried out beside them.
         prompts: what the house plays into calls itself; None if none were named.
     """
@@ -47,6 +52,7 @@ class Screener:
     promises: PromiseKeeper
     front_lane: FrontLane
     voiceprint_lane: VoiceprintLane
+    costs: Costs
     shadows: Shadows
     prompts: HousePrompts | None = None
 
@@ -55,10 +61,24 @@ class Screener:
         """What turns voiceprints of the model into likelihood ratios now; another one may be swapped in at any time."""
         return self.registry.snapshot.scorer(None, self.model.model_id)
 
+    def budget_of(self, request: CallRequest) -> timedelta:
+        """Time from the chunk that completes a window to its decision.
+
+        Raises:
+            LineUnknown: there is no such line.
+        """
+        return request.budget or self.lines.get(request.line).budget
+
     def session(
-        self, request: CallRequest, *, call_id: str, audio_format: AudioFormat
+        self,
+        request: CallRequest,
+        *,
+        permit: Permit,
+        call_id: str,
+        audio_format: AudioFormat,
+        budget: timedelta,
     ) -> CallSession:
-        """Open the session of a call.
+        """Open the session of a call that was admitted.
 
         Raises:
             LineUnknown: there is no such line.
@@ -67,26 +87,31 @@ class Screener:
         """
         line = self.lines.get(request.line)
         watchlist_ids = self._watchlists(request, line)
+        evidence = self._evidence(line, watchlist_ids)
         return CallSession(
             call_id=call_id,
             line=line,
-            budget=request.budget or line.budget,
+            budget=budget,
             front_end=FrontEnd(audio_format, window_s=self.model.window_s, activity=self.activity),
-            evidence=VoiceEvidence(
-                model=self.model,
-                snapshot=lambda: self.registry.snapshot,
-                watchlist_ids=watchlist_ids,
-                line=line,
-                watch=self.promises.watch(line),
-                prompts=self.prompts,
-            ),
+            evidence=evidence,
+            intake=Intake(evidence, lane=self.voiceprint_lane, costs=self.costs, permit=permit),
             front_lane=self.front_lane,
-            voiceprint_lane=self.voiceprint_lane,
+            permit=permit,
             versions=Versions(
                 model_id=self.model.model_id,
                 watchlists_stale=lambda: self.registry.health.stale,
             ),
             shadows=self.shadows.of_call(call_id=call_id, watchlist_ids=watchlist_ids, line=line),
+        )
+
+    def _evidence(self, line: Line, watchlist_ids: tuple[str, ...]) -> VoiceEvidence:
+        return VoiceEvidence(
+            model=self.model,
+            snapshot=lambda: self.registry.snapshot,
+            watchlist_ids=watchlist_ids,
+            line=line,
+            watch=self.promises.watch(line),
+            prompts=self.prompts,
         )
 
     def _watchlists(self, request: CallRequest, line: Line) -> tuple[str, ...]:

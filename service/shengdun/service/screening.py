@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
+from datetime import timedelta
 from importlib.metadata import version
 from typing import Any, TypeVar
 from uuid import uuid4
@@ -12,6 +13,7 @@ import grpc
 from shengdun.fingerprint.voice.codecs import AudioFormat, Encoding, encode
 from shengdun.fingerprint.voice.recordings import Recording, decode_recording
 from shengdun.fingerprint.voice.samples import MODEL_RATE_HZ
+from shengdun.service.admission import Admission
 from shengdun.service.background import BackgroundLane
 from shengdun.service.calls import LiveCall, LiveCalls
 from shengdun.service.convert.calls import (
@@ -22,9 +24,12 @@ from shengdun.service.convert.calls import (
 )
 from shengdun.service.convert.decisions import decision_message
 from shengdun.service.convert.lines import standing_message
+from shengdun.service.convert.load import load_message
 from shengdun.service.decision import Decision, PartialReason
 from shengdun.service.errors import CallIdle, CallTooLong, MessageTooLarge, ProtocolViolation
 from shengdun.service.inbox import Inbox
+from shengdun.service.intake import Taken
+from shengdun.service.meters import Meters
 from shengdun.service.screener import Screener
 from shengdun.service.session import CallSession, Chunk
 from shengdun.service.settings import ServerSettings
@@ -32,6 +37,8 @@ from shengdun.v1 import decision_pb2, screening_pb2, screening_pb2_grpc
 
 MAX_RECORDING_BYTES = 64 << 20
 _PORTION_S = 1
+# Nobody is on the line, so live calls go first.
+_RECORDING_BUDGET = timedelta(minutes=1)
 _RECORDING_FORMAT = AudioFormat(encoding=Encoding.L16, sample_rate_hz=MODEL_RATE_HZ)
 
 _Message = TypeVar(
@@ -50,12 +57,21 @@ class ScreeningServicer(screening_pb2_grpc.ScreeningServiceServicer):
 
     Args:
         screener: opens call sessions.
+        admission: says which calls are taken.
         calls: the live calls.
         settings: limits on calls and recordings.
     """
 
-    def __init__(self, screener: Screener, calls: LiveCalls, settings: ServerSettings) -> None:
+    def __init__(
+        self,
+        screener: Screener,
+        admission: Admission,
+        calls: LiveCalls,
+        settings: ServerSettings,
+    ) -> None:
         self._screener = screener
+        self._admission = admission
+        self._meters = Meters()
         self._calls = calls
         self._settings = settings
         self._decoding = asyncio.Semaphore(1)
@@ -72,26 +88,23 @@ class ScreeningServicer(screening_pb2_grpc.ScreeningServiceServicer):
         """Screen one call while it runs."""
         request = call_request((await self._first(request_iterator)).config)
         assert request.audio_format is not None
-        session = self._screener.session(
-            request, call_id=request.call_id, audio_format=request.audio_format
-        )
-        async with self._calls.open(request.call_id) as call:
-            bytes_per_s = request.audio_format.bytes_per_s
-            inbox = Inbox(
-                round(self._settings.call_queue_s * bytes_per_s),
-                portion_bytes=_PORTION_S * bytes_per_s,
+        budget = self._screener.budget_of(request)
+        with self._admission.admit(budget_s=budget.total_seconds()) as permit:
+            session = self._screener.session(
+                request,
+                permit=permit,
+                call_id=request.call_id,
+                audio_format=request.audio_format,
+                budget=budget,
             )
-            reader = asyncio.create_task(self._read(request_iterator, inbox, request.audio_format))
-            try:
-                async with aclosing(self._screen(session, call, inbox)) as decisions:
-                    async for decision in decisions:
-                        yield screening_pb2.ScreenCallResponse(
-                            decision=self._publish(call, decision, live=True)
-                        )
-            finally:
-                await _cancel(reader)
-                if not session.is_concluded:
-                    self._publish(call, session.abandon(), live=False)
+            async with (
+                self._calls.open(request.call_id) as call,
+                aclosing(
+                    self._answer(session, call, request_iterator, request.audio_format)
+                ) as responses,
+            ):
+                async for response in responses:
+                    yield response
 
     async def GetDecision(  # noqa: N802
         self,
@@ -112,16 +125,15 @@ class ScreeningServicer(screening_pb2_grpc.ScreeningServiceServicer):
         """Screen a whole recording."""
         request = recording_request((await self._first(request_iterator)).config)
         call_id = request.call_id or f"recording-{uuid4().hex}"
-        session = self._screener.session(request, call_id=call_id, audio_format=_RECORDING_FORMAT)
-        async with self._calls.open(call_id) as call:
-            data = await self._recording_bytes(request_iterator)
-            recording = await self._decoded(data)
-            decision = await self._screen_recording(session, call, recording)
-            return screening_pb2.ScreenRecordingResponse(
-                decision=self._publish(call, decision, live=False),
-                codec=recording.codec,
-                sample_rate_hz=recording.sample_rate_hz,
+        with self._admission.admit_unpaced() as permit:
+            session = self._screener.session(
+                request,
+                permit=permit,
+                call_id=call_id,
+                audio_format=_RECORDING_FORMAT,
+                budget=_RECORDING_BUDGET,
             )
+            return await self._answer_recording(session, call_id, request_iterator)
 
     async def GetServerInfo(  # noqa: N802
         self,
@@ -146,18 +158,66 @@ class ScreeningServicer(screening_pb2_grpc.ScreeningServiceServicer):
             lines=lines,
             live_calls=len(self._calls),
             watchlists_stale=self._screener.registry.health.stale,
+            load=load_message(
+                self._admission.standing(
+                    budget_s=self._screener.lines.get("").budget.total_seconds()
+                ),
+                self._meters,
+            ),
             worker=self._calls.place.number,
             workers=self._calls.place.workers,
         )
+
+    async def _answer(
+        self,
+        session: CallSession,
+        call: LiveCall,
+        requests: AsyncIterator[screening_pb2.ScreenCallRequest],
+        audio_format: AudioFormat,
+    ) -> AsyncGenerator[screening_pb2.ScreenCallResponse]:
+        bytes_per_s = audio_format.bytes_per_s
+        inbox = Inbox(
+            round(self._settings.call_queue_s * bytes_per_s),
+            portion_bytes=_PORTION_S * bytes_per_s,
+        )
+        reader = asyncio.create_task(self._read(requests, inbox, audio_format))
+        try:
+            async with aclosing(self._screen(session, call, inbox)) as decisions:
+                async for decision in decisions:
+                    yield screening_pb2.ScreenCallResponse(
+                        decision=self._publish(call, decision, live=True)
+                    )
+        finally:
+            await _cancel(reader)
+            if not session.is_concluded:
+                self._publish(call, session.abandon(), live=False)
+
+    async def _answer_recording(
+        self,
+        session: CallSession,
+        call_id: str,
+        requests: AsyncIterator[screening_pb2.ScreenRecordingRequest],
+    ) -> screening_pb2.ScreenRecordingResponse:
+        async with self._calls.open(call_id) as call:
+            recording = await self._decoded(await self._recording_bytes(requests))
+            try:
+                decision = await self._screen_recording(session, call, recording)
+            finally:
+                session.close()
+            return screening_pb2.ScreenRecordingResponse(
+                decision=self._publish(call, decision, live=False),
+                codec=recording.codec,
+                sample_rate_hz=recording.sample_rate_hz,
+            )
 
     async def _screen(
         self, session: CallSession, call: LiveCall, inbox: Inbox
     ) -> AsyncGenerator[Decision]:
         yield session.begin()
-        while chunks := await self._next(inbox, call):
+        while (chunks := await self._next(inbox, call, session.late)) is not None:
             if session.is_final:
                 continue
-            async with aclosing(session.hear(chunks)) as decisions:
+            async with aclosing(_decisions(session, chunks)) as decisions:
                 async for decision in decisions:
                     yield decision
                     if call.stopping.is_set():
@@ -168,14 +228,23 @@ class ScreeningServicer(screening_pb2_grpc.ScreeningServiceServicer):
             async for decision in decisions:
                 yield decision
 
-    async def _next(self, inbox: Inbox, call: LiveCall) -> Sequence[Chunk]:
-        """The chunks that have arrived; none when the call has ended or the server is stopping."""
+    async def _next(
+        self, inbox: Inbox, call: LiveCall, late: asyncio.Future[Taken] | None
+    ) -> Sequence[Chunk] | None:
+        """The chunks that have arrived, or none yet if what was late is ready; None when the call ends or is to end."""
         take = asyncio.ensure_future(inbox.take())
         stopping = asyncio.ensure_future(call.stopping.wait())
         try:
-            await asyncio.wait({take, stopping}, return_when=asyncio.FIRST_COMPLETED)
-            return () if stopping.done() else await take
+            await asyncio.wait(
+                {take, stopping} | ({late} if late else set()),
+                return_when=asyncio.FIRST_COMPLETED,
+            )
+            if stopping.done():
+                return None
+            return (await take or None) if take.done() else ()
         finally:
+            # Before anything else is waited for: chunks that were taken meanwhile would be lost.
+            take.cancel()
             await _cancel(stopping)
             await _cancel(take)
 
@@ -270,10 +339,20 @@ class ScreeningServicer(screening_pb2_grpc.ScreeningServiceServicer):
         return decision
 
     def _publish(self, call: LiveCall, decision: Decision, *, live: bool) -> decision_pb2.Decision:
+        self._meters.count(decision)
         message = decision_message(decision)
         payload = screening_pb2.GetDecisionResponse(decision=message, live=live)
         self._calls.publish(call, payload.SerializeToString())
         return message
+
+
+async def _decisions(session: CallSession, chunks: Sequence[Chunk]) -> AsyncGenerator[Decision]:
+    async for decision in session.catch_up():
+        yield decision
+    if chunks and not session.is_final:
+        async with aclosing(session.hear(chunks)) as decisions:
+            async for decision in decisions:
+                yield decision
 
 
 def _audio(message: screening_pb2.ScreenCallRequest) -> bytes:

@@ -6,13 +6,16 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
-from shengdun.fingerprint.voice.front_end import FrontEnd, Heard, HeardWindow
+from shengdun.fingerprint.voice.front_end import FrontEnd, Heard
 from shengdun.fingerprint.voice.quality import AudioQuality
+from shengdun.service.admission import Permit
 from shengdun.service.decision import Decision, PartialReason, Risk, State
 from shengdun.service.evidence import VoiceEvidence
-from shengdun.service.lanes import FrontLane, VoiceprintLane
+from shengdun.service.intake import Arrival, Intake, Taken
+from shengdun.service.lanes import FrontLane, Listened
 from shengdun.service.lines import Line
 from shengdun.service.shadows import CallShadows
+from shengdun.service.timing import Timing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,8 +55,9 @@ class CallSession:
         budget: time from the chunk that completes a window to its decision.
         front_end: the call's own front end.
         evidence: the call's own evidence.
+        intake: takes windows into that evidence.
         front_lane: where audio is heard.
-        voiceprint_lane: where voiceprints are computed and searched.
+        permit: that of the call.
         versions: of what decisions are made with, echoed in every one.
         shadows: what is tried out beside it; it has no part in any decision.
     """
@@ -66,8 +70,9 @@ class CallSession:
         budget: timedelta,
         front_end: FrontEnd,
         evidence: VoiceEvidence,
+        intake: Intake,
         front_lane: FrontLane,
-        voiceprint_lane: VoiceprintLane,
+        permit: Permit,
         versions: Versions,
         shadows: CallShadows,
     ) -> None:
@@ -76,8 +81,11 @@ class CallSession:
         self._budget_s = budget.total_seconds()
         self._front_end = front_end
         self._evidence = evidence
+        self._intake = intake
         self._front_lane = front_lane
-        self._voiceprint_lane = voiceprint_lane
+        self._permit = permit
+        self._window_ends_s = (0.0, 0.0)
+        self._timing = Timing()
         self._versions = versions
         self._shadows = shadows
         self._started_at = asyncio.get_running_loop().time()
@@ -110,37 +118,64 @@ class CallSession:
         """The decision before anything was heard."""
         return self._decide(since=self._now(), answered_s=0.0)
 
+    @property
+    def late(self) -> asyncio.Future[Taken] | None:
+        """Done when there is something to ``catch_up`` with; None if nothing is owed."""
+        return self._intake.late
+
     async def hear(self, chunks: Sequence[Chunk]) -> AsyncGenerator[Decision]:
-        """Hear the next chunks; yields a decision for every window that they complete.
+        """Hear the next chunks; yields a decision for every window that they complete, within the budget.
+
+        A window that can't be evaluated by then is owed, and the decision is partial.
 
         Raises:
             VoiceError: a chunk is not audio of the call's format.
         """
-        heard = await self._front_lane.hear(self._front_end, [chunk.data for chunk in chunks])
+        listened = await self._front_lane.hear(self._front_end, [chunk.data for chunk in chunks])
         self._read_s = chunks[-1].end_s
-        for window in heard.windows:
-            async for decision in self._weigh(window, chunks[window.chunk]):
-                yield decision
+        for arrival in self._arrivals(listened, chunks):
+            self._timing.listening_s = arrival.listening_s
+            self._intake.owe(arrival)
+            await self._take_in_by(self._due(arrival.window.position_s, arrival.received_at))
+            yield self._answer(arrival)
             if self.is_final:
                 return
+
+    async def catch_up(self) -> AsyncGenerator[Decision]:
+        """Yield a decision if a window that was owed has been evaluated since; have the next one evaluated."""
+        if taken := self._intake.taken():
+            self._take_in(taken)
+            self._intake.go_on()
+            yield self._answer(taken.arrival)
 
     async def finish(self) -> AsyncGenerator[Decision]:
         """Hear what was held back at the end of the call; yields the final decision, unless it was given."""
         if self.is_concluded:
             return
         since = self._now()
-        heard = await self._front_lane.hear(self._front_end, [], finish=True)
-        for window in heard.windows:
-            await self._take(window, since)
-        if self._evidence.windows and not heard.windows:
+        listened = await self._front_lane.hear(self._front_end, [], finish=True)
+        self._timing.listening_s = listened.elapsed_s
+        for arrival in self._arrivals(
+            listened, [Chunk(data=b"", received_at=since, end_s=self._read_s)]
+        ):
+            self._intake.owe(arrival)
+        due = self._due(listened.heard.position_s, since)
+        revision = self._revision
+        await self._take_in_by(due)
+        if taken := await self._intake.begun():
+            self._take_in(taken)
+        if not self.is_final:
+            self._intake.give_up()
+        if self._evidence.windows and self._revision == revision:
             # Who was erased or has expired since the last window must not stand in what is kept of the call.
-            at = datetime.now(UTC)
-            self._weighed(
-                await self._voiceprint_lane.run(
-                    lambda: self._evidence.weigh(at=at), deadline=since + self._budget_s
-                )
-            )
-        yield self._conclude(heard, since)
+            risk, effort = await self._intake.weigh(by=due)
+            self._timing.add(effort)
+            self._weighed(risk)
+        yield self._conclude(listened.heard, since)
+
+    def close(self) -> None:
+        """Give up what is not evaluated yet, because nobody waits for it any more."""
+        self._intake.close()
 
     def abandon(self, reason: PartialReason | None = None) -> Decision:
         """The final decision on what has been weighed so far, because no more can be."""
@@ -153,46 +188,47 @@ class CallSession:
             since=self._now(), answered_s=self._read_s, partial=(reason,) if reason else ()
         )
 
-    async def _weigh(self, window: HeardWindow, chunk: Chunk) -> AsyncGenerator[Decision]:
-        received_at = chunk.received_at
-        work = asyncio.ensure_future(self._take(window, received_at))
-        try:
-            late = not (
-                await asyncio.wait(
-                    {work}, timeout=self._deadline(window, received_at) - self._now()
-                )
-            )[0]
-            if late:
-                yield self._decide(
-                    since=received_at,
-                    answered_s=chunk.end_s,
-                    partial=(PartialReason.BUDGET_EXCEEDED,),
-                )
-            await work
-        finally:
-            work.cancel()
-        yield self._decide(since=received_at, answered_s=chunk.end_s)
+    def _answer(self, arrival: Arrival) -> Decision:
+        return self._decide(since=arrival.received_at, answered_s=arrival.end_s)
 
-    async def _take(self, window: HeardWindow, received_at: float) -> None:
-        at = datetime.now(UTC)
-        before = self._evidence.windows
-        risk = await self._voiceprint_lane.run(
-            lambda: self._evidence.add(window.window, at=at, snr_db=window.quality.snr_db),
-            deadline=self._deadline(window, received_at),
+    def _arrivals(self, listened: Listened, chunks: Sequence[Chunk]) -> list[Arrival]:
+        before_s, last_s = self._window_ends_s
+        for window in listened.heard.windows:
+            before_s, last_s = last_s, window.position_s
+        self._window_ends_s = before_s, last_s
+        self._permit.heard(
+            since_window_s=listened.heard.position_s - last_s, gap_s=last_s - before_s
         )
+        return [
+            Arrival(
+                window=window,
+                received_at=chunks[window.chunk].received_at,
+                end_s=chunks[window.chunk].end_s,
+                listening_s=listened.elapsed_s,
+            )
+            for window in listened.heard.windows
+        ]
+
+    async def _take_in_by(self, due: float) -> None:
+        while not self.is_final and (taken := await self._intake.take(by=due)):
+            self._take_in(taken)
+
+    def _take_in(self, taken: Taken) -> None:
+        window = taken.arrival.window
+        self._timing.add(taken.effort)
         self._revision += 1
         self._quality = window.quality
         self._position_s = window.position_s
         self._prompts = self._evidence.prompts_s > 0.0
-        if risk is None:
+        if taken.risk is None:
             return
-        self._weighed(risk)
+        self._weighed(taken.risk)
         self._net_speech_s = self._evidence.net_speech_s
         settled = self._line.is_settled(
-            risk, windows=self._evidence.windows, net_speech_s=self._net_speech_s
+            taken.risk, windows=self._evidence.windows, net_speech_s=self._net_speech_s
         )
         self._state = State.FINAL if settled else State.PROVISIONAL
-        if self._evidence.windows > before:
+        if taken.counts:
             self._shadows.hear(window.window.samples, self._evidence.heard)
 
     def _weighed(self, risk: Risk) -> None:
@@ -211,23 +247,21 @@ class CallSession:
             self._net_speech_s = max(0.0, heard.net_speech_s - self._evidence.prompts_s)
         return self._decide(since=since, answered_s=self._read_s)
 
-    def _deadline(self, window: HeardWindow, received_at: float) -> float:
+    def _due(self, position_s: float, received_at: float) -> float:
         # Audio that is sent faster than it was spoken is due when it would have been spoken, so that a replay never
         # pushes a live call aside.
-        return max(received_at, self._started_at + window.position_s) + self._budget_s
+        return max(received_at, self._started_at + position_s) + self._budget_s
 
     def _decide(
         self, *, since: float, answered_s: float, partial: tuple[PartialReason, ...] = ()
     ) -> Decision:
         self._sequence += 1
+        partial += self._partial_reasons()
         if self.is_concluded:
             self._shadows.conclude(self._risk)
-        if self._versions.watchlists_stale():
-            partial += (PartialReason.WATCHLISTS_STALE,)
-        if self._risk.level is not None and not self._risk.watchlists:
-            partial += (PartialReason.NO_WATCHLISTS,)
-        if any(outcome.without_voiceprint for outcome in self._risk.watchlists):
-            partial += (PartialReason.VOICEPRINTS_MISSING,)
+            self._permit.decided()
+            self.close()
+        latency = timedelta(seconds=max(0.0, self._now() - since))
         return Decision(
             decision_id=f"{self._run_id}-{self._revision}",
             call_id=self._call_id,
@@ -241,7 +275,8 @@ class CallSession:
             recommended_action=self._line.action_at(
                 self._risk.level, advisory=bool(self._risk.advisory_reasons)
             ),
-            latency=timedelta(seconds=max(0.0, self._now() - since)),
+            latency=latency,
+            timings=self._timing.take(latency),
             partial_reasons=partial,
             line=self._line.name,
             policy_id=self._line.policy_id,
@@ -252,6 +287,18 @@ class CallSession:
             audio_position=timedelta(seconds=self._position_s),
             answered_position=timedelta(seconds=answered_s),
         )
+
+    def _partial_reasons(self) -> tuple[PartialReason, ...]:
+        without_voiceprint = any(one.without_voiceprint for one in self._risk.watchlists)
+        # What is owed when the decision is final would not have been evaluated without any load either.
+        behind = self._intake.given_up or (self._intake.owed and not self.is_concluded)
+        reasons = {
+            PartialReason.BUDGET_EXCEEDED: behind,
+            PartialReason.WATCHLISTS_STALE: self._versions.watchlists_stale(),
+            PartialReason.NO_WATCHLISTS: self._risk.level is not None and not self._risk.watchlists,
+            PartialReason.VOICEPRINTS_MISSING: without_voiceprint,
+        }
+        return tuple(reason for reason, applies in reasons.items() if applies)
 
     def _now(self) -> float:
         return asyncio.get_running_loop().time()

@@ -60,7 +60,10 @@ class ServerSettings(_Settings):
     workers: Annotated[int, Field(ge=1)] = 1
     """Processes that take calls on this port, at most one for each core; they divide cores and calls among them."""
     max_calls: Annotated[int, Field(ge=1)] = 500
-    """Live calls at once, of all workers; more are answered RESOURCE_EXHAUSTED."""
+    """Live calls at once, of all workers; more are answered RESOURCE_EXHAUSTED, whatever they would cost."""
+    load_limit: Annotated[float, Field(gt=0, le=1)] = 0.8
+    """Share of the cores that undecided calls may be expected to take; a call that would exceed it is answered
+    RESOURCE_EXHAUSTED with the time after which to try again. Nearer to 1 there are more calls and later answers."""
     call_idle_s: Annotated[float, Field(gt=0)] = 60.0
     """Seconds without a message after which a call is ended."""
     call_max_s: Annotated[float, Field(gt=0)] = 4 * 3600.0
@@ -109,7 +112,7 @@ class VoiceSettings(_Settings):
     """Directory of recordings that the house itself plays into calls, announcements and hold messages, and of nothing
     else: speech of a call that is one of them is left out. None means that there are none on the caller's leg."""
     workers: Annotated[int, Field(ge=1)] | None = Field(default=None, examples=[2])
-    """Voiceprints computed at once, by all workers; none means one for each core."""
+    """Voiceprints computed at once, by all workers, at most one for each core; none means as many."""
 
 
 class AccessSettings(_Settings):

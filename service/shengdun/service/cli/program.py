@@ -33,6 +33,7 @@ COMMANDS: Final = {
     "evaluate": "Measure accuracy on a corpus, by telephone condition and length of the watchlist.",
     "calibrate": "Make a site's calibration profile from its recorded calls.",
     "load": "Play calls to a server and measure how many it can take in time.",
+    "metrics": "Write what a server counts, in the text format of Prometheus.",
     "models": "List, install and verify voice models.",
     "profile": "Install, compare, activate and roll back calibration profiles.",
     "token": "Issue, list and revoke access tokens.",

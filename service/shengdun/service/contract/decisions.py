@@ -244,6 +244,25 @@ class ShadowOutcome:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StageTimings:
+    """Where the latency of a decision went; the stages add up to it.
+
+    Attributes:
+        listening: decoding and voice activity of the chunk that completed the evidence.
+        waiting: nothing was done for the call: others were served.
+        voiceprint: the voice model.
+        search: watchlists searched and scored.
+        deciding: evidence weighed, and the decision put together.
+    """
+
+    listening: timedelta
+    waiting: timedelta
+    voiceprint: timedelta
+    search: timedelta
+    deciding: timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
     """What is known about a call, and what to do. A flag is advice to a person, never a verdict.
 
@@ -276,6 +295,7 @@ class Decision:
         shadows: what is tried out beside it says; no part of the decision.
         level_probability: what was compared with the levels: ``probability``, or for levels derived from a promise the
             one that counts evidence in full. It puts calls in order; it isn't a probability to act on.
+        timings: where ``latency`` went; None from a server that is older than this client.
     """
 
     decision_id: str
@@ -304,6 +324,7 @@ class Decision:
     shadows: tuple[ShadowOutcome, ...] = ()
     answered_position: timedelta | None = None
     level_probability: float | None = None
+    timings: StageTimings | None = None
 
     @property
     def best(self) -> Candidate | None:
@@ -376,6 +397,61 @@ class LineInfo:
     standing: LineStanding | None = None
 
 
+class Stage(Enum):
+    """A stage of the work that decisions take; see ``StageTimings``."""
+
+    LISTENING = "listening"
+    WAITING = "waiting"
+    VOICEPRINT = "voiceprint"
+    SEARCH = "search"
+    DECIDING = "deciding"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageLoad:
+    """Where the time of decisions went in one stage.
+
+    Attributes:
+        stage: the stage.
+        total: over all decisions.
+        bounds_s: upper ends of the buckets in seconds; one more bucket is beyond the last of them.
+        counts: decisions by bucket.
+    """
+
+    stage: Stage
+    total: timedelta
+    bounds_s: tuple[float, ...]
+    counts: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerLoad:
+    """How much a server is doing; counts are since its start.
+
+    Attributes:
+        undecided_calls: calls that are taken and not decided yet.
+        load: share of the cores that they are expected to take, 1 being all.
+        load_limit: calls that would exceed it are refused.
+        wait: what a window of the default line that came now would wait.
+        refused_calls: calls refused because of load or wait.
+        decisions: decisions that were given.
+        decisions_over_budget: of these, partial ones with ``BUDGET_EXCEEDED``.
+        final_decisions_over_budget: final ones among these: speech of their calls was never evaluated.
+        stages: where the time of decisions went.
+    """
+
+    undecided_calls: int
+    load: float
+    load_limit: float
+    wait: timedelta
+    refused_calls: int
+    decisions: int
+    decisions_over_budget: int
+    final_decisions_over_budget: int
+    stages: tuple[StageLoad, ...]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerInfo:
     """What a server is.
@@ -387,6 +463,7 @@ class ServerInfo:
         lines: what can be named in a call.
         live_calls: calls running in the process that answers, now.
         watchlists_stale: whether the store can't be reached, so that the last snapshot is screened.
+        load: how much it is doing; None from a server that is older than this client.
         worker: which process answers, of those that take calls on this port: from 1 to ``workers``.
         workers: how many processes take calls on this port.
     """
@@ -397,5 +474,6 @@ class ServerInfo:
     lines: tuple[LineInfo, ...]
     live_calls: int
     watchlists_stale: bool
+    load: ServerLoad | None = None
     worker: int = 1
     workers: int = 1

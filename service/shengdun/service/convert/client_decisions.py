@@ -7,6 +7,7 @@ from google.protobuf.duration_pb2 import Duration
 
 from shengdun.service.contract import decisions as values
 from shengdun.service.convert.client_enums import from_wire, from_wire_optional
+from shengdun.service.convert.client_load import load_from_wire, timings_from_wire
 from shengdun.v1 import audio_pb2, decision_pb2, screening_pb2
 
 
@@ -101,6 +102,7 @@ def server_info_from_wire(wire: screening_pb2.GetServerInfoResponse) -> values.S
         ),
         live_calls=wire.live_calls,
         watchlists_stale=wire.watchlists_stale,
+        load=load_from_wire(wire.load) if wire.HasField("load") else None,
         # An earlier server was one process and said nothing about it.
         worker=wire.worker or 1,
         workers=wire.workers or 1,
@@ -147,6 +149,7 @@ def decision_from_wire(wire: decision_pb2.Decision) -> values.Decision:
         advisory=wire.advisory,
         advisory_reasons=_advisory_reasons(wire.advisory_reasons),
         applied_levels=_levels(wire.applied_levels) if wire.HasField("applied_levels") else None,
+        timings=timings_from_wire(wire.timings) if wire.HasField("timings") else None,
     )
 
 

@@ -12,6 +12,7 @@ from shengdun.service.decision import (
     Level,
     PartialReason,
     ShadowOutcome,
+    StageTimings,
     State,
     WatchlistOutcome,
 )
@@ -76,6 +77,7 @@ def decision_message(decision: Decision) -> decision_pb2.Decision:
         advisory=bool(decision.risk.advisory_reasons),
         advisory_reasons=advisory_reason_messages(decision.risk.advisory_reasons),
         applied_levels=levels_message(decision.risk.levels),
+        timings=_timings(decision.timings),
     )
     message.net_speech.FromTimedelta(decision.net_speech)
     message.latency.FromTimedelta(decision.latency)
@@ -127,6 +129,16 @@ def _quality_of_call(decision: Decision) -> audio_pb2.AudioQuality:
         message.findings.append(audio_pb2.AUDIO_FINDING_TOO_LITTLE_SPEECH)
     if decision.prompts:
         message.findings.append(audio_pb2.AUDIO_FINDING_PROMPT)
+    return message
+
+
+def _timings(timings: StageTimings) -> decision_pb2.StageTimings:
+    message = decision_pb2.StageTimings()
+    message.listening.FromTimedelta(timings.listening)
+    message.waiting.FromTimedelta(timings.waiting)
+    message.voiceprint.FromTimedelta(timings.voiceprint)
+    message.search.FromTimedelta(timings.search)
+    message.deciding.FromTimedelta(timings.deciding)
     return message
 
 

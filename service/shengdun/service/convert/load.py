@@ -1,0 +1,36 @@
+"""How much a server is doing: from domain values to messages."""
+
+from datetime import timedelta
+
+from shengdun.service.admission import Standing
+from shengdun.service.costs import Stage
+from shengdun.service.meters import BOUNDS_S, Meters
+from shengdun.v1 import screening_pb2
+
+_STAGES = {
+    Stage.LISTENING: screening_pb2.STAGE_LISTENING,
+    Stage.WAITING: screening_pb2.STAGE_WAITING,
+    Stage.VOICEPRINT: screening_pb2.STAGE_VOICEPRINT,
+    Stage.SEARCH: screening_pb2.STAGE_SEARCH,
+    Stage.DECIDING: screening_pb2.STAGE_DECIDING,
+}
+
+
+def load_message(standing: Standing, meters: Meters) -> screening_pb2.ServerLoad:
+    """How much a server is doing, as a message."""
+    message = screening_pb2.ServerLoad(
+        undecided_calls=standing.undecided,
+        load=standing.load,
+        load_limit=standing.limit,
+        refused_calls=standing.refused,
+        decisions=meters.decisions,
+        decisions_over_budget=meters.over_budget,
+        final_decisions_over_budget=meters.final_over_budget,
+    )
+    message.wait.FromTimedelta(timedelta(seconds=standing.wait_s))
+    for stage, histogram in meters.stages.items():
+        of_stage = message.stages.add(
+            stage=_STAGES[stage], bounds=BOUNDS_S, counts=histogram.counts
+        )
+        of_stage.total.FromTimedelta(timedelta(seconds=histogram.total_s))
+    return message
