@@ -33,10 +33,11 @@ class Share:
             SettingsInvalid: there are more workers than cores, voiceprints at once, or calls.
         """
         workers, cores = settings.server.workers, available_cores()
-        voiceprints = settings.voice.workers or cores
+        # As in one process, more at once than there are cores would only make each of them slower.
+        voiceprints = min(settings.voice.workers or cores, cores)
         for what, there_are in (
             (f"the {cores} cores that this process may use", cores),
-            (f"voice.workers, which is {voiceprints}", voiceprints),
+            (f"voice.workers, which comes to {voiceprints}", voiceprints),
             (f"server.max_calls, which is {settings.server.max_calls}", settings.server.max_calls),
         ):
             if workers > there_are:
