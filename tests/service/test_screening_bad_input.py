@@ -13,7 +13,16 @@ import pytest_asyncio
 from grpc import StatusCode
 
 from fixtures import signals
-from fixtures.calls import Desk, evidence, open_desk, screen, server_settings, speech_of, telephone
+from fixtures.calls import (
+    Desk,
+    evidence,
+    open_desk,
+    screen,
+    screen_patiently,
+    server_settings,
+    speech_of,
+    telephone,
+)
 from shengdun.fingerprint.voice.demo_recordings import DemoRecording
 from shengdun.service.client import (
     AudioEncoding,
@@ -320,7 +329,9 @@ async def test_calls_faster_than_real_time_leave_a_paced_call_alone(
     audio = telephone(speech_of(recordings, "S6", seconds=7))
     alone = [evidence(decision) for decision in await screen(desk.client, "paced-alone", audio)]
     flood = [
-        asyncio.create_task(screen(desk.client, f"flood-{n}", audio * 4, chunk_bytes=80_000))
+        asyncio.create_task(
+            screen_patiently(desk.client, f"flood-{n}", audio * 4, chunk_bytes=80_000)
+        )
         for n in range(8)
     ]
     async with desk.client.screen_call(CallConfig(call_id="paced")) as call:
