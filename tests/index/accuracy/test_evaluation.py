@@ -263,7 +263,8 @@ def test_lists_are_searched_as_the_service_searches_them(
             snr_db=heard.snr_db,
         )
         posterior = open_set_posterior(ranking.llrs, prior_on_list=POLICY.prior, actors=others)
-        assert measured.stranger[place] == pytest.approx(posterior.on_list, rel=1e-4)
+        # The service compares vectors of 16 bits a component: LLRs move by less than 0.001.
+        assert measured.stranger[place] == pytest.approx(posterior.on_list, rel=1e-3)
 
 
 def test_the_report_is_for_people_and_programs(evaluation: Evaluation, tmp_path: Path) -> None:
