@@ -1,5 +1,6 @@
 """What each worker is told: its share of the machine, the settings whole, and which owners of calls have died."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -91,6 +92,9 @@ def test_an_owner_is_gone_when_its_process_is(tmp_path: Path) -> None:
     place = Place(installation="i")
     assert place.is_gone(ended)
     assert not place.is_gone(place.new_owner())
+    with subprocess.Popen([sys.executable, "-c", ""]) as unasked:
+        os.waitid(os.P_PID, unasked.pid, os.WEXITED | os.WNOWAIT)
+        assert place.is_gone(f"i/{unasked.pid}/x")
     assert place.new_owner() != place.new_owner()
     assert not Place(installation="j").is_gone(ended)
     assert not ALONE.is_gone("another process")

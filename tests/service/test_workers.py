@@ -2,7 +2,6 @@
 
 import asyncio
 import dataclasses
-import json
 import os
 import shutil
 import signal
@@ -68,8 +67,7 @@ async def test_whichever_worker_is_reached_the_answers_are_the_same(
         async with asyncio.timeout(30):
             while (await _latest(one, "there")) != there.decision_id:
                 pass
-    events = [json.loads(line) for line in crewed.log.read_text().splitlines()]
-    serving = {event["worker"] for event in events if event["event"] == "listening"}
+    serving = {event["worker"] for event in crewed.events() if event["event"] == "listening"}
     assert serving == {1, 2}
     assert crewed.process.returncode == 0
 
@@ -160,11 +158,10 @@ async def _killed_under(client: ShengdunClient, worker: int) -> None:
 
 def _pid_of(crewed: Crewed, number: int) -> int:
     """The process of a worker, as its parent logged it."""
-    events = [json.loads(line) for line in crewed.log.read_text().splitlines()]
     return int(
         next(
             event["pid"]
-            for event in reversed(events)
+            for event in reversed(crewed.events())
             if event["event"] == "worker serves" and event["number"] == number
         )
     )

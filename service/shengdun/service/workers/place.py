@@ -38,12 +38,24 @@ class Place:
         """Whether an owner of calls is known to have died: a worker beside this one whose process is no more."""
         installation, _, rest = owner.partition("/")
         process = rest.partition("/")[0]
-        return installation == self.installation and not Path("/proc", process).exists()
+        return installation == self.installation and not _lives(process)
 
     @property
     def is_shared(self) -> bool:
         """Whether other processes take calls on the same port."""
         return self.workers > 1
+
+
+def _lives(process: str) -> bool:
+    try:
+        # The name of a program may hold blanks and brackets; what follows it does not (proc_pid_stat(5)).
+        state = (
+            Path("/proc", process, "stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0]
+        )
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    # One that has ended is there until its parent has asked how.
+    return state not in {"Z", "X"}
 
 
 ALONE: Final = Place()
