@@ -1,6 +1,7 @@
 """Plays the calls, several at once, and notes every decision."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -13,6 +14,9 @@ from shengdun.service.demo.cast import LINE, TELEPHONE, PlannedCall
 
 STAGGER: Final = timedelta(milliseconds=300)
 """Time between the beginnings of two calls; people don't all call in the same instant."""
+
+PATIENCE: Final = timedelta(minutes=2)
+"""How long a call is opened again when the server has no room for it; a slow machine holds fewer at once."""
 
 
 class Outcome(Enum):
@@ -86,13 +90,19 @@ async def _play(
     decisions: list[Decision] = []
     config = CallConfig(call_id=plan.call_id, line=LINE, audio_format=TELEPHONE)
     problem = ""
-    try:
-        async with client.screen_call(config) as call:
-            async for decision in converse(call, audio, paced=paced):
-                decisions.append(decision)
-                await tell(plan, decision)
-    except ClientError as error:
-        problem = str(error)
+    give_up_at = time.monotonic() + PATIENCE.total_seconds()
+    while not decisions and not problem:
+        try:
+            async with client.screen_call(config) as call:
+                async for decision in converse(call, audio, paced=paced):
+                    decisions.append(decision)
+                    await tell(plan, decision)
+        except ClientError as error:
+            patient = error.reason == "OVERLOADED" and time.monotonic() < give_up_at
+            if decisions or not patient or error.retry_after is None:
+                problem = str(error)
+            else:
+                await asyncio.sleep(error.retry_after.total_seconds())
     outcome = Outcome.FAILED if problem else judge(plan, decisions[-1], actors)
     return PlayedCall(plan=plan, decisions=tuple(decisions), outcome=outcome, problem=problem)
 
