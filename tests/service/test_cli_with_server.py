@@ -340,10 +340,10 @@ def test_what_a_server_counts_is_written_for_prometheus(served: Served) -> None:
     families = {name.partition("{")[0] for name in samples}
     told = {line.split()[2] for line in lines if line.startswith("# TYPE")}
     assert {re.sub(r"_(bucket|sum|count)$", "", name) for name in families} == told
-    assert samples["shengdun_load_limit_ratio"] == 0.8
-    assert samples["shengdun_load_ratio"] < 0.8
+    assert samples['shengdun_load_limit_ratio{worker="1"}'] == 0.8
+    assert samples['shengdun_load_ratio{worker="1"}'] < 0.8
     for stage in ("listening", "waiting", "voiceprint", "search", "deciding"):
-        label = f'stage="{stage}"'
+        label = f'stage="{stage}",worker="1"'
         buckets = [
             value
             for name, value in samples.items()

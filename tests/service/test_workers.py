@@ -72,6 +72,17 @@ async def test_whichever_worker_is_reached_the_answers_are_the_same(
     assert crewed.process.returncode == 0
 
 
+async def test_metrics_tell_of_every_worker(tmp_path: Path, models_dir: Path) -> None:
+    """Each by its number, whichever of them the connections of the command reach."""
+    async with crew(tmp_path, models_dir) as crewed:
+        done = await asyncio.to_thread(shengdun, "metrics", "--server", crewed.address)
+    assert done.returncode == 0, done.stderr
+    assert not done.stderr
+    for number in (1, 2):
+        assert f'shengdun_live_calls{{worker="{number}"}} 0' in done.stdout
+    assert done.stdout.count("# TYPE shengdun_live_calls gauge") == 1
+
+
 async def _knows(client: ShengdunClient, actor_id: str) -> bool:
     try:
         return (await client.get_actor(actor_id)).actor_id == actor_id

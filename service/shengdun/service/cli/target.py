@@ -30,14 +30,15 @@ class Target:
     client_key: Path | None
 
     @asynccontextmanager
-    async def connect(self) -> AsyncIterator[ShengdunClient]:
-        """A client of the server."""
+    async def connect(self, *, own_connection: bool = False) -> AsyncIterator[ShengdunClient]:
+        """A client of the server; with a connection of its own it may reach another worker."""
         async with ShengdunClient.connect(
             self.server,
             token=self.token,
             ca_certificate=self.ca_certificate,
             client_certificate=self.client_certificate,
             client_key=self.client_key,
+            own_connection=own_connection,
         ) as client:
             yield client
 
