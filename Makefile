@@ -65,8 +65,8 @@ bench: $(VENV)/.runtime ## Measure speed in ten minutes, as ratios: network [STO
 	$(if $(STOCK),$(BIN)/python -m benchmarks.network.measure $(STOCK) --repetitions 2 --rounds 20 > $(BENCH)/network.json)
 	$(BIN)/python -m benchmarks.front_lane.measure --repetitions 1 > $(BENCH)/front_lane.json
 	$(BIN)/python -m benchmarks.gate.measure --no-server
-	$(BIN)/python -m benchmarks.serving.cpu_per_call $(SHENGDUN_MODELS_DIR) $(BENCH)/cpu_per_call.json --directory $(BENCH)/cpu --lengths 30 --calls 60 --repetitions 2
-	$(BIN)/python -m benchmarks.serving.throughput $(SHENGDUN_MODELS_DIR) $(BENCH)/throughput.json --directory $(BENCH)/lists --repetitions 1
+	$(BIN)/python -m benchmarks.serving.cpu_per_call $(SHENGDUN_MODELS_DIR) $(BENCH)/cpu_per_call.json --directory $(BENCH)/cpu --lengths 30 --calls 60 --repetitions 2 --listed 2000
+	$(BIN)/python -m benchmarks.serving.throughput $(SHENGDUN_MODELS_DIR) $(BENCH)/throughput.json --directory $(BENCH)/lists --repetitions 1 --listed 2000
 	@echo "Written to $(BENCH)"
 
 bench-gate: $(VENV)/.runtime ## Fail where a ratio has become worse than benchmarks/gate/bounds.json allows

@@ -1,7 +1,9 @@
 """Speech by its energy, cut into windows: what costs a peer next to nothing.
 
 A peer could use a voice activity network as the product does. That would cost it more and change nothing of what is
-compared, so the cheap way is taken, in the peer's favour. Imports nothing of the product: peers run elsewhere.
+compared, so the cheap way is taken, in the peer's favour. It leaves out silence alone, so that a peer makes as many
+windows of a call as the product does: with 30 dB it made two thirds of them, and seemed faster by that. Imports nothing
+of the product: peers run elsewhere.
 """
 
 from typing import Final, TypeAlias
@@ -14,13 +16,13 @@ Samples: TypeAlias = NDArray[np.float32]
 RATE_HZ: Final = 8_000
 WINDOW_S: Final = 3.0
 _FRAME: Final = RATE_HZ // 50
-_QUIETEST_DB: Final = 30.0
+_QUIETEST_DB: Final = 50.0
 
 
 class EnergyGate:
     """One call's loud frames of 20 ms, end to end, in windows of ``WINDOW_S``.
 
-    A frame is loud if it's at most 30 dB below the loudest one so far.
+    A frame is loud if it's at most 50 dB below the loudest one so far.
     """
 
     def __init__(self) -> None:

@@ -7,7 +7,7 @@ Every repetition starts each system anew. First all get the same few calls, whic
 the processor time of the server for each call is taken: a neighbour on the machine hardly changes that. Then each
 climbs a ladder of rates (``ladder``), drawn from the same seed. Calls last ``--call-s``, in chunks of 100 ms from the
 same recordings: too short for anyone to be settled and rest, and too short for the product's further voiceprint of what
-is left at a call's end, so all make about two voiceprints a call. The client and the system share the cores. Lists have
+is left at a call's end, so all make two voiceprints a call. The client and the system share the cores. Lists have
 10,000 random voiceprints. A load is told in calls, since the product also answers the end of each.
 
 ``MODELS`` has the converted ECAPA beside the default model; ``hub`` is what ``random_ecapa`` wrote and it was
