@@ -7,11 +7,13 @@ BIN := $(VENV)/bin
 STATE := .shengdun
 ECAPA_VENV := .venv-ecapa
 PEERS_VENV := .venv-peers
+SHERPA_VENV := .venv-sherpa
+BENCH := $(STATE)/bench
 export SHENGDUN_MODELS_DIR := $(CURDIR)/$(STATE)/models
 ROOMS := fingerprint index enrollment service
 SOURCES := $(ROOMS) benchmarks tests
 
-.PHONY: help demo bench-accuracy bench-robustness .venv-peers test test-ecapa lint types proto lock check wheel clean
+.PHONY: help demo bench bench-full bench-gate bench-accuracy bench-robustness .venv-peers test test-ecapa lint types proto lock check wheel clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -55,6 +57,50 @@ bench-robustness: $(VENV)/.runtime ## Measure what telephone lines do to evidenc
 	$(BIN)/shengdun models install --quiet
 	$(BIN)/python -m benchmarks.robustness.measure $(CORPUS) $(NOISE) $(SHENGDUN_MODELS_DIR) $(STATE)/robustness $(OPTIONS)
 
+# Of the network only where PyTorch is: STOCK=FILE.onnx names an export of benchmarks/network/stock_export.py.
+bench: $(VENV)/.runtime ## Measure speed in ten minutes, as ratios: network [STOCK=FILE.onnx], voice activity, search, server
+	$(BIN)/shengdun models install --quiet
+	@mkdir -p $(BENCH)
+	@$(if $(STOCK),,echo "The network beside a stock export is left out; it takes STOCK=FILE.onnx")
+	$(if $(STOCK),$(BIN)/python -m benchmarks.network.measure $(STOCK) --repetitions 2 --rounds 20 > $(BENCH)/network.json)
+	$(BIN)/python -m benchmarks.front_lane.measure --repetitions 1 > $(BENCH)/front_lane.json
+	$(BIN)/python -m benchmarks.gate.measure --no-server
+	$(BIN)/python -m benchmarks.serving.cpu_per_call $(SHENGDUN_MODELS_DIR) $(BENCH)/cpu_per_call.json --directory $(BENCH)/cpu --lengths 30 --calls 60 --repetitions 2 --listed 2000
+	$(BIN)/python -m benchmarks.serving.throughput $(SHENGDUN_MODELS_DIR) $(BENCH)/throughput.json --directory $(BENCH)/lists --repetitions 1 --listed 2000
+	@echo "Written to $(BENCH)"
+
+bench-gate: $(VENV)/.runtime ## Fail where a ratio has become worse than benchmarks/gate/bounds.json allows
+	$(BIN)/shengdun models install --quiet
+	$(BIN)/python -m benchmarks.gate.measure
+
+$(SHERPA_VENV)/.sherpa: requirements/sherpa.lock
+	@test -x $(SHERPA_VENV)/bin/python || $(PYTHON) -m venv $(SHERPA_VENV)
+	$(SHERPA_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/sherpa.lock
+	@touch $@
+
+# An ECAPA of random weights, as SpeechBrain has it and converted for us, and CAM++ as sherpa-onnx wants it.
+$(BENCH)/.models: $(ECAPA_VENV)/.ecapa
+	$(BIN)/shengdun models install --quiet
+	@mkdir -p $(BENCH)/models
+	ln -sfn $(SHENGDUN_MODELS_DIR)/* $(BENCH)/models/
+	$(ECAPA_VENV)/bin/python -m benchmarks.serving.random_ecapa $(BENCH)/hub
+	SHENGDUN_MODELS_DIR=$(BENCH)/models $(ECAPA_VENV)/bin/shengdun models convert $(BENCH)/hub
+	$(ECAPA_VENV)/bin/python benchmarks/network/stock_export.py $(SHENGDUN_MODELS_DIR)/campplus-zh-en/campplus_cn_en_common.pt $(BENCH)/stock.onnx
+	$(ECAPA_VENV)/bin/python benchmarks/network/stock_export.py $(SHENGDUN_MODELS_DIR)/campplus-zh-en/campplus_cn_en_common.pt $(BENCH)/stock-any.onnx --any-length --exporter torchscript
+	$(BIN)/python -m benchmarks.serving.sherpa_model $(BENCH)/stock-any.onnx $(BENCH)/sherpa.onnx
+	@touch $@
+
+bench-full: $(VENV)/.runtime $(SHERPA_VENV)/.sherpa $(BENCH)/.models ## Measure everything, beside peers (6 GB) and with half an hour of calls; two hours
+	$(BIN)/python -m benchmarks.network.measure $(BENCH)/stock.onnx > $(BENCH)/network.json
+	$(BIN)/python -m benchmarks.front_lane.measure > $(BENCH)/front_lane.json
+	$(BIN)/python -m benchmarks.serving.cpu_per_call $(SHENGDUN_MODELS_DIR) $(BENCH)/cpu_per_call.json --directory $(BENCH)/cpu --lengths 30 --calls 60
+	$(BIN)/python -m benchmarks.serving.cpu_per_call $(SHENGDUN_MODELS_DIR) $(BENCH)/cost_over_length.json --directory $(BENCH)/cpu-lengths --lengths 5,10,20,30,45,60 --calls 12
+	$(BIN)/python -m benchmarks.serving.throughput $(BENCH)/models $(BENCH)/throughput.json --directory $(BENCH)/lists \
+	  --speechbrain $(ECAPA_VENV)/bin/python --hub $(BENCH)/hub --sherpa $(SHERPA_VENV)/bin/python --sherpa-model $(BENCH)/sherpa.onnx
+	$(BIN)/python -m benchmarks.serving.live_calls $(SHENGDUN_MODELS_DIR) $(BENCH)/live_calls.json --directory $(BENCH)/lists
+	$(BIN)/python -m benchmarks.serving.live_calls $(SHENGDUN_MODELS_DIR) $(BENCH)/soak.json --directory $(BENCH)/lists --calls 100 --measured-s 1800 --repetitions 1
+	$(if $(CORPUS),$(BIN)/python -m benchmarks.search.measure $(CORPUS) $(SHENGDUN_MODELS_DIR) $(BENCH)/search.json,@echo "Search on real voices is left out; it takes CORPUS=DIR")
+
 test: $(VENV)/.dev ## Run the tests
 	$(BIN)/shengdun models install --quiet
 	$(BIN)/python -m pytest -q
@@ -91,6 +137,7 @@ lock: ## Renew the lock files
 	uv pip compile -q pyproject.toml --group dev --universal --generate-hashes --no-annotate --no-header --python-version 3.11 -o requirements/dev.lock
 	uv pip compile -q pyproject.toml --extra ecapa --universal --generate-hashes --no-annotate --no-header --python-version 3.11 -c requirements/dev.lock -o requirements/ecapa.lock
 	uv pip compile -q requirements/peers.in --override requirements/peers.overrides --universal --generate-hashes --no-annotate --no-header --python-version 3.11 -c requirements/ecapa.lock -o requirements/peers.lock
+	uv pip compile -q requirements/sherpa.in --universal --generate-hashes --no-annotate --no-header --python-version 3.11 -c requirements/runtime.lock -o requirements/sherpa.lock
 	echo hatchling | uv pip compile -q - --universal --generate-hashes --no-annotate --no-header --python-version 3.11 -c requirements/dev.lock -o requirements/build.lock
 
 wheel: $(VENV)/.dev ## Build the wheel into dist/
@@ -100,4 +147,4 @@ wheel: $(VENV)/.dev ## Build the wheel into dist/
 check: lint types test ## Everything but the demo
 
 clean: ## Remove the environment and everything that was fetched or stored
-	rm -rf $(VENV) $(ECAPA_VENV) $(PEERS_VENV) $(STATE) dist
+	rm -rf $(VENV) $(ECAPA_VENV) $(PEERS_VENV) $(SHERPA_VENV) $(STATE) dist
