@@ -1,6 +1,7 @@
 """Calibration profiles: bound to a model, named by their content, refused when altered."""
 
 import dataclasses
+import json
 from importlib import resources
 from pathlib import Path
 
@@ -59,6 +60,21 @@ def test_a_profile_survives_the_disk(profile: CalibrationProfile, tmp_path: Path
     assert loaded.cohort is not None
     np.testing.assert_array_equal(loaded.cohort, profile.cohort)
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(("exponent", "version"), [(1.0, 2), (0.5, 4)])
+def test_a_profile_of_before_is_written_as_it_was(
+    profile: CalibrationProfile, tmp_path: Path, exponent: float, version: int
+) -> None:
+    """One whose maps know no exponent has the content, and so the name, that it always had."""
+    path = tmp_path / "toy.npz"
+    coefficients = dataclasses.replace(profile.coefficients, brevity_exponent=exponent)
+    dataclasses.replace(profile, coefficients=coefficients).save(path)
+    with np.load(path) as stored:
+        content = json.loads(stored["metadata"].tobytes())
+    assert content["format"] == f"{calibration.FORMAT}/{version}"
+    assert ("brevity_exponent" in content["coefficients"]) == (version == 4)
+    assert calibration.load(path).coefficients == coefficients
 
 
 def test_the_id_follows_the_content(profile: CalibrationProfile) -> None:

@@ -44,6 +44,17 @@ def test_the_map_is_the_documented_sum() -> None:
     np.testing.assert_allclose(MAP.llr(np.array([score]), sides), [expected], rtol=1e-12)
 
 
+def test_brevity_may_count_by_its_root() -> None:
+    """With an exponent of a half, what short speech costs grows like the deviation of a score."""
+    rooted = dataclasses.replace(MAP, brevity_exponent=0.5)
+    root, score = np.sqrt(1.0 / 2.0 + 1.0 / 8.0), 0.45
+    bent = 0.06 * np.log1p(np.exp((score - 0.38) / 0.06))
+    expected = (-7.3 + 2.7 * root) + (10.6 - 2.0 * root) * score + 12.5 * bent
+    sides = Sides(net_a_s=2.0, net_b_s=8.0, snr_a_db=40.0, snr_b_db=40.0)
+    assert MAP.floor + 1.0 < expected < MAP.cap - 1.0
+    np.testing.assert_allclose(rooted.llr(np.array([score]), sides), [expected], rtol=1e-12)
+
+
 @given(low=scores, high=scores, a=seconds, b=seconds, snr_a=decibels, snr_b=decibels)
 def test_a_higher_score_is_never_weaker_evidence(
     low: float, high: float, a: float, b: float, snr_a: float, snr_b: float
@@ -99,6 +110,7 @@ def test_unknown_noise_is_that_of_an_ordinary_line() -> None:
         {"slope": 1.0, "slope_brevity": -2.0},
         {"bend": -1.0},
         {"width": 0.0},
+        {"brevity_exponent": 0.0},
         {"cap": 0.5},
         {"floor": -0.5},
         {"offset": float("nan")},
@@ -107,5 +119,5 @@ def test_unknown_noise_is_that_of_an_ordinary_line() -> None:
 )
 def test_a_map_that_could_fall_is_refused(change: dict[str, float]) -> None:
     """Coefficients that would turn more likeness into less evidence somewhere, or no number, are no map."""
-    with pytest.raises(ValueError, match=r"slope|bend|cap|floor|finite|range"):
+    with pytest.raises(ValueError, match=r"slope|bend|cap|floor|finite|range|exponent"):
         dataclasses.replace(MAP, **change)

@@ -8,7 +8,6 @@ import pytest
 
 from fixtures.site_calls import base_profile, site_calls
 from shengdun.index.calibration import (
-    SEALED_VERSION,
     VERSION,
     CalibrationProfile,
     ProfileVersionUnknown,
@@ -70,11 +69,11 @@ def test_a_profile_of_a_newer_version_is_refused_with_what_to_do(tmp_path: Path)
         arrays = {name: stored[name] for name in stored.files}
     metadata = json.loads(arrays.pop("metadata").tobytes())
     name = metadata["format"].partition("/")[0]
-    metadata["format"] = f"{name}/{SEALED_VERSION + 1}"
+    metadata["format"] = f"{name}/{VERSION + 2}"
     text = np.frombuffer(json.dumps(metadata).encode(), dtype=np.uint8)
     np.savez(path, metadata=text, **arrays)
     with pytest.raises(
         ProfileVersionUnknown,
-        match=rf"version {SEALED_VERSION + 1}.*reads {VERSION} and {SEALED_VERSION}",
+        match=rf"version {VERSION + 2}.*reads 2 to {VERSION + 1}",
     ):
         load(path)

@@ -40,10 +40,11 @@ __all__ = [
 ]
 
 FORMAT: Final = "shengdun-calibration-profile"
-VERSION: Final = 2
-"""Of the content, which names a profile; and of a file in which all of it can be read."""
-SEALED_VERSION: Final = 3
-"""Of a file in which the strangers are sealed."""
+VERSION: Final = 4
+"""Of the content, which names a profile; and of a file in which all of it can be read. One with a seal has the next."""
+_VERSION_BEFORE_EXPONENT: Final = 2
+"""Of content whose maps have no exponent of brevity. It's still written for these, so that they keep their name."""
+_VERSIONS: Final = (_VERSION_BEFORE_EXPONENT, VERSION)
 MAX_PROFILE_BYTES: Final = 8_000_000
 """A profile is held by every replica."""
 
@@ -216,22 +217,35 @@ class CalibrationProfile:
                 raise ValueError("a site's profile holds voiceprints and is written sealed alone")
             secret = _archive({name: arrays.pop(name) for name in _STRANGERS})
             arrays[_SEALED] = np.frombuffer(keys.seal(secret, digest), dtype=np.uint8)
-            metadata["format"] = f"{FORMAT}/{SEALED_VERSION}"
+            metadata["format"] = f"{FORMAT}/{self._version + 1}"
         text = _canonical({**metadata, "sha256": digest})
         return _archive({"metadata": np.frombuffer(text, dtype=np.uint8), **arrays})
 
     def _metadata(self) -> dict[str, Any]:
         return {
-            "format": f"{FORMAT}/{VERSION}",
+            "format": f"{FORMAT}/{self._version}",
             "name": self.name,
             "model_id": self.model_id,
             "created_at": self.created_at,
             "provenance": self.provenance,
             "cohort_nearest": self.cohort_nearest,
-            "coefficients": asdict(self.coefficients),
-            "site_coefficients": self.site_coefficients and asdict(self.site_coefficients),
+            "coefficients": self._map_content(self.coefficients),
+            "site_coefficients": self.site_coefficients
+            and self._map_content(self.site_coefficients),
             "based_on": self.based_on,
         }
+
+    @property
+    def _version(self) -> int:
+        maps = [each for each in (self.coefficients, self.site_coefficients) if each is not None]
+        is_early = all(each.brevity_exponent == 1.0 for each in maps)
+        return _VERSION_BEFORE_EXPONENT if is_early else VERSION
+
+    def _map_content(self, coefficients: LlrCoefficients) -> dict[str, float]:
+        content = asdict(coefficients)
+        if self._version == _VERSION_BEFORE_EXPONENT:
+            del content["brevity_exponent"]
+        return content
 
     def _arrays(self) -> dict[str, NDArray[Any]]:
         found: dict[str, NDArray[Any] | None] = {
@@ -274,9 +288,9 @@ def load(path: Path, keys: ProfileKeys | None = None) -> CalibrationProfile:
         return _checked(metadata, arrays)
     except _OtherVersion as error:
         raise ProfileVersionUnknown(
-            f"Calibration profile {path.name} is of format version {error}, this program reads {VERSION} and "
-            f"{SEALED_VERSION}. Use the version of Shengdun that wrote it, or make the profile anew with `shengdun "
-            f"calibrate`."
+            f"Calibration profile {path.name} is of format version {error}, this program reads "
+            f"{_VERSIONS[0]} to {_VERSIONS[-1] + 1}. Use the version of Shengdun that wrote it, or make the profile "
+            f"anew with `shengdun calibrate`."
         ) from None
     except (OSError, SealBroken, *_UNREADABLE) as error:
         raise _damaged(path, error) from error
@@ -359,10 +373,12 @@ def _open_seal(
     name, _, version = str(metadata.get("format")).partition("/")
     if name != FORMAT or not version.isdecimal():
         raise ValueError(f"its format is not {FORMAT}")
-    if int(version) not in (VERSION, SEALED_VERSION):
+    is_sealed = int(version) - 1 in _VERSIONS
+    content_version = int(version) - is_sealed
+    if content_version not in _VERSIONS:
         raise _OtherVersion(int(version))
     sealed = arrays.pop(_SEALED, None)
-    if (sealed is not None) != (int(version) == SEALED_VERSION):
+    if (sealed is not None) != is_sealed:
         raise ValueError("what it says of its seal is not so")
     if sealed is None:
         return
@@ -372,7 +388,7 @@ def _open_seal(
         arrays.pop(exposed, None)
     secret = keys.unseal(sealed.tobytes(), metadata["sha256"], file)
     arrays |= _arrays_of(secret, _STRANGERS)
-    metadata["format"] = f"{FORMAT}/{VERSION}"
+    metadata["format"] = f"{FORMAT}/{content_version}"
 
 
 def _checked(metadata: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> CalibrationProfile:

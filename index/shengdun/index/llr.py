@@ -1,15 +1,16 @@
 """The map from a score to a natural-log likelihood ratio, by how much speech there was and how noisy it was.
 
-With ``s`` the score (the cosine of projected voiceprints, or what score normalisation makes of it), ``b = 1 / net_a_s +
-1 / net_b_s`` and ``q`` the noisiness of the two sides together::
+With ``s`` the score (the cosine of projected voiceprints, or what score normalisation makes of it), ``q`` the noisiness
+of the two sides together, and ``b = (1 / net_a_s + 1 / net_b_s) ** brevity_exponent``::
 
     x   = offset + offset_brevity b + offset_noise q + (slope + slope_brevity b + slope_noise q) s + bend h(s)
     h(s) = width ln(1 + exp((s - knot) / width))
     LLR = x from floor + 1 to cap - 1, and beyond that ever more slowly towards floor and cap
 
-Both ``b`` and ``q`` are sums over the sides, for the variance that short or noisy speech adds to a cosine is the sum of
-what either side adds. The bend lets scores above the knot speak louder than those below. The limits are approached and
-never reached, so that two voices beyond what the calibration data can vouch for still have an order.
+Both ``b`` and ``q`` are made of sums over the sides, for the variance that short or noisy speech adds to a cosine is
+the sum of what either side adds; with an exponent of 1/2 ``b`` goes like the deviation (decision note 0016). The bend
+lets scores above the knot speak louder than those below. The limits are approached and never reached, so that two
+voices beyond what the calibration data can vouch for still have an order.
 """
 
 from dataclasses import asdict, dataclass
@@ -72,6 +73,7 @@ class LlrCoefficients:
         bend: what the slope gains above the knot, 0 or more.
         knot: score at which it bends.
         width: how gently, in units of score; above 0.
+        brevity_exponent: makes brevity of the sum of 1 / seconds; above 0. Profiles of before it was one have 1.
         shortest_net_speech_s: less net speech than this counts as this much, in seconds.
         longest_net_speech_s: more net speech than this counts as this much, in seconds.
         floor: the smallest LLR that the amount of calibration data supports, below 0.
@@ -87,6 +89,7 @@ class LlrCoefficients:
     bend: float = 0.0
     knot: float = 0.0
     width: float = 1.0
+    brevity_exponent: float = 1.0
     shortest_net_speech_s: float
     longest_net_speech_s: float
     floor: float
@@ -101,7 +104,10 @@ class LlrCoefficients:
             raise ValueError(f"the LLR floor must be below {-_SOFT} and the cap above {_SOFT}")
         if self.bend < 0.0 or self.width <= 0.0:
             raise ValueError("the bend must not be negative and its width must be positive")
-        brevities = 2.0 / self.longest_net_speech_s, 2.0 / self.shortest_net_speech_s
+        if self.brevity_exponent <= 0.0:
+            raise ValueError("the exponent of brevity must be positive, or more speech said less")
+        longest, shortest = self.longest_net_speech_s, self.shortest_net_speech_s
+        brevities = [(2.0 / seconds) ** self.brevity_exponent for seconds in (longest, shortest)]
         slopes = [
             self.slope + self.slope_brevity * brevity + self.slope_noise * noise
             for brevity in brevities
@@ -122,6 +128,7 @@ class LlrCoefficients:
         """(n,) the LLRs as they'd be if the data could vouch for any."""
         s = np.asarray(scores, np.float64)
         b = sides.brevity(self.shortest_net_speech_s, self.longest_net_speech_s)
+        b = b**self.brevity_exponent
         q = sides.noisiness()
         offset = self.offset + self.offset_brevity * b + self.offset_noise * q
         slope = self.slope + self.slope_brevity * b + self.slope_noise * q

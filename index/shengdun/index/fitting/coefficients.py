@@ -16,6 +16,8 @@ PRIORS: Final = (0.5, 0.001)
 """The middle, where Cllr looks, and what a list of some tens of actors gives each of them before anything is heard."""
 SHORTEST_S: Final = 1.5
 LONGEST_S: Final = 20.0
+BREVITY_EXPONENT: Final = 0.5
+"""Short speech widens the cosines of one voice by its root (decision note 0016)."""
 
 _OFFSET, _OFFSET_BREVITY, _OFFSET_NOISE, _SLOPE, _SLOPE_BREVITY, _SLOPE_NOISE, _BEND = range(7)
 _NAMES: Final = (
@@ -64,7 +66,7 @@ class ScoredTrials:
 
     def features(self, knot: float, width: float) -> Floats:
         """(n, 7), what the coefficients multiply, in the order of their names."""
-        brevity = self.sides.brevity(SHORTEST_S, LONGEST_S)
+        brevity = self.sides.brevity(SHORTEST_S, LONGEST_S) ** BREVITY_EXPONENT
         noise = self.sides.noisiness()
         s = self.scores
         columns = (
@@ -147,6 +149,7 @@ def _coefficients(
         **found,
         knot=round(knot, 4),
         width=round(width, 4),
+        brevity_exponent=BREVITY_EXPONENT,
         shortest_net_speech_s=SHORTEST_S,
         longest_net_speech_s=LONGEST_S,
         floor=limits.floor,
