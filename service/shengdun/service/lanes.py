@@ -1,5 +1,8 @@
 """The lane in which audio is decoded and speech is found, for all calls that have audio waiting in one batch.
 
+Calls that share a batch take a fraction of the time. So a batch is begun no sooner than a moment after the one before,
+and takes what has come meanwhile; a lane that was idle begins at once (docs/decisions/0018).
+
 This lane and the voiceprint lane are where CPU work of live calls runs, so that the event loop owns sockets and nothing
 else. ONNX Runtime, soxr and FAISS release the interpreter lock while they work.
 """
@@ -7,12 +10,18 @@ else. ONNX Runtime, soxr and FAISS release the interpreter lock while they work.
 import asyncio
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Self
+from typing import Final, Self
 
 from shengdun.fingerprint.voice.activity import VoiceActivity
 from shengdun.fingerprint.voice.front_end import FrontEnd, Heard, hear
 from shengdun.service.costs import Costs, Stopwatch
+
+PUT_OFF_S: Final = 1.0
+_APART_S: Final = 0.02
+_BEHIND_S: Final = 0.5
+"""A call that has this much audio waiting is behind, or is being replayed; nobody waits then."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +63,9 @@ class FrontLane:
         self._waiting: list[_Waiting] = []
         self._batch: list[_Waiting] = []
         self._wake = asyncio.Event()
+        self._behind = asyncio.Event()
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="front-lane")
+        self._begun_at = -_APART_S
         self._runner: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
@@ -80,18 +91,25 @@ class FrontLane:
         Raises:
             VoiceError: a chunk is not audio of the call's format; other calls of the batch are not disturbed.
         """
+        if not finish and front_end.put_off(chunks, at_most_s=PUT_OFF_S):
+            return Listened(heard=front_end.heard(()), elapsed_s=0.0)
         heard: asyncio.Future[Listened] = asyncio.get_running_loop().create_future()
         self._waiting.append(
             _Waiting(front_end=front_end, chunks=chunks, finish=finish, since=_now(), heard=heard)
         )
         self._wake.set()
+        if sum(map(len, chunks)) >= _BEHIND_S * front_end.audio_format.bytes_per_s:
+            self._behind.set()
         return await heard
 
     async def _run(self) -> None:
         loop = asyncio.get_running_loop()
         while True:
             await self._wake.wait()
+            await self._let_more_come(until=self._begun_at + _APART_S)
+            self._begun_at = _now()
             self._wake.clear()
+            self._behind.clear()
             batch = [waiting for waiting in self._waiting if not waiting.heard.done()]
             self._batch = batch
             self._waiting.clear()
@@ -106,6 +124,13 @@ class FrontLane:
                 raise
             finally:
                 self._batch = []
+
+    async def _let_more_come(self, *, until: float) -> None:
+        left_s = until - _now()
+        if left_s > 0.0:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(left_s):
+                    await self._behind.wait()
 
     def _hear(self, batch: Sequence[_Waiting]) -> tuple[Sequence[Heard | Exception], float, float]:
         watch = Stopwatch()

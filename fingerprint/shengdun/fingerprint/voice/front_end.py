@@ -78,6 +78,14 @@ class FrontEnd:
         self._source = self._decoder.source()
         self._frames = 0
         self._metered = 0
+        self._put_off: list[bytes] = []
+        self._put_off_bytes = 0
+        self._bytes = 0
+
+    @property
+    def audio_format(self) -> AudioFormat:
+        """How the call's audio is written."""
+        return self._decoder.audio_format
 
     @property
     def position_s(self) -> Seconds:
@@ -92,18 +100,44 @@ class FrontEnd:
         self._measure()
         return self._meter.report(self._source)
 
+    def put_off(self, chunks: Sequence[bytes], *, at_most_s: Seconds) -> bool:
+        """Keep chunks to be heard together with those that follow, if no window can be complete without these.
+
+        What is heard, and of which chunk, is the same; a few large portions take a fraction of the time.
+
+        Args:
+            chunks: the next ones in order.
+            at_most_s: audio that may be kept, in seconds.
+
+        Returns:
+            Whether they were kept; if not, they are to be heard now.
+        """
+        audio_format, size = self.audio_format, self._put_off_bytes + sum(map(len, chunks))
+        if size > at_most_s * audio_format.bytes_per_s:
+            return False
+        # What is wrong with a chunk is said when it comes.
+        if any(len(chunk) % audio_format.sample_bytes for chunk in chunks):
+            return False
+        # Nothing comes out that didn't go in, however much the filter, blocks and frames hold back at the moment.
+        samples = (self._bytes + size) * MODEL_RATE_HZ // audio_format.bytes_per_s
+        if samples // FRAME_SAMPLES - self._frames >= self._net_speech.frames_to_window:
+            return False
+        self._put_off += chunks
+        self._put_off_bytes = size
+        return True
+
     def decode(self, chunk: bytes) -> Samples:
-        """Decode a chunk; gives the frames that it completes.
+        """Decode a chunk, and what was put off before it; gives the frames that they complete.
 
         Raises:
             OddByteCount: the chunk ends inside a sample.
         """
-        return self._framer.push(self._decoder.decode(chunk))
+        return self._framer.push(self._decode(chunk))
 
     def decode_rest(self) -> Samples:
         """Give the frames still held back when the call has ended."""
-        whole = self._framer.push(self._decoder.finish())
-        return np.concatenate([whole, self._framer.finish()])
+        rest = np.concatenate([self._decode(b""), self._decoder.finish()])
+        return np.concatenate([self._framer.push(rest), self._framer.finish()])
 
     def listen(
         self, frames: Samples, probabilities: Probabilities, measures: FrameMeasures, *, chunk: int
@@ -143,6 +177,16 @@ class FrontEnd:
             window=window, chunk=chunk, position_s=self.position_s, quality=self.quality()
         )
 
+    def _decode(self, chunk: bytes) -> Samples:
+        # What is wrong with a chunk is said of that chunk alone.
+        if self._put_off and not len(chunk) % self.audio_format.sample_bytes:
+            chunk = b"".join([*self._put_off, chunk])
+            self._put_off.clear()
+            self._put_off_bytes = 0
+        samples = self._decoder.decode(chunk)
+        self._bytes += len(chunk)
+        return samples
+
     def _keep(
         self,
         frames: Samples,
@@ -175,8 +219,8 @@ def hear(
     """Hear the next chunks of several calls at once.
 
     Args:
-        batch: for each call its front end, its next chunks in order, and whether the call has ended after them. A call
-            may be in a batch once.
+        batch: for each call its front end, its next chunks in order, and whether the call has ended after them. Chunks
+            that were put off are heard before them. A call may be in a batch once.
         activity: the voice activity detector, run once for all of them.
 
     Returns:

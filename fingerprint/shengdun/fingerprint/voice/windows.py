@@ -119,6 +119,12 @@ class NetSpeech:
         """
         return self._net_samples / MODEL_RATE_HZ
 
+    @property
+    def frames_to_window(self) -> int:
+        """How many more frames a window takes at the least, were there speech in all of them."""
+        missing = -(-(self._window_samples - self._gathered) // FRAME_SAMPLES)
+        return max(missing - self._gate.held_frames, 1)
+
     def push(self, samples: Samples, probabilities: Probabilities) -> list[Window]:
         """Takes the next frames and gives the windows that they complete.
 
@@ -218,6 +224,11 @@ class _SpeechGate:
         self._open = False
         self._pause_frames = 0
         self._position = 0
+
+    @property
+    def held_frames(self) -> int:
+        """Frames that may be let through with one that follows."""
+        return len(self._before) + len(self._unconfirmed)
 
     def is_open_at(self, probability: float) -> bool:
         """Whether a frame of this probability is let through, or may be later."""
