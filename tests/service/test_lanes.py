@@ -272,3 +272,21 @@ async def test_calls_that_come_together_share_a_batch(voice_activity: VoiceActiv
         await first
         third = asyncio.create_task(end())
         assert await second == await third != await first
+
+
+async def test_who_waits_for_an_answer_is_heard_first(voice_activity: VoiceActivity) -> None:
+    """Audio that completes no window lets such go first that may, and doesn't all go at once."""
+    order: list[str] = []
+    async with FrontLane(voice_activity, Costs()) as lane:
+
+        async def hear(name: str, audio: bytes, *, finish: bool) -> None:
+            front_end = FrontEnd(PCMU, window_s=3.0, activity=voice_activity)
+            await lane.hear(front_end, [audio], finish=finish)
+            order.append(name)
+
+        async with asyncio.TaskGroup() as group:
+            for _ in range(6):
+                group.create_task(hear("patient", b"\xff" * 16_000, finish=False))
+            group.create_task(hear("due", b"\xff" * 800, finish=True))
+    assert order[0] == "due"
+    assert len(order) == 7

@@ -92,6 +92,11 @@ class FrontEnd:
         """Audio heard so far, in whole frames."""
         return self._frames * FRAME_SAMPLES / MODEL_RATE_HZ
 
+    @property
+    def put_off_s(self) -> Seconds:
+        """Audio that was put off, to be heard with what follows."""
+        return self._put_off_bytes / self.audio_format.bytes_per_s
+
     def quality(self) -> AudioQuality:
         """The quality of the audio heard so far.
 
@@ -112,19 +117,22 @@ class FrontEnd:
         Returns:
             Whether they were kept; if not, they are to be heard now.
         """
-        audio_format, size = self.audio_format, self._put_off_bytes + sum(map(len, chunks))
-        if size > at_most_s * audio_format.bytes_per_s:
+        size = self._put_off_bytes + sum(map(len, chunks))
+        if size > at_most_s * self.audio_format.bytes_per_s or self.may_complete_window(chunks):
             return False
         # What is wrong with a chunk is said when it comes.
-        if any(len(chunk) % audio_format.sample_bytes for chunk in chunks):
-            return False
-        # Nothing comes out that didn't go in, however much the filter, blocks and frames hold back at the moment.
-        samples = (self._bytes + size) * MODEL_RATE_HZ // audio_format.bytes_per_s
-        if samples // FRAME_SAMPLES - self._frames >= self._net_speech.frames_to_window:
+        if any(len(chunk) % self.audio_format.sample_bytes for chunk in chunks):
             return False
         self._put_off += chunks
         self._put_off_bytes = size
         return True
+
+    def may_complete_window(self, chunks: Sequence[bytes]) -> bool:
+        """Whether a window may be complete with the next chunks."""
+        size = self._bytes + self._put_off_bytes + sum(map(len, chunks))
+        # Nothing comes out that didn't go in, however much the filter, blocks and frames hold back at the moment.
+        samples = size * MODEL_RATE_HZ // self.audio_format.bytes_per_s
+        return samples // FRAME_SAMPLES - self._frames >= self._net_speech.frames_to_window
 
     def decode(self, chunk: bytes) -> Samples:
         """Decode a chunk, and what was put off before it; gives the frames that they complete.
