@@ -4,6 +4,7 @@ import tracemalloc
 from collections.abc import Sequence
 
 import numpy as np
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -17,6 +18,8 @@ from shengdun.fingerprint.voice.quality import Finding
 from shengdun.fingerprint.voice.recordings import decode_recording
 
 PCMU = AudioFormat(encoding=Encoding.PCMU, sample_rate_hz=8000)
+PCMA = AudioFormat(encoding=Encoding.PCMA, sample_rate_hz=8000)
+L16_NARROW = AudioFormat(encoding=Encoding.L16, sample_rate_hz=8000)
 L16 = AudioFormat(encoding=Encoding.L16, sample_rate_hz=16000)
 SLOW = settings(
     max_examples=12,
@@ -32,6 +35,16 @@ def _call(recordings: Sequence[DemoRecording], *, nth: int = 0) -> bytes:
     return encode(samples, PCMU)
 
 
+def _disturbed_call(recordings: Sequence[DemoRecording], audio_format: AudioFormat) -> bytes:
+    """Music, keys, overdriven words, silence and the agent's echo between the caller's words."""
+    long_enough = [one for one in recordings if one.duration_s >= 12]
+    caller, agent = (decode_recording(one.read()).samples[:96_000] for one in long_enough[:2])
+    echo, loud = 0.06 * agent[:32_000], np.clip(20.0 * caller[64_000:], -1.0, 1.0)
+    quiet = np.zeros(24_000, np.float32)
+    call = np.concatenate([echo, caller[:40_000], keys(1.0), loud, quiet, caller[40_000:64_000]])
+    return encode(np.concatenate([call, music(1.0), caller]).astype(np.float32), audio_format)
+
+
 def _cut(data: bytes, sizes: Sequence[int]) -> list[bytes]:
     chunks, start = [], 0
     for size in sizes:
@@ -40,8 +53,10 @@ def _cut(data: bytes, sizes: Sequence[int]) -> list[bytes]:
     return [*chunks, data[start:]]
 
 
-def _windows(activity: VoiceActivity, chunks: Sequence[bytes]) -> list[HeardWindow]:
-    front_end = FrontEnd(PCMU, window_s=3.0, activity=activity)
+def _windows(
+    activity: VoiceActivity, chunks: Sequence[bytes], audio_format: AudioFormat = PCMU
+) -> list[HeardWindow]:
+    front_end = FrontEnd(audio_format, window_s=3.0, activity=activity)
     windows: list[HeardWindow] = []
     for number, chunk in enumerate(chunks):
         heard = hear([(front_end, [chunk], number == len(chunks) - 1)], activity)[0]
@@ -69,20 +84,76 @@ def test_any_chunking_gives_the_same_bits(
     assert _bits(_windows(voice_activity, _cut(data, sizes))) == _bits(whole)
 
 
-@settings(SLOW, max_examples=5)
-@given(st.lists(st.integers(0, 20_000), max_size=20))
+@pytest.mark.parametrize("audio_format", [PCMU, PCMA, L16_NARROW, L16], ids=str)
+@settings(SLOW, max_examples=4)
+@given(st.lists(st.integers(0, 10_000), max_size=20))
 def test_any_chunking_of_a_disturbed_call_gives_the_same_bits(
-    voice_activity: VoiceActivity, recordings: Sequence[DemoRecording], sizes: list[int]
+    voice_activity: VoiceActivity,
+    recordings: Sequence[DemoRecording],
+    audio_format: AudioFormat,
+    sizes: list[int],
 ) -> None:
-    """So it is with music, keys and the agent's echo between the caller's words."""
-    long_enough = [one for one in recordings if one.duration_s >= 12]
-    caller, agent = (decode_recording(one.read()).samples[:80_000] for one in long_enough[:2])
-    echo = 0.06 * agent[:32_000]
-    call = np.concatenate([echo, music(4.0), caller[:40_000], keys(1.0), echo, caller[40_000:]])
-    data = encode(call, PCMU)
-    whole = _windows(voice_activity, [data])
+    """So it is in every format, with all that disturbs a call."""
+    data = _disturbed_call(recordings, audio_format)
+    whole = _windows(voice_activity, [data], audio_format)
     assert whole
-    assert _bits(_windows(voice_activity, _cut(data, sizes))) == _bits(whole)
+    chunks = _cut(data, [2 * size for size in sizes])
+    assert _bits(_windows(voice_activity, chunks, audio_format)) == _bits(whole)
+
+
+@pytest.mark.parametrize("audio_format", [PCMU, L16], ids=str)
+@settings(SLOW, max_examples=6)
+@given(st.lists(st.integers(160, 8_000), min_size=1, max_size=8), st.floats(0.0, 3.0))
+def test_chunks_that_are_put_off_change_nothing(
+    voice_activity: VoiceActivity,
+    recordings: Sequence[DemoRecording],
+    audio_format: AudioFormat,
+    sizes: list[int],
+    at_most_s: float,
+) -> None:
+    """The same windows with the same bits, and no chunk that completed one was put off."""
+    data = _disturbed_call(recordings, audio_format)
+    turns = len(data) // (2 * sum(sizes)) + 1
+    chunks = _cut(data, [2 * size for size in sizes] * turns)
+    prompt = FrontEnd(audio_format, window_s=3.0, activity=voice_activity)
+    patient = FrontEnd(audio_format, window_s=3.0, activity=voice_activity)
+    for number, chunk in enumerate(chunks):
+        ended = number == len(chunks) - 1
+        [expected] = hear([(prompt, [chunk], ended)], voice_activity)
+        assert isinstance(expected, Heard)
+        if not ended and patient.put_off([chunk], at_most_s=at_most_s):
+            assert not expected.windows
+            continue
+        [heard] = hear([(patient, [chunk], ended)], voice_activity)
+        assert isinstance(heard, Heard)
+        assert _bits(heard.windows) == _bits(expected.windows)
+        assert [one.chunk for one in heard.windows] == [one.chunk for one in expected.windows]
+        assert heard.position_s == expected.position_s
+        assert heard.net_speech_s == expected.net_speech_s
+    assert patient.quality() == prompt.quality()
+
+
+def test_the_end_hears_what_was_put_off(
+    voice_activity: VoiceActivity, recordings: Sequence[DemoRecording]
+) -> None:
+    """A call that ends without another chunk loses nothing."""
+    data = _call(recordings)[:20_000]
+    front_end = FrontEnd(PCMU, window_s=3.0, activity=voice_activity)
+    assert front_end.put_off([data[:9_000], data[9_000:]], at_most_s=3.0)
+    [heard] = hear([(front_end, [], True)], voice_activity)
+    assert isinstance(heard, Heard)
+    assert _bits(heard.windows) == _bits(_windows(voice_activity, [data]))
+    assert heard.windows
+
+
+def test_what_is_wrong_with_a_chunk_is_said_when_it_comes(voice_activity: VoiceActivity) -> None:
+    """Odd chunks are never put off, not even two that are even together, and the error is about one alone."""
+    front_end = FrontEnd(L16, window_s=3.0, activity=voice_activity)
+    assert front_end.put_off([b"\0" * 320], at_most_s=1.0)
+    assert not front_end.put_off([b"\0" * 3, b"\0" * 5], at_most_s=1.0)
+    [error] = hear([(front_end, [b"\0" * 3], False)], voice_activity)
+    assert isinstance(error, OddByteCount)
+    assert "chunk of 3 bytes" in str(error)
 
 
 def test_chunks_of_20_ms_give_the_same_bits(

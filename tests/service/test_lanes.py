@@ -234,7 +234,7 @@ async def test_audio_that_waits_to_be_listened_to_is_known(voice_activity: Voice
     front_end = FrontEnd(PCMU, window_s=3.0, activity=voice_activity)
     async with FrontLane(voice_activity, costs) as lane:
         assert lane.wait_s() == 0.0
-        hearing = asyncio.create_task(lane.hear(front_end, [b"\xff" * 8000]))
+        hearing = asyncio.create_task(lane.hear(front_end, [b"\xff" * 8000], finish=True))
         await asyncio.sleep(0)
         assert lane.wait_s() > 0.0
         listened = await hearing
@@ -243,3 +243,50 @@ async def test_audio_that_waits_to_be_listened_to_is_known(voice_activity: Voice
     assert (
         0.0 < costs.listening_share == pytest.approx(listened.elapsed_s / listened.heard.position_s)
     )
+
+
+async def test_audio_that_completes_no_window_is_heard_with_what_follows(
+    voice_activity: VoiceActivity,
+) -> None:
+    """The lane is asked when a second has come, and loses nothing of it."""
+    front_end = FrontEnd(PCMU, window_s=3.0, activity=voice_activity)
+    async with FrontLane(voice_activity, Costs()) as lane:
+        for _ in range(10):
+            listened = await lane.hear(front_end, [b"\xff" * 800])
+            assert listened.heard.position_s == 0.0
+        listened = await lane.hear(front_end, [b"\xff" * 800])
+    assert listened.heard.position_s == pytest.approx(1.1, abs=0.07)
+
+
+async def test_calls_that_come_together_share_a_batch(voice_activity: VoiceActivity) -> None:
+    """What comes a moment after a batch was begun waits for company; it takes as long as its batch."""
+    async with FrontLane(voice_activity, Costs()) as lane:
+
+        async def end() -> float:
+            front_end = FrontEnd(PCMU, window_s=3.0, activity=voice_activity)
+            return (await lane.hear(front_end, [b"\xff" * 800], finish=True)).elapsed_s
+
+        first = asyncio.create_task(end())
+        await asyncio.sleep(0)
+        second = asyncio.create_task(end())
+        await first
+        third = asyncio.create_task(end())
+        assert await second == await third != await first
+
+
+async def test_who_waits_for_an_answer_is_heard_first(voice_activity: VoiceActivity) -> None:
+    """Audio that completes no window lets such go first that may, and doesn't all go at once."""
+    order: list[str] = []
+    async with FrontLane(voice_activity, Costs()) as lane:
+
+        async def hear(name: str, audio: bytes, *, finish: bool) -> None:
+            front_end = FrontEnd(PCMU, window_s=3.0, activity=voice_activity)
+            await lane.hear(front_end, [audio], finish=finish)
+            order.append(name)
+
+        async with asyncio.TaskGroup() as group:
+            for _ in range(6):
+                group.create_task(hear("patient", b"\xff" * 16_000, finish=False))
+            group.create_task(hear("due", b"\xff" * 800, finish=True))
+    assert order[0] == "due"
+    assert len(order) == 7

@@ -1,5 +1,9 @@
 """The lane in which audio is decoded and speech is found, for all calls that have audio waiting in one batch.
 
+Calls that share a batch take a fraction of the time, and so do large portions of one call. So audio is put off until it
+may complete a window or is a second long, and a batch is begun no sooner than a moment after the one before. A lane
+that was idle begins at once (docs/decisions/0018).
+
 This lane and the voiceprint lane are where CPU work of live calls runs, so that the event loop owns sockets and nothing
 else. ONNX Runtime, soxr and FAISS release the interpreter lock while they work.
 """
@@ -7,12 +11,24 @@ else. ONNX Runtime, soxr and FAISS release the interpreter lock while they work.
 import asyncio
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Self
+from typing import Final, Self
 
 from shengdun.fingerprint.voice.activity import VoiceActivity
 from shengdun.fingerprint.voice.front_end import FrontEnd, Heard, hear
 from shengdun.service.costs import Costs, Stopwatch
+
+_PUT_OFF_S: Final = 1.0
+"""Audio of a call that is put off at most."""
+_PATIENCE_S: Final = 0.1
+"""How much later than other audio such is due that completes no window, since nobody waits for it."""
+_AT_ONCE_S: Final = 8.0
+"""Audio of a batch from which on the rest waits for the next: what is due must not wait long for what isn't."""
+_APART_S: Final = 0.02
+"""From the beginning of a batch to that of the next."""
+_BEHIND_S: Final = 0.5
+"""A call that hands in this much audio at once is behind, or is being replayed; it waits for no others."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,12 +49,13 @@ class _Waiting:
     front_end: FrontEnd
     chunks: Sequence[bytes]
     finish: bool
-    since: float
+    due: float
+    audio_s: float
     heard: asyncio.Future[Listened]
 
 
 class FrontLane:
-    """Decodes audio and finds speech, many calls in one batch. Work is done in the order it came.
+    """Decodes audio and finds speech, many calls in one batch. Work is done in the order in which it is due.
 
     A call has at most one piece of work here, and its inbox hands out no more than a second of audio for it: so a batch
     is bounded by the calls that are admitted.
@@ -54,7 +71,9 @@ class FrontLane:
         self._waiting: list[_Waiting] = []
         self._batch: list[_Waiting] = []
         self._wake = asyncio.Event()
+        self._behind = asyncio.Event()
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="front-lane")
+        self._begun_at = -_APART_S
         self._runner: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
@@ -68,9 +87,9 @@ class FrontLane:
         await asyncio.to_thread(self._thread.shutdown, wait=True, cancel_futures=True)
 
     def wait_s(self) -> float:
-        """How long the audio that has waited longest has not been listened to, in seconds."""
-        since = [waiting.since for waiting in (*self._batch[:1], *self._waiting[:1])]
-        return _now() - min(since) if since else 0.0
+        """How long the audio that is due first has not been listened to, in seconds."""
+        due = [waiting.due for waiting in (*self._batch, *self._waiting)]
+        return max(0.0, _now() - min(due)) if due else 0.0
 
     async def hear(
         self, front_end: FrontEnd, chunks: Sequence[bytes], *, finish: bool = False
@@ -80,21 +99,35 @@ class FrontLane:
         Raises:
             VoiceError: a chunk is not audio of the call's format; other calls of the batch are not disturbed.
         """
+        if not finish and front_end.put_off(chunks, at_most_s=_PUT_OFF_S):
+            return Listened(heard=front_end.heard(()), elapsed_s=0.0)
         heard: asyncio.Future[Listened] = asyncio.get_running_loop().create_future()
+        audio_s = sum(map(len, chunks)) / front_end.audio_format.bytes_per_s
+        is_due = finish or front_end.may_complete_window(chunks)
         self._waiting.append(
-            _Waiting(front_end=front_end, chunks=chunks, finish=finish, since=_now(), heard=heard)
+            _Waiting(
+                front_end=front_end,
+                chunks=chunks,
+                finish=finish,
+                due=_now() + (0.0 if is_due else _PATIENCE_S),
+                audio_s=audio_s + front_end.put_off_s,
+                heard=heard,
+            )
         )
         self._wake.set()
+        if audio_s >= _BEHIND_S:
+            self._behind.set()
         return await heard
 
     async def _run(self) -> None:
         loop = asyncio.get_running_loop()
         while True:
             await self._wake.wait()
+            await _happens(self._behind, by=self._begun_at + _APART_S)
+            self._begun_at = _now()
             self._wake.clear()
-            batch = [waiting for waiting in self._waiting if not waiting.heard.done()]
-            self._batch = batch
-            self._waiting.clear()
+            self._behind.clear()
+            batch = self._batch = self._next_batch()
             try:
                 if batch:
                     self._settle(
@@ -106,6 +139,18 @@ class FrontLane:
                 raise
             finally:
                 self._batch = []
+
+    def _next_batch(self) -> list[_Waiting]:
+        waiting = [one for one in self._waiting if not one.heard.done()]
+        waiting.sort(key=lambda one: one.due)
+        audio_s, count = 0.0, 0
+        while count < len(waiting) and audio_s < _AT_ONCE_S:
+            audio_s += waiting[count].audio_s
+            count += 1
+        self._waiting = waiting[count:]
+        if self._waiting:
+            self._wake.set()
+        return waiting[:count]
 
     def _hear(self, batch: Sequence[_Waiting]) -> tuple[Sequence[Heard | Exception], float, float]:
         watch = Stopwatch()
@@ -140,6 +185,14 @@ async def _stop(tasks: Sequence[asyncio.Task[None]]) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _happens(event: asyncio.Event, *, by: float) -> None:
+    """Waits for an event, but not for longer than until ``by`` on the event loop's clock, in seconds."""
+    if by > _now():
+        with suppress(TimeoutError):
+            async with asyncio.timeout_at(by):
+                await event.wait()
 
 
 def _now() -> float:

@@ -143,6 +143,26 @@ def test_clipping_is_seen_before_resampling(audio_format: AudioFormat) -> None:
     assert shares[1] == 0.0
 
 
+@every_format
+def test_what_was_found_is_known_for_every_position(audio_format: AudioFormat) -> None:
+    """Up to the block that completed a sample, the same whether blocks came one by one or all at once."""
+    loud = np.repeat([0.5, 4.0, 0.5, 4.0], 8_000).astype(np.float32)
+    data = encode(loud * tone(2.0, 200.0, level=1.0), audio_format)
+    block = audio_format.bytes_per_s // 50
+    single, whole, given_samples = StreamDecoder(audio_format), StreamDecoder(audio_format), 0
+    whole.decode(data)
+    shares = set()
+    for at in range(0, len(data), block):
+        before, found = given_samples, single.decode(data[at : at + block])
+        given_samples += len(found)
+        for position in range(before + 1, given_samples + 1, 79):
+            assert whole.source_at(position) == single.source()
+            shares.add(single.source().clipped_share)
+    rest = len(whole.finish())
+    assert whole.source_at(given_samples + rest) == whole.source() == single.source()
+    assert len(shares) > 20
+
+
 @pytest.mark.parametrize(
     ("sent", "announced"), [(PCMU, PCMA), (PCMA, PCMU), (L16, L16_BE), (L16_BE, L16)]
 )

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from fixtures.signals import silence
 from shengdun.fingerprint.voice.activity import FRAME_SAMPLES, Framer, VoiceActivity
 from shengdun.fingerprint.voice.demo_recordings import DemoRecording
-from shengdun.fingerprint.voice.foreground import Foreground, ForegroundPolicy, frame_dbfs
+from shengdun.fingerprint.voice.foreground import Foreground, ForegroundPolicy
+from shengdun.fingerprint.voice.frames import measure_frames
 from shengdun.fingerprint.voice.recordings import decode_recording
 from shengdun.fingerprint.voice.samples import Samples
 from shengdun.fingerprint.voice.windows import NetSpeech
@@ -122,9 +123,11 @@ def test_loudest_frame_is_always_near(frames: list[tuple[float, bool]]) -> None:
 
 def test_level_of_a_frame_is_that_of_its_power() -> None:
     """Half of full scale is 6 dB below it, and silence has a floor."""
-    frame = np.full(FRAME_SAMPLES, 0.5, np.float32)
-    assert frame_dbfs(frame) == pytest.approx(-6.02, abs=0.01)
-    assert frame_dbfs(np.zeros_like(frame)) == -120.0
+    frames = np.zeros((2, FRAME_SAMPLES), np.float32)
+    frames[0] = 0.5
+    half_dbfs, silent_dbfs = measure_frames(frames).levels_dbfs
+    assert half_dbfs == pytest.approx(-6.02, abs=0.01)
+    assert silent_dbfs == -120.0
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from fixtures.signals import keys, noise, tone
 from shengdun.fingerprint.voice.activity import FRAME_SAMPLES, VoiceActivity
 from shengdun.fingerprint.voice.demo_recordings import DemoRecording
 from shengdun.fingerprint.voice.recordings import decode_recording
-from shengdun.fingerprint.voice.tones import HANN, is_dtmf, is_key
+from shengdun.fingerprint.voice.tones import HANN, is_dtmf, is_key, may_be_keys
 from shengdun.fingerprint.voice.windows import NetSpeech
 
 LOW = (697, 770, 852, 941)
@@ -39,6 +39,30 @@ def test_one_frame_and_many_agree(recordings: list[DemoRecording]) -> None:
     assert [is_key(frame) for frame in frames] == together.tolist()
     assert not together[: len(speech) // FRAME_SAMPLES].any()
     assert together.sum() > 40
+
+
+@given(
+    st.sampled_from(LOW),
+    st.sampled_from(HIGH),
+    st.floats(-6.0, 0.0),
+    st.floats(0.05, 1.0),
+    st.floats(0.0, 1.0),
+)
+def test_no_key_escapes_the_first_look(
+    low_hz: int, high_hz: int, decades: float, balance: float, hiss: float
+) -> None:
+    """At any level and balance, and under noise with which it is hardly a key: what both find was likely."""
+    pair = tone(0.64, low_hz) + balance * tone(0.64, high_hz)
+    samples = np.float32(10.0**decades) * (pair + noise(0.64, level=hiss))
+    frames = samples.astype(np.float32).reshape(-1, FRAME_SAMPLES)
+    spectrum = np.square(np.abs(np.fft.rfft(frames * HANN)))
+    found = is_dtmf(frames, spectrum) | [is_key(frame) for frame in frames]
+    assert not (found & ~np.array(may_be_keys(frames))).any()
+
+
+def test_silence_needs_no_second_look() -> None:
+    """Nor is a share of nothing a key."""
+    assert not any(may_be_keys(np.zeros((3, FRAME_SAMPLES), np.float32)))
 
 
 def test_keys_pressed_while_talking_are_left_out(

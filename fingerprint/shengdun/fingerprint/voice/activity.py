@@ -36,8 +36,9 @@ Probabilities: TypeAlias = NDArray[np.float32]
 
 _MEMORY = (2, 1, HIDDEN)
 _SPEECH = 0.5
-# A run ends, at the latest, where the detector may begin anew: after each second of the call, 32 frames.
 _FRAMES_PER_RUN = 32
+# The detector may begin anew after each second of the call, if it has heard no speech for two.
+_FRAMES_OF_A_SECOND = 32
 _DEAF_FRAMES = 64
 # With more, what a run works on no longer fits the cache of a core.
 _CALLS_PER_RUN = 100
@@ -61,9 +62,15 @@ class ActivityState:
         for probability in probabilities:
             self.without_speech = 0 if probability >= _SPEECH else self.without_speech + 1
 
+    def frames_before_deaf(self) -> int:
+        """How many of the next frames may be judged before the detector may have to begin anew."""
+        of_this_second = _FRAMES_OF_A_SECOND - self.frames % _FRAMES_OF_A_SECOND
+        may_be_deaf = self.without_speech + of_this_second >= _DEAF_FRAMES
+        return of_this_second if may_be_deaf else of_this_second + _FRAMES_OF_A_SECOND
+
     def begin_anew_if_deaf(self) -> None:
         """Forget what was heard, at the end of a second of the call and after long enough without speech."""
-        if self.frames % _FRAMES_PER_RUN == 0 and self.without_speech >= _DEAF_FRAMES:
+        if self.frames % _FRAMES_OF_A_SECOND == 0 and self.without_speech >= _DEAF_FRAMES:
             self.memory = np.zeros_like(self.memory)
             self.without_speech = 0
 
@@ -78,8 +85,8 @@ class _Call:
     found: list[Probabilities] = field(default_factory=list)
 
     def next_frames(self) -> NDArray[np.float32]:
-        """The frames that may be judged before the detector may begin anew."""
-        count = _FRAMES_PER_RUN - self.state.frames % _FRAMES_PER_RUN
+        """The frames that may be judged in the next run."""
+        count = min(self.state.frames_before_deaf(), _FRAMES_PER_RUN)
         return self.frames[self.judged : self.judged + count]
 
     def take(self, probabilities: Probabilities) -> None:

@@ -7,7 +7,6 @@ somebody who moves away is heard again, and a second caller who takes over the t
 the start unless far quieter (docs/decisions/0006).
 """
 
-import math
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,10 +15,9 @@ from typing import Final
 import numpy as np
 
 from shengdun.fingerprint.voice.activity import FRAME_SAMPLES
-from shengdun.fingerprint.voice.samples import MODEL_RATE_HZ, Samples
+from shengdun.fingerprint.voice.samples import MODEL_RATE_HZ
 
 _FRAME_S: Final = FRAME_SAMPLES / MODEL_RATE_HZ
-_FLOOR_DBFS: Final = -120.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +68,7 @@ class Foreground:
         """Take the next frame in; says whether it may be the caller's.
 
         Args:
-            level_dbfs: of the frame, as ``frame_dbfs`` gives it.
+            level_dbfs: of the frame, as ``measure_frames`` gives it.
             speaking: whether there is speech in it.
         """
         self._recent.append(level_dbfs)
@@ -95,10 +93,3 @@ class Foreground:
     def _follow(self, talk_dbfs: float) -> None:
         fallen = self._caller_dbfs - self._policy.fall_db_per_s * _FRAME_S
         self._caller_dbfs = max(talk_dbfs, fallen)
-
-
-def frame_dbfs(frame: Samples) -> float:
-    """The level of a frame relative to a full-scale square wave, at least -120."""
-    wide = frame.astype(np.float64)
-    power = float(wide @ wide) / len(frame)
-    return max(10.0 * math.log10(max(power, 1e-30)), _FLOOR_DBFS)

@@ -4,7 +4,6 @@ Whatever the chunks were, the same audio gives the same windows, quality and pos
 frame by frame, and what is measured is cut at positions of the audio, never at the edges of chunks.
 """
 
-from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -16,11 +15,11 @@ from shengdun.fingerprint.voice.activity import (
     Probabilities,
     VoiceActivity,
 )
-from shengdun.fingerprint.voice.codecs import AudioFormat, DecodedBlock, StreamDecoder
+from shengdun.fingerprint.voice.codecs import AudioFormat, StreamDecoder
 from shengdun.fingerprint.voice.errors import VoiceError
+from shengdun.fingerprint.voice.frames import FrameMeasures, measure_frames
 from shengdun.fingerprint.voice.quality import AudioQuality, QualityMeter
 from shengdun.fingerprint.voice.samples import MODEL_RATE_HZ, Samples, Seconds
-from shengdun.fingerprint.voice.source import SourceStatistics
 from shengdun.fingerprint.voice.windows import NetSpeech, Window
 
 _METER_FRAMES = 32
@@ -75,15 +74,28 @@ class FrontEnd:
         self._framer = Framer()
         self._net_speech = NetSpeech(window_s=window_s)
         self._meter = QualityMeter()
-        self._unmetered: list[tuple[Samples, Probabilities]] = []
-        self._sources: list[tuple[int, SourceStatistics]] = []
-        self._decoded = 0
+        self._unmetered: list[tuple[Samples, Probabilities, bool]] = []
+        self._source = self._decoder.source()
         self._frames = 0
+        self._metered = 0
+        self._put_off: list[bytes] = []
+        self._put_off_bytes = 0
+        self._bytes = 0
+
+    @property
+    def audio_format(self) -> AudioFormat:
+        """How the call's audio is written."""
+        return self._decoder.audio_format
 
     @property
     def position_s(self) -> Seconds:
         """Audio heard so far, in whole frames."""
         return self._frames * FRAME_SAMPLES / MODEL_RATE_HZ
+
+    @property
+    def put_off_s(self) -> Seconds:
+        """Audio that was put off, to be heard with what follows."""
+        return self._put_off_bytes / self.audio_format.bytes_per_s
 
     def quality(self) -> AudioQuality:
         """The quality of the audio heard so far.
@@ -91,36 +103,68 @@ class FrontEnd:
         Where it is asked for is where the audio is measured: ask only at positions that don't depend on chunks.
         """
         self._measure()
-        return self._meter.report(self._source())
+        return self._meter.report(self._source)
+
+    def put_off(self, chunks: Sequence[bytes], *, at_most_s: Seconds) -> bool:
+        """Keep chunks to be heard together with those that follow, if no window can be complete without these.
+
+        What is heard, and of which chunk, is the same; a few large portions take a fraction of the time.
+
+        Args:
+            chunks: the next ones in order.
+            at_most_s: audio that may be kept, in seconds.
+
+        Returns:
+            Whether they were kept; if not, they are to be heard now.
+        """
+        size = self._put_off_bytes + sum(map(len, chunks))
+        if size > at_most_s * self.audio_format.bytes_per_s or self.may_complete_window(chunks):
+            return False
+        # What is wrong with a chunk is said when it comes.
+        if any(len(chunk) % self.audio_format.sample_bytes for chunk in chunks):
+            return False
+        self._put_off += chunks
+        self._put_off_bytes = size
+        return True
+
+    def may_complete_window(self, chunks: Sequence[bytes]) -> bool:
+        """Whether a window may be complete with the next chunks."""
+        size = self._bytes + self._put_off_bytes + sum(map(len, chunks))
+        # Nothing comes out that didn't go in, however much the filter, blocks and frames hold back at the moment.
+        samples = size * MODEL_RATE_HZ // self.audio_format.bytes_per_s
+        return samples // FRAME_SAMPLES - self._frames >= self._net_speech.frames_to_window
 
     def decode(self, chunk: bytes) -> Samples:
-        """Decode a chunk; gives the frames that it completes.
+        """Decode a chunk, and what was put off before it; gives the frames that they complete.
 
         Raises:
             OddByteCount: the chunk ends inside a sample.
         """
-        return self._frame(self._decoder.decode_blocks(chunk))
+        return self._framer.push(self._decode(chunk))
 
     def decode_rest(self) -> Samples:
         """Give the frames still held back when the call has ended."""
-        last = self._decoder.finish()
-        whole = self._frame([DecodedBlock(last, self._decoder.source())])
-        return np.concatenate([whole, self._framer.finish()])
+        rest = np.concatenate([self._decode(b""), self._decoder.finish()])
+        return np.concatenate([self._framer.push(rest), self._framer.finish()])
 
     def listen(
-        self, frames: Samples, probabilities: Probabilities, *, chunk: int
+        self, frames: Samples, probabilities: Probabilities, measures: FrameMeasures, *, chunk: int
     ) -> list[HeardWindow]:
-        """Take in frames with their speech probabilities; gives the windows that they complete."""
-        heard = []
-        for index in range(len(probabilities)):
-            frame = frames[index * FRAME_SAMPLES : (index + 1) * FRAME_SAMPLES]
-            probability = probabilities[index : index + 1]
-            self._unmetered.append((frame, probability))
+        """Take in frames with what is known of each; gives the windows that they complete."""
+        heard, unmetered = [], 0
+        judged = zip(
+            frames.reshape(-1, FRAME_SAMPLES), probabilities.tolist(), *measures, strict=True
+        )
+        for end, (frame, probability, level_dbfs, may_be_key) in enumerate(judged, 1):
             self._frames += 1
-            windows = self._net_speech.push(frame, probability)
-            if windows or len(self._unmetered) >= _METER_FRAMES:
+            window = self._net_speech.take(frame, probability, level_dbfs, may_be_key=may_be_key)
+            if window is not None or self._frames - self._metered >= _METER_FRAMES:
+                self._keep(frames, probabilities, measures, unmetered, end)
+                unmetered = end
                 self._measure()
-            heard += [self._complete(window, chunk) for window in windows]
+            if window is not None:
+                heard.append(self._complete(window, chunk))
+        self._keep(frames, probabilities, measures, unmetered, len(probabilities))
         return heard
 
     def conclude(self) -> list[HeardWindow]:
@@ -141,30 +185,40 @@ class FrontEnd:
             window=window, chunk=chunk, position_s=self.position_s, quality=self.quality()
         )
 
-    def _frame(self, blocks: Sequence[DecodedBlock]) -> Samples:
-        for block in blocks:
-            self._decoded += len(block.samples)
-            self._sources.append((self._decoded, block.source))
-        if not blocks:
-            return np.zeros(0, np.float32)
-        return self._framer.push(np.concatenate([block.samples for block in blocks]))
+    def _decode(self, chunk: bytes) -> Samples:
+        # What is wrong with a chunk is said of that chunk alone.
+        if self._put_off and not len(chunk) % self.audio_format.sample_bytes:
+            chunk = b"".join([*self._put_off, chunk])
+            self._put_off.clear()
+            self._put_off_bytes = 0
+        samples = self._decoder.decode(chunk)
+        self._bytes += len(chunk)
+        return samples
 
-    def _source(self) -> SourceStatistics:
-        # The decoder runs ahead of the frames; its statistics are taken where the frames are.
-        self._drop_passed_sources()
-        return self._sources[0][1] if self._sources else self._decoder.source()
-
-    def _drop_passed_sources(self) -> None:
-        here = bisect_left(self._sources, self._frames * FRAME_SAMPLES, key=lambda entry: entry[0])
-        del self._sources[: min(here, len(self._sources) - 1)]
+    def _keep(
+        self,
+        frames: Samples,
+        probabilities: Probabilities,
+        measures: FrameMeasures,
+        start: int,
+        end: int,
+    ) -> None:
+        if start < end:
+            samples = frames[start * FRAME_SAMPLES : end * FRAME_SAMPLES]
+            may_have_keys = any(measures.may_be_keys[start:end])
+            self._unmetered.append((samples, probabilities[start:end], may_have_keys))
 
     def _measure(self) -> None:
         if self._unmetered:
-            samples, probabilities = zip(*self._unmetered, strict=True)
-            self._meter.update(np.concatenate(samples), np.concatenate(probabilities))
+            samples, probabilities, keys = zip(*self._unmetered, strict=True)
+            self._meter.update(
+                np.concatenate(samples), np.concatenate(probabilities), may_have_keys=any(keys)
+            )
             self._unmetered.clear()
-            # A call on hold completes no window for hours, so this can't wait until one asks for its quality.
-            self._drop_passed_sources()
+            self._metered = self._frames
+            # The decoder runs ahead of the frames; what it found is taken where the frames are. A call on hold
+            # completes no window for hours, so this can't wait until one asks for its quality.
+            self._source = self._decoder.source_at(self._frames * FRAME_SAMPLES)
 
 
 def hear(
@@ -173,29 +227,39 @@ def hear(
     """Hear the next chunks of several calls at once.
 
     Args:
-        batch: for each call its front end, its next chunks in order, and whether the call has ended after them. A call
-            may be in a batch once.
+        batch: for each call its front end, its next chunks in order, and whether the call has ended after them. Chunks
+            that were put off are heard before them. A call may be in a batch once.
         activity: the voice activity detector, run once for all of them.
 
     Returns:
         For each call what was heard, or what is wrong with its audio; the others aren't disturbed.
     """
     decoded = [_decode(front_end, chunks, ended=ended) for front_end, chunks, ended in batch]
+    whole = [frames if isinstance(frames, VoiceError) else _joined(frames) for frames in decoded]
     judged = iter(
         activity.speech_probabilities(
             [
-                (front_end.activity_state, np.concatenate(frames))
-                for (front_end, _, _), frames in zip(batch, decoded, strict=True)
+                (front_end.activity_state, frames)
+                for (front_end, _, _), frames in zip(batch, whole, strict=True)
                 if not isinstance(frames, VoiceError)
             ]
         )
     )
-    return [
-        frames
-        if isinstance(frames, VoiceError)
-        else _listen(front_end, frames, next(judged), ended=ended)
-        for (front_end, _, ended), frames in zip(batch, decoded, strict=True)
-    ]
+    together = [frames for frames in whole if not isinstance(frames, VoiceError)]
+    measures = measure_frames(_joined(together).reshape(-1, FRAME_SAMPLES))
+    heard: list[Heard | VoiceError] = []
+    start = 0
+    for (front_end, _, ended), frames in zip(batch, decoded, strict=True):
+        if isinstance(frames, VoiceError):
+            heard.append(frames)
+            continue
+        probabilities = next(judged)
+        end = start + len(probabilities)
+        heard.append(
+            _listen(front_end, frames, probabilities, measures.part(start, end), ended=ended)
+        )
+        start = end
+    return heard
 
 
 def _decode(
@@ -205,16 +269,29 @@ def _decode(
         frames = [front_end.decode(chunk) for chunk in chunks]
     except VoiceError as error:
         return error
-    return [*frames, front_end.decode_rest() if ended else np.zeros(0, np.float32)]
+    return [*frames, front_end.decode_rest()] if ended else frames
 
 
 def _listen(
-    front_end: FrontEnd, frames: Sequence[Samples], probabilities: Probabilities, *, ended: bool
+    front_end: FrontEnd,
+    frames: Sequence[Samples],
+    probabilities: Probabilities,
+    measures: FrameMeasures,
+    *,
+    ended: bool,
 ) -> Heard:
     windows = []
     start = 0
     for chunk, of_chunk in enumerate(frames):
         end = start + len(of_chunk) // FRAME_SAMPLES
-        windows += front_end.listen(of_chunk, probabilities[start:end], chunk=chunk)
+        windows += front_end.listen(
+            of_chunk, probabilities[start:end], measures.part(start, end), chunk=chunk
+        )
         start = end
     return front_end.heard(windows + (front_end.conclude() if ended else []))
+
+
+def _joined(parts: Sequence[Samples]) -> Samples:
+    if len(parts) == 1:
+        return parts[0]
+    return np.concatenate(parts) if parts else np.zeros(0, np.float32)

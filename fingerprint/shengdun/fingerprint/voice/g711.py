@@ -72,19 +72,19 @@ A_LAW_PEAK = int(_A_LAW_VALUES.max())
 
 def expand_mu_law(codes: Codes) -> Linear:
     """Gives the linear samples that mu-law codes stand for."""
-    return _MU_LAW_VALUES[codes]
+    return _MU_LAW_VALUES.take(codes)
 
 
 def expand_a_law(codes: Codes) -> Linear:
     """Gives the linear samples that A-law codes stand for."""
-    return _A_LAW_VALUES[codes]
+    return _A_LAW_VALUES.take(codes)
 
 
 def compress_mu_law(samples: Linear) -> Codes:
     """Gives the mu-law codes of linear samples; what is louder than the law's peak is clipped."""
-    return _MU_LAW_CODES[samples.view(np.uint16)]
+    return _MU_LAW_CODES.take(samples.view(np.uint16))
 
 
 def compress_a_law(samples: Linear) -> Codes:
     """Gives the A-law codes of linear samples."""
-    return _A_LAW_CODES[samples.view(np.uint16)]
+    return _A_LAW_CODES.take(samples.view(np.uint16))

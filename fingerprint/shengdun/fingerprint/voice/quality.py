@@ -113,12 +113,15 @@ class QualityMeter:
         self._clipped = 0
         self._last_peak = _NO_PEAK
 
-    def update(self, samples: Samples, probabilities: Probabilities) -> None:
+    def update(
+        self, samples: Samples, probabilities: Probabilities, *, may_have_keys: bool = True
+    ) -> None:
         """Takes the next frames in.
 
         Args:
             samples: whole frames at 16 kHz.
             probabilities: of speech, one per frame.
+            may_have_keys: false where it is known that none of them may be a key.
 
         Raises:
             ValueError: there isn't one probability per frame.
@@ -136,7 +139,7 @@ class QualityMeter:
         self._speech.add(power[probabilities >= _SPEECH])
         self._pauses.add(power[probabilities < _PAUSE])
         self._clipped += int(np.count_nonzero(np.abs(samples) >= _CLIPPED_FROM))
-        self._count_tones(frames, sounding=~silent)
+        self._count_tones(frames, sounding=~silent, may_have_keys=may_have_keys)
 
     def report(self, source: SourceStatistics | None = None) -> AudioQuality:
         """Says what the audio was like so far.
@@ -169,15 +172,20 @@ class QualityMeter:
             findings=findings,
         )
 
-    def _count_tones(self, frames: NDArray[np.float32], *, sounding: NDArray[np.bool_]) -> None:
+    def _count_tones(
+        self, frames: NDArray[np.float32], *, sounding: NDArray[np.bool_], may_have_keys: bool
+    ) -> None:
         spectrum = np.square(np.abs(np.fft.rfft(frames * HANN)))
-        key = is_dtmf(frames, spectrum) & sounding
         peaks = spectrum.argmax(axis=1)
         before = np.concatenate([[self._last_peak], peaks[:-1]])
         steady = np.abs(peaks - before) <= _STEADY_BINS
         self._last_peak = int(peaks[-1])
-        self._dtmf += int(key.sum())
-        self._tonal += int((((is_tone(spectrum) & steady) | key) & sounding).sum())
+        if may_have_keys:
+            key = is_dtmf(frames, spectrum) & sounding
+            self._dtmf += int(key.sum())
+            self._tonal += int(key.sum())
+            sounding &= ~key
+        self._tonal += int(is_tone(spectrum[steady & sounding]).sum())
 
     def _snr_db(self) -> float | None:
         if min(self._speech.frames, self._pauses.frames) < _LEAST_FRAMES_FOR_SNR:

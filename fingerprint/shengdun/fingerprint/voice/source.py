@@ -69,32 +69,68 @@ class SourceMeter:
         self._as_reread = _Resemblance()
         self._misread = False
 
-    def reaches_peak(self, samples: Linear) -> bool:
-        """Whether any of the samples may be clipped."""
-        return len(samples) > 0 and max(samples.max(), -int(samples.min())) >= self._peak
+    def update_blocks(self, samples: Linear, *, block: int) -> list[SourceStatistics]:
+        """Takes the next blocks in at once; gives the statistics after each that changed more than their count.
 
-    def update(self, samples: Linear, *, may_clip: bool = True) -> None:
+        Args:
+            samples: whole blocks.
+            block: samples of one.
+        """
+        clips = self._reaches_peak(samples)
+        if not clips and not self._weighs_with(samples):
+            self._take(samples)
+            return []
+        changed = []
+        for at in range(0, len(samples), block):
+            before = (self._clipped, self._misread)
+            self._update(samples[at : at + block], may_clip=clips)
+            if (self._clipped, self._misread) != before:
+                changed.append(self.report())
+        return changed
+
+    def update(self, samples: Linear) -> None:
         """Takes the next samples in; the same blocks give the same statistics.
 
         Args:
             samples: a block.
-            may_clip: false where it is known that ``reaches_peak`` is.
         """
-        if not len(samples):
-            return
-        if may_clip and self.reaches_peak(samples):
-            self._count_clipped(samples)
-        else:
-            self._last = (False, False)
-        self._samples += len(samples)
-        if self._reread is not None and self._weighed < _EVIDENCE_SAMPLES:
-            self._unweighed.append(samples)
-            if self._samples - self._weighed >= _WEIGHED_AT_A_TIME:
-                self._weigh(self._reread)
+        if len(samples):
+            self._update(samples, may_clip=True)
 
     def report(self) -> SourceStatistics:
         """Gives what was found so far."""
         return SourceStatistics(samples=self._samples, clipped=self._clipped, misread=self._misread)
+
+    def _update(self, samples: Linear, *, may_clip: bool) -> None:
+        weighs = self._weighs_with(samples)
+        if may_clip and self._reaches_peak(samples):
+            self._count_clipped(samples)
+            self._keep(samples)
+        else:
+            self._take(samples)
+        if weighs and self._reread is not None:
+            self._weigh(self._reread)
+
+    def _take(self, unclipped: Linear) -> None:
+        self._last = (False, False)
+        self._keep(unclipped)
+
+    def _keep(self, samples: Linear) -> None:
+        self._samples += len(samples)
+        if self._is_weighing:
+            self._unweighed.append(samples)
+
+    def _reaches_peak(self, samples: Linear) -> bool:
+        # The lowest 16-bit sample has no positive counterpart of its own type.
+        return int(samples.max()) >= self._peak or -int(samples.min()) >= self._peak
+
+    @property
+    def _is_weighing(self) -> bool:
+        return self._reread is not None and self._weighed < _EVIDENCE_SAMPLES
+
+    def _weighs_with(self, samples: Linear) -> bool:
+        unweighed = self._samples + len(samples) - self._weighed
+        return self._is_weighing and unweighed >= _WEIGHED_AT_A_TIME
 
     def _count_clipped(self, samples: Linear) -> None:
         high, low = samples >= self._peak, samples <= -self._peak
@@ -118,7 +154,10 @@ class SourceMeter:
 
 
 class _Resemblance:
-    """Running correlation of neighbouring samples, and their mean magnitude."""
+    """Running correlation of neighbouring samples, and their mean magnitude.
+
+    All sums are of whole numbers below 2 to the 53rd, so they are exact in whatever order they are taken.
+    """
 
     def __init__(self) -> None:
         self._count = 0
@@ -131,8 +170,8 @@ class _Resemblance:
         values = samples.astype(np.float64)
         self._count += len(values)
         self._sum += float(values.sum())
-        self._squares += float(np.square(values).sum())
-        self._products += float((values[1:] * values[:-1]).sum())
+        self._squares += float(values @ values)
+        self._products += float(values[1:] @ values[:-1])
         self._magnitudes += float(np.abs(values).sum())
 
     @property

@@ -7,15 +7,17 @@ from shengdun.fingerprint.voice.activity import FRAME_SAMPLES
 from shengdun.fingerprint.voice.samples import MODEL_RATE_HZ, Samples
 
 HANN = np.hanning(FRAME_SAMPLES + 1)[:-1].astype(np.float32)
-"""The window that a frame's spectrum is taken with."""
+"""The window that a frame's spectrum is taken with; (512,) float32."""
 
 _LOW_HZ = np.array([697.0, 770.0, 852.0, 941.0])
 _HIGH_HZ = np.array([1209.0, 1336.0, 1477.0, 1633.0])
 # Hann spreads a tone over four bins at most, with 99.9 % of its power.
-_TONE_HALF_WIDTH = 2
+_TONE_REACH = np.arange(-2, 3)
 _TONE_SHARE = 0.97
 _KEY_SHARE = 0.8
 _KEY_LEAST_SHARE_OF_EACH = 0.1
+# Far enough below for what rounding does.
+_LIKELY_KEY_SHARE = np.float32(0.79)
 # So that nothing is a share of nothing.
 _SOUNDING = 1e-20
 
@@ -25,10 +27,9 @@ def is_tone(spectrum: NDArray[np.float32]) -> NDArray[np.bool_]:
     rest = spectrum.copy()
     total = spectrum.sum(axis=1)
     rows = np.arange(len(rest))[:, None]
-    reach = np.arange(-_TONE_HALF_WIDTH, _TONE_HALF_WIDTH + 1)[None, :]
     for _ in range(2):
-        around = np.clip(rest.argmax(axis=1)[:, None] + reach, 0, rest.shape[1] - 1)
-        rest[rows, around] = 0.0
+        around = rest.argmax(axis=1)[:, None] + _TONE_REACH
+        rest[rows, np.minimum(np.maximum(around, 0), rest.shape[1] - 1)] = 0.0
     tone: NDArray[np.bool_] = rest.sum(axis=1) < (1.0 - _TONE_SHARE) * total
     return tone
 
@@ -49,8 +50,25 @@ def is_dtmf(frames: NDArray[np.float32], spectrum: NDArray[np.float32]) -> NDArr
     return key
 
 
+def may_be_keys(frames: NDArray[np.float32]) -> list[bool]:
+    """Which frames ``is_dtmf`` and ``is_key`` should be asked about; for the others both say no.
+
+    What they say themselves depends in the last bit on how many frames are judged at once. This is asked for many.
+
+    Args:
+        frames: (n, 512) samples.
+    """
+    windowed = frames * HANN
+    # By Parseval's theorem no more than the sum of the one-sided power spectrum.
+    sounding = np.vecdot(windowed, windowed) * np.float32(FRAME_SAMPLES / 2) + np.float32(_SOUNDING)
+    powers = _powers(frames @ _PROBES.T).T
+    share = powers[: len(_LOW_HZ)].max(axis=0) + powers[len(_LOW_HZ) :].max(axis=0)
+    likely: list[bool] = (share >= _LIKELY_KEY_SHARE * sounding).tolist()
+    return likely
+
+
 def is_key(frame: Samples) -> bool:
-    """Whether a key is pressed in a single frame; dearer for many than ``is_dtmf``, cheaper for one.
+    """Whether a key is pressed in a single frame; for those that ``may_be_keys`` finds.
 
     Args:
         frame: 512 samples.

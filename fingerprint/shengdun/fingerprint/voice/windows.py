@@ -7,11 +7,13 @@ out are keys, and voices far below the caller's level.
 
 from collections import deque
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from shengdun.fingerprint.voice.activity import FRAME_SAMPLES, Probabilities
-from shengdun.fingerprint.voice.foreground import Foreground, ForegroundPolicy, frame_dbfs
+from shengdun.fingerprint.voice.foreground import Foreground, ForegroundPolicy
+from shengdun.fingerprint.voice.frames import measure_frames
 from shengdun.fingerprint.voice.samples import MODEL_RATE_HZ, Samples, Seconds
 from shengdun.fingerprint.voice.tones import is_key
 
@@ -73,8 +75,7 @@ class Window:
         return len(self.samples) / MODEL_RATE_HZ
 
 
-@dataclass(frozen=True, slots=True)
-class _Stretch:
+class _Stretch(NamedTuple):
     """Contiguous samples and the position of the first on the call's audio clock."""
 
     position: int
@@ -118,6 +119,12 @@ class NetSpeech:
         """
         return self._net_samples / MODEL_RATE_HZ
 
+    @property
+    def frames_to_window(self) -> int:
+        """How many more frames a window takes at the least, were there speech in all of them."""
+        missing = -(-(self._window_samples - self._gathered) // FRAME_SAMPLES)
+        return max(missing - self._gate.held_frames, 1)
+
     def push(self, samples: Samples, probabilities: Probabilities) -> list[Window]:
         """Takes the next frames and gives the windows that they complete.
 
@@ -134,12 +141,31 @@ class NetSpeech:
         if len(samples) != len(probabilities) * FRAME_SAMPLES:
             raise ValueError("Needs one probability per frame.")
         frames = samples.reshape(-1, FRAME_SAMPLES)
-        windows: list[Window] = []
-        for frame, probability in zip(frames, probabilities.tolist(), strict=True):
-            self._take(frame, probability)
-            if self._gathered >= self._window_samples:
-                windows.append(self._cut_window(self._window_samples))
-        return windows
+        judged = zip(frames, probabilities.tolist(), *measure_frames(frames), strict=True)
+        windows = (
+            self.take(frame, probability, level_dbfs, may_be_key=may_be_key)
+            for frame, probability, level_dbfs, may_be_key in judged
+        )
+        return [window for window in windows if window is not None]
+
+    def take(
+        self, frame: Samples, probability: float, level_dbfs: float, *, may_be_key: bool
+    ) -> Window | None:
+        """Takes the next frame and gives the window that it completes.
+
+        Args:
+            frame: 512 samples at 16 kHz.
+            probability: of speech.
+            level_dbfs: as ``measure_frames`` gives it.
+            may_be_key: likewise.
+        """
+        if may_be_key and self._gate.is_open_at(probability) and is_key(frame):
+            self._gate.interrupt(frame)
+        else:
+            self._push(frame, probability, level_dbfs)
+        if self._gathered < self._window_samples:
+            return None
+        return self._cut_window(self._window_samples)
 
     def finish(self) -> Window | None:
         """Gives the last window, if enough net speech is left for one; nothing may follow."""
@@ -149,11 +175,7 @@ class NetSpeech:
             return None
         return self._cut_window(length)
 
-    def _take(self, frame: Samples, probability: float) -> None:
-        level_dbfs = frame_dbfs(frame)
-        if self._gate.is_open_at(probability) and is_key(frame):
-            self._gate.interrupt(frame)
-            return
+    def _push(self, frame: Samples, probability: float, level_dbfs: float) -> None:
         speaking = probability >= self._policy.onset
         near = self._foreground.push(level_dbfs, speaking=speaking)
         caller_dbfs = self._foreground.caller_dbfs
@@ -162,7 +184,9 @@ class NetSpeech:
             self._judged_by_dbfs = caller_dbfs
             self._drop_faint()
         for stretch in self._gate.push(frame, probability if near else 0.0, level_dbfs):
-            self._gather(stretch)
+            self._stretches.append(stretch)
+            self._gathered += FRAME_SAMPLES
+            self._net_samples += FRAME_SAMPLES
 
     def _drop_faint(self) -> None:
         near = self._foreground.still_near([stretch.level_dbfs for stretch in self._stretches])
@@ -170,11 +194,6 @@ class NetSpeech:
         gathered = sum(len(stretch.samples) for stretch in kept)
         self._net_samples -= self._gathered - gathered
         self._stretches, self._gathered = kept, gathered
-
-    def _gather(self, stretch: _Stretch) -> None:
-        self._stretches.append(stretch)
-        self._gathered += len(stretch.samples)
-        self._net_samples += len(stretch.samples)
 
     def _cut_window(self, length: int) -> Window:
         samples = np.concatenate([stretch.samples for stretch in self._stretches])
@@ -205,6 +224,11 @@ class _SpeechGate:
         self._open = False
         self._pause_frames = 0
         self._position = 0
+
+    @property
+    def held_frames(self) -> int:
+        """Frames that may be let through with one that follows."""
+        return len(self._before) + len(self._unconfirmed)
 
     def is_open_at(self, probability: float) -> bool:
         """Whether a frame of this probability is let through, or may be later."""
