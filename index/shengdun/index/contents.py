@@ -32,7 +32,8 @@ class Listing:
     """A watchlist with its content.
 
     Attributes:
-        watchlist: the record.
+        watchlist: what is known about it.
+        record: its record as it is stored.
         changed_at: the journal entry of the last change that may alter its search results.
         members: its actors.
         segments: the voiceprints of its actors by calibration profile, as the profile's scorer projects them. A
@@ -40,6 +41,7 @@ class Listing:
     """
 
     watchlist: Watchlist
+    record: bytes = field(repr=False)
     changed_at: int = 0
     members: Members
     segments: Mapping[str, tuple[Segment, ...]] = field(default_factory=dict)
@@ -110,9 +112,9 @@ class ContentChange:
         # The model of a list never changes, so this one was deleted and made anew between two looks at the journal.
         if known is None or known.watchlist.model_id != watchlist.model_id:
             members = Members.nobody(self._scorers.model_ids)
-            known = Listing(watchlist=watchlist, members=members)
+            known = Listing(watchlist=watchlist, record=stored, members=members)
             self._anew.add(watchlist_id)
-        self.listings[watchlist_id] = replace(known, watchlist=watchlist)
+        self.listings[watchlist_id] = replace(known, watchlist=watchlist, record=stored)
 
     def _apply_actors(
         self, records: Mapping[str, bytes | None], codec: RecordCodec

@@ -9,6 +9,7 @@ caught up with.
 import asyncio
 import ctypes
 import gc
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ from pathlib import Path
 from typing import Final
 
 from shengdun.index.anchor import Anchor
+from shengdun.index.checkpoint_file import CheckpointUnusable
+from shengdun.index.checkpoints import Checkpoint, Checkpointing, Checkpoints
 from shengdun.index.errors import IndexRoomError, StoreBusy, StoreTampered
 from shengdun.index.health import HealthRecord, IndexHealth
 from shengdun.index.journal import (
@@ -28,11 +31,18 @@ from shengdun.index.journal import (
     Seen,
 )
 from shengdun.index.keys import KeyRing
-from shengdun.index.loading import Batch, read_all, read_batch
-from shengdun.index.records import RecordCodec
+from shengdun.index.loading import (
+    Batch,
+    find_strangers,
+    read_all,
+    read_batch,
+    read_since,
+    verify_history,
+)
+from shengdun.index.records import RecordCodec, actor_of
 from shengdun.index.scorers import Scorers
 from shengdun.index.scoring import Scorer
-from shengdun.index.snapshot import Snapshot
+from shengdun.index.snapshot import Snapshot, record_names
 from shengdun.index.store import Store
 
 _WAIT_MS: Final = 500
@@ -61,17 +71,26 @@ class Ledger:
         codec: opens and seals records.
     """
 
-    def __init__(self, store: Store, keys: KeyRing, anchor: Anchor, snapshot: Snapshot) -> None:
+    def __init__(
+        self,
+        store: Store,
+        keys: KeyRing,
+        anchor: Anchor,
+        checkpoints: Checkpoints,
+        snapshot: Snapshot,
+    ) -> None:
         self.snapshot = snapshot
         self.keys = keys
         self.codec = RecordCodec(keys)
         self.journal = Journal(store, keys)
         self._store = store
         self._anchor = anchor
+        self._checkpoints = checkpoints
         self._lock = asyncio.Lock()
         self._swapping = asyncio.Lock()
         self._health = HealthRecord()
         self._follower: asyncio.Task[None] | None = None
+        self._verifier: asyncio.Task[None] | None = None
 
     @classmethod
     async def open(
@@ -82,8 +101,9 @@ class Ledger:
         key_path: Path,
         scorers: Sequence[Scorer],
         shadow: Sequence[Scorer] = (),
+        checkpointing: Checkpointing | None = None,
     ) -> "Ledger":
-        """Verify and load the store, or begin a new one, and follow it from then on.
+        """Verify and load the store, or begin a new one, and follow it from then on; see ``Registry.open``.
 
         Raises:
             KeyMissing: the store has content and there is no key file.
@@ -92,18 +112,25 @@ class Ledger:
         """
         anchor = Anchor(data_directory)
         keys = await _open_keys(store, anchor, key_path)
-        ledger = cls(store, keys, anchor, Snapshot.empty(scorers, shadow))
-        await ledger._load()
+        checkpoints = Checkpoints(store, keys, data_directory, checkpointing)
+        ledger = cls(store, keys, anchor, checkpoints, Snapshot.empty(scorers, shadow))
+        checkpoint = await ledger._load()
         ledger._follower = asyncio.create_task(ledger._follow())
+        if checkpoint is None:
+            ledger._write_checkpoints()
+        else:
+            ledger._verifier = asyncio.create_task(ledger._verify_the_rest(checkpoint))
         return ledger
 
     async def close(self) -> None:
         """Stop following; idempotent."""
-        if self._follower is not None:
-            self._follower.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._follower
-            self._follower = None
+        for task in (self._verifier, self._follower):
+            if task is not None:
+                task.cancel()
+                with suppress(asyncio.CancelledError):
+                    await task
+        self._verifier = self._follower = None
+        await self._checkpoints.close()
 
     @property
     def health(self) -> IndexHealth:
@@ -124,7 +151,10 @@ class Ledger:
             StoreUnavailable: the change may or may not have been kept.
             StoreFull: nothing was changed.
             StoreBusy: others kept being faster; nothing was changed.
+            StoreTampered: the store was found altered; nothing was changed.
         """
+        if self._health.found is not None:
+            raise self._health.found
         if not frees_space:
             self._store.check_writable()
         async with self._lock:
@@ -158,10 +188,48 @@ class Ledger:
         value = await self._store.get(self._store.key(idempotency.key))
         return None if value is None else Seen(value)
 
-    async def _load(self) -> None:
+    async def _load(self) -> Checkpoint | None:
+        """Returns the checkpoint that was loaded from, so that the journal before it is still to be verified."""
         with _much_is_made():
-            await self._load_all()
+            checkpoint = await self._load_checkpoint()
+            if checkpoint is None:
+                await self._load_all()
         self._health.current()
+        return checkpoint
+
+    async def _load_checkpoint(self) -> Checkpoint | None:
+        anchored = self._anchor.read()
+        if anchored is None:
+            return None
+        checkpoint = await self._checkpoints.read(self.snapshot.scorers)
+        if checkpoint is None:
+            return None
+        head, content = checkpoint.header.head, checkpoint.content
+        try:
+            batch = await read_since(self._store, self.journal, anchored, head, content.digests)
+            await asyncio.to_thread(self._restore, checkpoint, batch)
+        except (CheckpointUnusable, StoreTampered) as error:
+            # Loaded without it, the store says itself what is wrong with it.
+            self._checkpoints.not_used(str(error))
+            return None
+        self._checkpoints.used(checkpoint)
+        self._checkpoints.take(batch.entries)
+        await asyncio.to_thread(self._anchor.advance, self.snapshot.head)
+        return checkpoint
+
+    def _restore(self, checkpoint: Checkpoint, batch: Batch) -> None:
+        changed = {name for entry in batch.entries for name in entry.digests}
+        actors = {actor for name in changed if (actor := actor_of(name)) is not None}
+        before = checkpoint.content.snapshot(
+            checkpoint.header.head, batch.records, self.codec, self.snapshot.scorers, actors
+        )
+        # Of an actor that has changed all is taken anew, also what has not.
+        anew = {
+            name: stored
+            for name, stored in batch.records.items()
+            if name in changed or actor_of(name) in actors
+        }
+        self.snapshot = before.applied(batch.entries, anew, self.codec)
 
     async def _load_all(self) -> None:
         anchored = self._anchor.read()
@@ -172,8 +240,45 @@ class Ledger:
             raise StoreTampered.of(f"file {self._anchor.path.name}", "is missing")
         await self._take(batch)
 
+    async def _verify_the_rest(self, checkpoint: Checkpoint) -> None:
+        """Verify what a start from a checkpoint has left out, and write checkpoints from then on."""
+        head, digests = checkpoint.header.head, checkpoint.content.digests
+        del checkpoint
+        started_s = time.monotonic()
+        while True:
+            try:
+                await verify_history(self.journal, head, digests)
+                await find_strangers(self._store, self._record_names)
+                break
+            except StoreTampered as error:
+                self._health.distrust(error)
+                self._checkpoints.discard()
+                return
+            except IndexRoomError as error:
+                self._health.failed(error)
+                await asyncio.sleep(_RETRY_S)
+        duration_ms = round((time.monotonic() - started_s) * 1000)
+        self._checkpoints.tell(f"journal verified up to entry {head.sequence} in {duration_ms} ms")
+        digests = {}
+        _return_memory()
+        self._write_checkpoints()
+
+    def _write_checkpoints(self) -> None:
+        self._checkpoints.start(lambda: self.snapshot, self._caught_up)
+
+    async def _caught_up(self) -> Snapshot:
+        """A snapshot with all that is in the journal now."""
+        async with self._lock:
+            await self._catch_up()
+            return self.snapshot
+
+    async def _record_names(self) -> frozenset[str]:
+        snapshot = await self._caught_up()
+        return await asyncio.to_thread(record_names, snapshot)
+
     async def _take(self, batch: Batch) -> None:
         """Anchor some entries and make the snapshot that has them."""
+        self._checkpoints.take(batch.entries)
         await asyncio.to_thread(self._anchor.advance, batch.entries[-1].head)
         self.snapshot = await asyncio.to_thread(
             self.snapshot.applied, batch.entries, batch.records, self.codec

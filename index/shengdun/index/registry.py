@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from shengdun.index import receipts
+from shengdun.index.checkpoints import Checkpointing
 from shengdun.index.compaction import Compactor
 from shengdun.index.errors import ActorNotFound
 from shengdun.index.health import IndexHealth
@@ -77,6 +78,7 @@ class Registry:
         key_path: Path,
         scorers: Sequence[Scorer],
         shadow: Sequence[Scorer] = (),
+        checkpointing: Checkpointing | None = None,
     ) -> "Registry":
         """Verify and load the whole store, and follow its journal from then on.
 
@@ -86,6 +88,8 @@ class Registry:
             key_path: the master keys' file; made when the store is new.
             scorers: the active ones, one for each voice model that is to be searched with.
             shadow: others that can be searched with by name.
+            checkpointing: start from a checkpoint if there is one, and verify the journal before it afterwards:
+                ``health`` tells if that was altered.
 
         Raises:
             KeyMissing: the store has content and the key file is missing.
@@ -98,6 +102,7 @@ class Registry:
             key_path=key_path,
             scorers=scorers,
             shadow=shadow,
+            checkpointing=checkpointing,
         )
         registry = cls(store, ledger)
         if store.embedded:
@@ -397,11 +402,8 @@ class Registry:
         Returns:
             How many actors were sealed again.
         """
-        snapshot = self.snapshot
-        active = self.keys.active_key_id
-        old = [
-            name for name in snapshot.actor_ids if snapshot.holding(name).data_key.key_id != active
-        ]
+        active, holdings = self.keys.active_key_id, self.snapshot.holdings
+        old = [name for name in sorted(holdings) if holdings[name].data_key.key_id != active]
         resealed = 0
         for actor_id in old:
             with suppress(ActorNotFound):

@@ -25,6 +25,7 @@ from shengdun.fingerprint.voice.samples import MODEL_RATE_HZ
 from shengdun.fingerprint.voice.speakers import SpeakerCount
 from shengdun.index.attached import AttachedStore
 from shengdun.index.calls import CallDirectory
+from shengdun.index.checkpoints import Checkpointing
 from shengdun.index.connections import StoreSettings
 from shengdun.index.embedded import EmbeddedStore
 from shengdun.index.prompts import HousePrompts, least_llr
@@ -304,6 +305,7 @@ async def _open_registry(
         key_path=settings.keys_file,
         scorers=voice.chosen.scorers.active,
         shadow=voice.chosen.scorers.shadow,
+        checkpointing=Checkpointing(tell=lambda line: _log.info("checkpoint", what=line)),
     )
     stack.push_async_callback(registry.close)
     return registry
