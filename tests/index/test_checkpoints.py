@@ -28,6 +28,7 @@ from shengdun.index.embedded import EmbeddedStore
 from shengdun.index.errors import SealBroken
 from shengdun.index.journal import CHECKPOINT_KEYS
 from shengdun.index.keys import KeyRing
+from shengdun.index.reading import StoreReading
 from shengdun.index.registry import Registry
 from shengdun.index.scoring import Scorer
 from shengdun.index.snapshot import Snapshot
@@ -51,13 +52,13 @@ async def opened(
         if machine != "data":
             store = await Store.connect(store.settings)
             stack.push_async_callback(store.close)
-        registry = await Registry.open(
+        reading = await StoreReading.of(
             store,
             data_directory=tmp_path / machine,
             key_path=tmp_path / "keys" / "master.json",
-            scorers=[make_scorer()],
             checkpointing=Checkpointing(least_actors=1, tell=tell),
         )
+        registry = await Registry.of(reading, scorers=[make_scorer()])
         stack.push_async_callback(registry.close)
         yield registry
 
@@ -417,14 +418,13 @@ async def test_another_calibration_profile_is_not_served_old_vectors(
     """And one more in shadow means that its vectors are missing."""
     for scorers in ([make_scorer(shift=0.2)], [make_scorer(), make_scorer(name="b", shift=0.1)]):
         active, shadow = scorers[:1], scorers[1:]
-        registry = await Registry.open(
+        reading = await StoreReading.of(
             store,
             data_directory=tmp_path / "data",
             key_path=tmp_path / "keys" / "master.json",
-            scorers=active,
-            shadow=shadow,
             checkpointing=Checkpointing(least_actors=1),
         )
+        registry = await Registry.of(reading, scorers=active, shadow=shadow)
         assert not is_from_checkpoint(registry)
         assert checkpoints(registry)._is_due(registry.snapshot)
         await registry.close()

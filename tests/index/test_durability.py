@@ -26,6 +26,7 @@ from shengdun.index.checkpoints import Checkpointing
 from shengdun.index.embedded import EmbeddedStore
 from shengdun.index.errors import KeyMissing, KeyWrong, StoreTampered, StoreUnavailable
 from shengdun.index.keys import KeyRing
+from shengdun.index.reading import StoreReading
 from shengdun.index.registry import Registry
 from shengdun.index.store import Store, StoreSettings
 
@@ -59,13 +60,13 @@ async def open_at(
 ) -> Registry:
     store = await Store.connect(StoreSettings(url=embedded.url), guard=embedded)
     try:
-        return await Registry.open(
+        reading = await StoreReading.of(
             store,
             data_directory=data,
             key_path=key_path or data / "key.json",
-            scorers=[make_scorer()],
             checkpointing=checkpointing,
         )
+        return await Registry.of(reading, scorers=[make_scorer()])
     except BaseException:
         await store.close()
         raise

@@ -18,10 +18,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from shengdun.index.checkpoint_file import CheckpointUnusable
+from shengdun.index.checkpoint_file import CheckpointUnusable, Header
 from shengdun.index.contents import Listing
 from shengdun.index.holdings import Holding, rows_of
-from shengdun.index.journal import Head
 from shengdun.index.members import Members
 from shengdun.index.records import (
     RecordCodec,
@@ -159,7 +158,7 @@ class CheckpointContent:
 
     def snapshot(
         self,
-        head: Head,
+        header: Header,
         records: Mapping[str, bytes | None],
         codec: RecordCodec,
         scorers: Scorers,
@@ -168,16 +167,18 @@ class CheckpointContent:
         """The snapshot that was packed, but for what has changed since.
 
         Args:
-            head: the journal entry up to which it goes.
+            header: of the file.
             records: of the store, verified; None or missing for those that were deleted since.
             codec: opens them.
-            scorers: those that are to be searched with; it must have vectors for each.
+            scorers: those that are to be searched with.
             without: actors that have changed since, by id; they are left out.
 
         Raises:
-            CheckpointUnusable: vectors are not what is computed from the records today.
+            CheckpointUnusable: it has no vectors for one of the scorers, or others than are computed today.
             StoreTampered: a watchlist's record can't be opened.
         """
+        if not {scorer.profile_id for scorer in scorers} <= set(header.profiles):
+            raise CheckpointUnusable("other calibration profiles were in use")
         gone = frozenset(without)
         holdings = self._holdings(records, codec, gone)
         names = np.array(self._names, dtype=object)
@@ -200,7 +201,7 @@ class CheckpointContent:
                 segments={key: self._without(gone, each) for key, each in segments.items()},
             )
         return Snapshot(
-            head=head,
+            head=header.head,
             holdings=holdings,
             listings=listings,
             scorers=scorers,

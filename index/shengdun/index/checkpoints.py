@@ -34,7 +34,6 @@ from shengdun.index.durable_files import left_aside
 from shengdun.index.errors import IndexRoomError, KeyWrong, SealBroken, StoreUnavailable
 from shengdun.index.journal import CHECKPOINT_KEYS, STREAM, JournalEntry
 from shengdun.index.keys import DataKey, KeyRing
-from shengdun.index.scorers import Scorers
 from shengdun.index.snapshot import Snapshot
 from shengdun.index.store import Script, Store
 
@@ -109,8 +108,8 @@ class Checkpoints:
         self._not_before_s = time.monotonic() + _FIRST_S
         self._worker: asyncio.Task[None] | None = None
 
-    async def read(self, scorers: Scorers) -> Checkpoint | None:
-        """Read the checkpoint if there is one for these scorers that can be opened; logs why not.
+    async def read(self) -> Checkpoint | None:
+        """Read the checkpoint if there is one that can be opened; tells why not.
 
         Raises:
             StoreUnavailable: the store doesn't answer.
@@ -118,7 +117,7 @@ class Checkpoints:
         if self._how is None:
             return None
         try:
-            return await self._read(scorers)
+            return await self._read()
         except CheckpointUnusable as error:
             self.not_used(str(error))
         except (KeyWrong, SealBroken):
@@ -127,10 +126,8 @@ class Checkpoints:
             self.not_used("it is malformed")
         return None
 
-    async def _read(self, scorers: Scorers) -> Checkpoint:
+    async def _read(self) -> Checkpoint:
         header = await asyncio.to_thread(read_header, self.path)
-        if not {scorer.profile_id for scorer in scorers} <= set(header.profiles):
-            raise CheckpointUnusable("other calibration profiles were in use")
         key = await self._key(header)
         content = await asyncio.to_thread(
             lambda: CheckpointContent(read_parts(self.path, header, key))

@@ -31,6 +31,8 @@ _BLOCK_ROWS: Final = 32
 _LOW_HALVES: Final = np.arange(16).reshape(2, 8).T.ravel()
 """The rows of a block in the low halves of the 16 bytes that hold one of their codes: 0, 8, 1, 9, and so on."""
 _HIGH_HALVES: Final = _LOW_HALVES + 16
+_ENCODED_AT_ONCE: Final = 4096
+"""What lies between takes a dozen times the memory of what comes out."""
 _GROUP: Final = 4
 """FAISS takes codes in pairs, and a code is two components."""
 
@@ -60,7 +62,10 @@ class SketchForm:
 
     def index(self, vectors: NDArray[np.float32]) -> Any:  # noqa: ANN401 - FAISS isn't annotated
         """A FAISS index of at least one row, (n, d); to be searched with ``rotated`` queries, and never changed."""
-        codes = self._encode(self.rotated(vectors))
+        starts = range(0, len(vectors), _ENCODED_AT_ONCE)
+        codes = np.concatenate(
+            [self._encode(self.rotated(vectors[each : each + _ENCODED_AT_ONCE])) for each in starts]
+        )
         padding = -len(codes) % _BLOCK_ROWS
         blocks = np.pad(codes, ((0, padding), (0, 0))).reshape(-1, _BLOCK_ROWS, self._codes)
         # As FAISS's own ``add`` arranges them, one row and one code at a time and ten times as long.
