@@ -31,6 +31,7 @@ from shengdun.index.keys import KeyRing
 from shengdun.index.reading import StoreReading
 from shengdun.index.registry import Registry
 from shengdun.index.scoring import Scorer
+from shengdun.index.sketches import SketchForm
 from shengdun.index.snapshot import Snapshot
 from shengdun.index.store import Store, StoreSettings
 from shengdun.index.watchlists import KEEP, ActorChanges
@@ -522,8 +523,31 @@ async def erase_another(registry: Registry) -> None:
     await registry.erase_actor("a-09", reason="", principal="t")
 
 
-async def test_few_actors_need_none(store: Store, tmp_path: Path) -> None:
-    """Below the limit nothing is written, and without one nothing is read either."""
+async def test_few_actors_need_none(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Below the limit nothing is written, and what was written before most were erased is removed."""
+    monkeypatch.setattr(checkpoints_module, "_LOOK_S", 0.005)
+    monkeypatch.setattr(checkpoints_module, "_FIRST_S", 0.0)
+    monkeypatch.setattr(checkpoints_module, "_EVERY_S", 0.0)
     async with opened(store, tmp_path) as registry:
+        file = checkpoints(registry).path
         await registry.create_watchlist(new_watchlist(), principal="t")
         assert not checkpoints(registry)._is_due(registry.snapshot)
+        actor = await registry.register_actor(new_actor("甲"), [template(1)], principal="t")
+        await until(file.exists)
+        await registry.erase_actor(actor.actor_id, reason="", principal="t")
+        await until(lambda: not file.exists())
+
+
+def test_codes_of_another_number_of_rows_are_refused() -> None:
+    """A sketch that was written down is taken as it is, and nothing else is."""
+    form = SketchForm.of(32)
+    rows = np.stack([voice(seed) for seed in range(40)])
+    index = form.index(rows)
+    codes = SketchForm.codes_of(index)
+    again = form.index_of_codes(codes, 40)
+    query = form.rotated(rows[:1])
+    assert np.array_equal(again.search(query, 40)[1], index.search(query, 40)[1])
+    with pytest.raises(ValueError, match="not the codes of 90 rows"):
+        form.index_of_codes(codes, 90)

@@ -209,13 +209,19 @@ class Checkpoints:
                 continue
             self._not_before_s = time.monotonic() + _EVERY_S
             try:
-                await self.write(caught_up)
+                if self._is_long(snapshot()):
+                    await self.write(caught_up)
+                else:
+                    self.discard()
             except (IndexRoomError, OSError) as error:
                 self.tell(f"checkpoint not written, the next start takes longer: {error}")
 
+    def _is_long(self, snapshot: Snapshot) -> bool:
+        return self._how is not None and len(snapshot.holdings) >= self._how.least_actors
+
     def _is_due(self, snapshot: Snapshot) -> bool:
-        if self._how is None or len(snapshot.holdings) < self._how.least_actors:
-            return False
+        if not self._is_long(snapshot):
+            return self.path.exists()
         return self._current is None or not _covers(self._current, snapshot)
 
     async def _write(self, caught_up: Callable[[], Awaitable[Snapshot]]) -> None:

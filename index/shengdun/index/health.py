@@ -4,7 +4,7 @@ import time
 from dataclasses import dataclass
 from typing import Final
 
-from shengdun.index.errors import IndexRoomError, StoreTampered
+from shengdun.index.errors import IndexRoomError
 
 STALE_AFTER_S: Final = 2.0
 """A follower hears from the store at least twice a second, so this long without is not chance."""
@@ -40,7 +40,7 @@ class HealthRecord:
         self._current_at = time.monotonic()
         self._lag = 0
         self._error: IndexRoomError | None = None
-        self._found: StoreTampered | None = None
+        self._found: IndexRoomError | None = None
 
     def current(self) -> None:
         """The store answered, and the snapshot has all that it has."""
@@ -54,12 +54,12 @@ class HealthRecord:
         """The store did not answer, or what it holds can't be trusted."""
         self._error = error
 
-    def distrust(self, found: StoreTampered) -> None:
+    def distrust(self, found: IndexRoomError) -> None:
         """What was loaded rests on a store that was altered; that doesn't pass."""
         self._found = found
 
     @property
-    def found(self) -> StoreTampered | None:
+    def found(self) -> IndexRoomError | None:
         """What speaks against the store; None while nothing does."""
         return self._found
 

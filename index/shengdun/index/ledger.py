@@ -15,7 +15,7 @@ from typing import Final
 
 from shengdun.index.checkpoint_file import CheckpointUnusable
 from shengdun.index.checkpoints import Checkpoint
-from shengdun.index.errors import IndexRoomError, StoreBusy, StoreTampered
+from shengdun.index.errors import IndexRoomError, KeyWrong, StoreBusy, StoreTampered
 from shengdun.index.health import HealthRecord, IndexHealth
 from shengdun.index.journal import Draft, Idempotency, Journal, JournalEntry, Seen
 from shengdun.index.loading import Batch, find_strangers, read_batch, verify_history
@@ -160,7 +160,7 @@ class Ledger:
             return None
         try:
             await asyncio.to_thread(self._restore, checkpoint, batch)
-        except CheckpointUnusable as error:
+        except (CheckpointUnusable, ValueError, LookupError) as error:
             self._checkpoints.not_used(str(error))
             await self._take(await reading.whole())
             return None
@@ -193,7 +193,7 @@ class Ledger:
                 await verify_history(self.journal, head, digests)
                 await find_strangers(self._store, self._record_names)
                 break
-            except StoreTampered as error:
+            except (StoreTampered, KeyWrong) as error:
                 self._health.distrust(error)
                 self._checkpoints.discard()
                 return

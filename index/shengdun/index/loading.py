@@ -104,6 +104,7 @@ async def verify_history(journal: Journal, head: Head, digests: Mapping[str, str
 
     Raises:
         StoreTampered: names the first entry that is missing or altered.
+        KeyWrong: the journal was begun with other keys.
     """
     found: dict[str, str | None] = {}
     last = START
