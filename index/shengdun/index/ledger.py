@@ -29,6 +29,7 @@ from shengdun.index.snapshot import Snapshot, record_names
 _WAIT_MS: Final = 500
 _RETRY_S: Final = 0.1
 _ATTEMPTS: Final = 50
+_VERIFY_AFTER_S: Final = 0.5
 
 Plan = Callable[[Snapshot], Draft]
 """Works out a change; called again on a newer snapshot when somebody else was faster."""
@@ -187,6 +188,8 @@ class Ledger:
         """Verify what a start from a checkpoint has left out, and write checkpoints from then on."""
         head, digests = checkpoint.header.head, checkpoint.content.digests
         del checkpoint
+        # What is still to be started, and those who have waited for it, come first.
+        await asyncio.sleep(_VERIFY_AFTER_S)
         started_s = time.monotonic()
         while True:
             try:

@@ -1,12 +1,13 @@
 """What a start reads and verifies before it has to know what is searched with, so that models are loaded meanwhile."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from shengdun.index.anchor import Anchor
 from shengdun.index.checkpoints import Checkpoint, Checkpointing, Checkpoints
 from shengdun.index.errors import StoreTampered
-from shengdun.index.journal import RECORD_PREFIX, START, Draft, Journal
+from shengdun.index.journal import RECORD_PREFIX, START, Draft, Journal, JournalEntry
 from shengdun.index.keys import KeyRing
 from shengdun.index.loading import Batch, read_all, read_since
 from shengdun.index.memory import undisturbed
@@ -107,7 +108,14 @@ async def _read_all(store: Store, keys: KeyRing, anchor: Anchor) -> Batch:
     is_missing = anchored is None and store.embedded and anchor.read() is None
     if is_missing and len(batch.entries) > 1:
         raise StoreTampered.of(f"file {anchor.path.name}", "is missing")
-    return batch
+    return Batch(entries=_latest(batch.entries), records=batch.records)
+
+
+def _latest(entries: Sequence[JournalEntry]) -> tuple[JournalEntry, ...]:
+    """The last one, and the last of each list: a snapshot says no more of entries, and all take 0.4 KB a voiceprint."""
+    of_lists = {entry.watchlists: entry for entry in entries}
+    last = {entry.head.sequence: entry for entry in (*of_lists.values(), entries[-1])}
+    return tuple(last[sequence] for sequence in sorted(last))
 
 
 async def _open_keys(store: Store, anchor: Anchor, key_path: Path) -> KeyRing:
