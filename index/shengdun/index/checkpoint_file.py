@@ -116,7 +116,13 @@ def _header(file: BinaryIO) -> Header:
         fields = json.loads(file.readline(_LONGEST_HEADER))
         if fields["format"] != FORMAT:
             raise CheckpointUnusable("another version of Shengdun wrote it")
-        return Header(**fields | {"profiles": tuple(fields["profiles"])})
+        # Only the first part will show whether the header is genuine.
+        return Header(
+            checkpoint_id=str(fields["checkpoint_id"]),
+            sequence=int(fields["sequence"]),
+            journal_hash=str(fields["journal_hash"]),
+            profiles=tuple(map(str, fields["profiles"])),
+        )
     except (ValueError, TypeError, KeyError) as error:
         raise CheckpointUnusable("its header is malformed") from error
 

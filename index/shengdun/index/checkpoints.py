@@ -257,9 +257,11 @@ class Checkpoints:
             header = await asyncio.to_thread(read_header, self.path)
         except CheckpointUnusable:
             return ""
+        endings = self._endings
         wrapped = await self._store.get_field(self._keys_key, header.checkpoint_id)
         if (
             wrapped is None
+            or endings != self._endings
             or not _covers(header, snapshot)
             or KeyRing.key_id_of(wrapped) != self._keys.active_key_id
         ):
