@@ -16,6 +16,7 @@ from shengdun.index.embedded import EmbeddedStore
 from shengdun.index.journal import Draft, Head, Journal, JournalEntry
 from shengdun.index.ledger import Ledger
 from shengdun.index.planning import Planner
+from shengdun.index.reading import StoreReading
 from shengdun.index.scoring import Scorer
 from shengdun.index.store import Store, StoreSettings
 from shengdun.index.watchlists import NewActor, NewWatchlist, Provenance, Template
@@ -43,9 +44,8 @@ async def _fill(
     voices: Voices,
     per_actor: int,
 ) -> int:
-    ledger = await Ledger.open(
-        store, data_directory=data_directory, key_path=key_path, scorers=[scorer]
-    )
+    reading = await StoreReading.of(store, data_directory=data_directory, key_path=key_path)
+    ledger = await Ledger.of(reading, scorers=[scorer])
     planner = Planner(ledger.codec)
     listed = NewWatchlist(watchlist_id=WATCHLIST, name="agents", model_id=scorer.model_id)
     await ledger.commit(lambda now: planner.create_watchlist(now, listed, "benchmark"))

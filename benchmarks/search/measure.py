@@ -273,7 +273,8 @@ def snapshot_of(segments: tuple[Segment, ...], scorer: Scorer, codec: RecordCode
     members = Members.nobody([scorer.model_id]).changed(
         (), {actor_id: held.member for actor_id, held in holdings.items()}
     )
-    listing = Listing(watchlist=watchlist, members=members, segments={scorer.profile_id: segments})
+    by_profile = {scorer.profile_id: segments}
+    listing = Listing(watchlist=watchlist, record=b"", members=members, segments=by_profile)
     return Snapshot(
         head=Head(1, b""),
         holdings=holdings,

@@ -3,8 +3,9 @@
     python -m benchmarks.search.startup CORPUS MODELS OUTPUT --directory DIR [--voiceprints 100000] [--per-actor 3]
 
 ``DIR`` becomes the data directory; it is filled when it is empty, which takes minutes, and used again otherwise. Each
-repetition starts the server anew, from the command to the line that says where it listens, once with ``DIR`` and once
-with an empty directory. Then a registry in this process enrols actors while another thread searches.
+repetition starts the server anew, from the command to the line that says where it listens: from the checkpoint that it
+wrote at first, without that, and with an empty directory. From a checkpoint it is also waited until the journal is
+verified. Then a registry in this process enrols actors while another thread searches.
 """
 
 import argparse
@@ -39,20 +40,29 @@ STOPS_WITHIN_S: Final = 60
 MEMORY: Final = {"VmRSS": "resident_mb", "VmHWM": "resident_at_most_mb"}
 
 
-def start(directory: Path, models: Path) -> dict[str, float]:
-    """Start a server, wait until it listens, and stop it."""
+def start(directory: Path, models: Path, *, awaited: str | None = None) -> dict[str, float]:
+    """Start a server, wait until it listens, and perhaps until its log has this, and stop it."""
     begun = time.perf_counter()
     command = (
         *(str(Path(sys.executable).with_name("shengdun")), "serve", "--port", "0"),
-        *("--data-dir", str(directory), "--models-dir", str(models), "--log-level", "error"),
+        *("--data-dir", str(directory), "--models-dir", str(models)),
     )
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+    with (
+        tempfile.NamedTemporaryFile("w") as log,
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True) as server,
+    ):
         assert server.stdout is not None
         line = server.stdout.readline()
         taken = time.perf_counter() - begun
         if "listening" not in line:
             raise RuntimeError("the server did not start")
         measured = {"serving_after_s": round(taken, 3)} | used(server.pid)
+        if awaited is not None:
+            while awaited not in Path(log.name).read_text():
+                time.sleep(0.02)
+            measured["all_done_after_s"] = round(time.perf_counter() - begun, 3)
+            later = used(server.pid)
+            measured |= {f"{name}_when_all_done": later[name] for name in later}
         server.send_signal(signal.SIGTERM)
         server.wait(STOPS_WITHIN_S)
     return measured
@@ -158,19 +168,26 @@ def main() -> None:
             directory, directory / "keys.json", scorer, voices, per_actor=arguments.per_actor
         )
         asyncio.run(filling)
-    listed, empty = [], []
+    checkpoint, aside = directory / "checkpoint", directory / "checkpoint.aside"
+    checkpoint.unlink(missing_ok=True)
+    writing = start(directory, arguments.models, awaited="checkpoint written")
+    starts: dict[str, list[dict[str, float]]] = {"checkpoint": [], "no_checkpoint": [], "empty": []}
     for _ in range(arguments.repetitions):
-        listed.append(start(directory, arguments.models))
+        starts["checkpoint"].append(start(directory, arguments.models, awaited="journal verified"))
+        checkpoint.rename(aside)
+        starts["no_checkpoint"].append(start(directory, arguments.models))
+        aside.rename(checkpoint)
         with tempfile.TemporaryDirectory() as nothing:
-            empty.append(start(Path(nothing), arguments.models))
+            starts["empty"].append(start(Path(nothing), arguments.models))
     result: dict[str, Any] = {
         "about": about(),
         "voiceprints": arguments.voiceprints,
         "voiceprints_per_actor": arguments.per_actor,
-        "medians": {"listed": medians(listed), "empty": medians(empty)},
+        "checkpoint_mb": round(checkpoint.stat().st_size / 1e6, 1),
+        "medians": {name: medians(each) for name, each in starts.items()},
         "enrolment": asyncio.run(enrolments(directory, real)),
-        "listed": listed,
-        "empty": empty,
+        "first_start_until_the_checkpoint_is_written": writing,
+        **starts,
     }
     arguments.output.parent.mkdir(parents=True, exist_ok=True)
     arguments.output.write_text(json.dumps(result, indent=1) + "\n")

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import shutil
 import signal
 import sys
@@ -21,9 +22,11 @@ from fixtures.store import (
     template,
     until,
 )
+from shengdun.index.checkpoints import Checkpointing
 from shengdun.index.embedded import EmbeddedStore
 from shengdun.index.errors import KeyMissing, KeyWrong, StoreTampered, StoreUnavailable
 from shengdun.index.keys import KeyRing
+from shengdun.index.reading import StoreReading
 from shengdun.index.registry import Registry
 from shengdun.index.store import Store, StoreSettings
 
@@ -48,15 +51,22 @@ asyncio.run(main())
 """
 
 
-async def open_at(data: Path, embedded: EmbeddedStore, key_path: Path | None = None) -> Registry:
+async def open_at(
+    data: Path,
+    embedded: EmbeddedStore,
+    key_path: Path | None = None,
+    *,
+    checkpointing: Checkpointing | None = None,
+) -> Registry:
     store = await Store.connect(StoreSettings(url=embedded.url), guard=embedded)
     try:
-        return await Registry.open(
+        reading = await StoreReading.of(
             store,
             data_directory=data,
             key_path=key_path or data / "key.json",
-            scorers=[make_scorer()],
+            checkpointing=checkpointing,
         )
+        return await Registry.of(reading, scorers=[make_scorer()])
     except BaseException:
         await store.close()
         raise
@@ -189,7 +199,8 @@ async def filled(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize(
+CHECKPOINTING = Checkpointing(least_actors=1)
+TAMPERING = pytest.mark.parametrize(
     ("tamper", "named"),
     [
         (flip_a_byte, r"key voiceprint/a-0/vp_\w+ was altered"),
@@ -204,6 +215,9 @@ async def filled(tmp_path: Path) -> Path:
         (delete_the_journal, "the journal is empty, although entry 5"),
     ],
 )
+
+
+@TAMPERING
 async def test_tampering_is_named_at_start(filled: Path, tamper: Tamper, named: str) -> None:
     """Whoever can write to the store, but has no key, can't change it unnoticed."""
     async with EmbeddedStore(filled / "store") as embedded:
@@ -212,6 +226,37 @@ async def test_tampering_is_named_at_start(filled: Path, tamper: Tamper, named: 
         await redis.aclose()
         with pytest.raises(StoreTampered, match=named):
             await open_at(filled, embedded)
+
+
+@TAMPERING
+async def test_tampering_is_named_with_a_checkpoint_as_well(
+    filled: Path, tamper: Tamper, named: str
+) -> None:
+    """Of records at the start; of the journal before the checkpoint, and of strangers, shortly after.
+
+    Then nothing is changed any more, and the next start is refused.
+    """
+    async with EmbeddedStore(filled / "store") as embedded:
+        registry = await open_at(filled, embedded, checkpointing=CHECKPOINTING)
+        ledger = registry._ledger
+        await ledger._checkpoints.write(ledger._caught_up)
+        await close(registry)
+        redis = await raw(embedded)
+        await tamper(redis)
+        await redis.aclose()
+        if tamper in FOUND_LATER:
+            registry = await open_at(filled, embedded, checkpointing=CHECKPOINTING)
+            assert best_actor(registry, 1) == "a-1"
+            await until(lambda: registry.health.distrusted)
+            assert re.search(named, registry.health.problem)
+            with pytest.raises(StoreTampered, match=named):
+                await registry.erase_actor("a-1", reason="", principal="t")
+            await close(registry)
+        with pytest.raises(StoreTampered, match=named):
+            await open_at(filled, embedded, checkpointing=CHECKPOINTING)
+
+
+FOUND_LATER = (plant_a_record, drop_the_first_entry, alter_an_entry)
 
 
 async def test_an_untouched_directory_opens(filled: Path) -> None:

@@ -9,6 +9,7 @@ import socket
 import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +21,20 @@ from google.rpc.error_details_pb2 import ErrorInfo
 from google.rpc.status_pb2 import Status as RpcStatus
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+from redis.asyncio import Redis
 
 from fixtures.certificates import Authority
 from fixtures.server import MakeSettings
+from fixtures.store import until
 from shengdun.fingerprint.errors import ShengdunError
 from shengdun.fingerprint.voice.demo_recordings import DemoRecording
 from shengdun.fingerprint.voice.errors import ModelMissing
+from shengdun.index import checkpoints
+from shengdun.index.checkpoint_file import read_header
+from shengdun.index.checkpoints import Checkpointing
 from shengdun.index.embedded import EmbeddedStore
+from shengdun.index.errors import StoreTampered
+from shengdun.service import app
 from shengdun.service.access import Role, TokenFile
 from shengdun.service.background import BackgroundLane, available_cores
 from shengdun.service.client import (
@@ -372,6 +380,32 @@ async def test_screening_goes_on_without_the_store(
             await health_becomes(channel, WATCHLISTS_NAME, SERVING)
     finally:
         await store.stop()
+
+
+def covers(checkpoint: Path, entry: int) -> bool:
+    return checkpoint.exists() and read_header(checkpoint).sequence >= entry
+
+
+async def test_a_store_found_altered_after_the_start_takes_the_server_out(
+    make_settings: MakeSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a start from a checkpoint the old journal is verified last: health turns, and the next start is refused."""
+    monkeypatch.setattr(app, "Checkpointing", partial(Checkpointing, least_actors=0))
+    for name, value in (("_LOOK_S", 0.01), ("_FIRST_S", 0.0), ("_EVERY_S", 0.0), ("_ENTRIES", 0)):
+        monkeypatch.setattr(checkpoints, name, value)
+    async with EmbeddedStore(tmp_path / "store") as store:
+        settings = make_settings({"store.url": store.url})
+        async with Server(settings) as server:
+            async with ShengdunClient.connect(server.address) as client:
+                await client.create_watchlist(NewWatchlist(watchlist_id="agents", name="agents"))
+            await until(lambda: covers(settings.data_dir / "checkpoint", 2))
+        redis: Any = Redis(unix_socket_path=str(store.files.socket))
+        await redis.xdel("{shengdun}:journal", "1-0")
+        await redis.aclose()
+        async with Server(settings) as server, channel_to(server) as channel:
+            for service in ("", SCREENING_NAME, WATCHLISTS_NAME):
+                await health_becomes(channel, service, NOT_SERVING)
+        await start_fails(settings, StoreTampered, "journal entry 1 is missing")
 
 
 @pytest.fixture

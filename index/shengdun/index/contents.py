@@ -6,6 +6,8 @@ them what it touches.
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import chain
+from typing import Final
 
 from shengdun.index.errors import StoreTampered
 from shengdun.index.holdings import Holding, rows_of
@@ -18,6 +20,7 @@ from shengdun.index.records import (
     OpenedActor,
     OpenedVoiceprint,
     RecordCodec,
+    actor_of,
     actor_record,
     voiceprint_record,
 )
@@ -26,13 +29,17 @@ from shengdun.index.scoring import Scorer
 from shengdun.index.segments import Segment, append, expire, microseconds, remove
 from shengdun.index.watchlists import Watchlist
 
+_ACTORS_AT_ONCE: Final = 4096
+"""Opened, a voiceprint takes three times the memory that stays; so not all of a long list are open at once."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Listing:
     """A watchlist with its content.
 
     Attributes:
-        watchlist: the record.
+        watchlist: what is known about it.
+        record: its record as it is stored.
         changed_at: the journal entry of the last change that may alter its search results.
         members: its actors.
         segments: the voiceprints of its actors by calibration profile, as the profile's scorer projects them. A
@@ -40,6 +47,7 @@ class Listing:
     """
 
     watchlist: Watchlist
+    record: bytes = field(repr=False)
     changed_at: int = 0
     members: Members
     segments: Mapping[str, tuple[Segment, ...]] = field(default_factory=dict)
@@ -85,6 +93,18 @@ class ContentChange:
         for name, stored in records.items():
             if name.startswith(f"{WATCHLIST}/"):
                 self._apply_watchlist(name, stored, codec)
+        names: dict[str, list[str]] = {}
+        for name in records:
+            actor_id = actor_of(name)
+            if actor_id is not None:
+                names.setdefault(actor_id, []).append(name)
+        of_actors = list(names.values())
+        for start in range(0, len(of_actors), _ACTORS_AT_ONCE):
+            at_once = chain.from_iterable(of_actors[start : start + _ACTORS_AT_ONCE])
+            self._apply_some({name: records[name] for name in at_once}, codec)
+
+    def _apply_some(self, records: Mapping[str, bytes | None], codec: RecordCodec) -> None:
+        """Take over all records of some actors."""
         touched = self._apply_actors(records, codec)
         self._apply_voiceprints(records, touched, codec)
         for actor_id, change in touched.items():
@@ -110,9 +130,9 @@ class ContentChange:
         # The model of a list never changes, so this one was deleted and made anew between two looks at the journal.
         if known is None or known.watchlist.model_id != watchlist.model_id:
             members = Members.nobody(self._scorers.model_ids)
-            known = Listing(watchlist=watchlist, members=members)
+            known = Listing(watchlist=watchlist, record=stored, members=members)
             self._anew.add(watchlist_id)
-        self.listings[watchlist_id] = replace(known, watchlist=watchlist)
+        self.listings[watchlist_id] = replace(known, watchlist=watchlist, record=stored)
 
     def _apply_actors(
         self, records: Mapping[str, bytes | None], codec: RecordCodec

@@ -1,7 +1,7 @@
 """Small files that must survive a crash: written whole or not at all, and on the disk before the call returns."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from secrets import token_hex
@@ -10,7 +10,7 @@ from secrets import token_hex
 def create_file(path: Path, content: bytes) -> None:
     """Create a file (mode 0600) with this content, unless there is one already, which then stays as it is."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with _written_aside(path, content) as aside, suppress(FileExistsError):
+    with _written_aside(path, [content]) as aside, suppress(FileExistsError):
         # A hard link, unlike a rename, never replaces what another process has put there meanwhile.
         os.link(aside, path)
     _flush_directory(path.parent)
@@ -18,18 +18,31 @@ def create_file(path: Path, content: bytes) -> None:
 
 def replace_file(path: Path, content: bytes) -> None:
     """Put a file (mode 0600) with this content in the place of the one that is there, if any."""
-    with _written_aside(path, content) as aside:
+    replace_with_parts(path, [content])
+
+
+def replace_with_parts(path: Path, parts: Iterable[bytes]) -> None:
+    """As ``replace_file``, with a content that need not be in memory whole.
+
+    A process that is killed meanwhile leaves a file ``.<name>.<random>`` behind, as ``left_aside`` finds it.
+    """
+    with _written_aside(path, parts) as aside:
         aside.replace(path)
     _flush_directory(path.parent)
 
 
+def left_aside(path: Path) -> tuple[Path, ...]:
+    """What processes that were killed while they wrote this file left; also what others are writing right now."""
+    return tuple(path.parent.glob(f".{path.name}.????????"))
+
+
 @contextmanager
-def _written_aside(path: Path, content: bytes) -> Iterator[Path]:
+def _written_aside(path: Path, parts: Iterable[bytes]) -> Iterator[Path]:
     aside = path.with_name(f".{path.name}.{token_hex(4)}")
     descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
+            file.writelines(parts)
             file.flush()
             os.fsync(file.fileno())
         yield aside

@@ -21,6 +21,7 @@ class IndexHealth:
         snapshot_age_s: seconds since the snapshot was last known to be current.
         stale: screening goes on, but from an old snapshot.
         problem: what is wrong and what to do; empty when all is well.
+        distrusted: the store was found altered after the start; nothing is to be answered from it any more.
     """
 
     store_answers: bool
@@ -29,6 +30,7 @@ class IndexHealth:
     snapshot_age_s: float
     stale: bool
     problem: str
+    distrusted: bool = False
 
 
 class HealthRecord:
@@ -38,6 +40,7 @@ class HealthRecord:
         self._current_at = time.monotonic()
         self._lag = 0
         self._error: IndexRoomError | None = None
+        self._found: IndexRoomError | None = None
 
     def current(self) -> None:
         """The store answered, and the snapshot has all that it has."""
@@ -51,14 +54,25 @@ class HealthRecord:
         """The store did not answer, or what it holds can't be trusted."""
         self._error = error
 
+    def distrust(self, found: IndexRoomError) -> None:
+        """What was loaded rests on a store that was altered; that doesn't pass."""
+        self._found = found
+
+    @property
+    def found(self) -> IndexRoomError | None:
+        """What speaks against the store; None while nothing does."""
+        return self._found
+
     def report(self, journal_sequence: int) -> IndexHealth:
         """As of now."""
         age_s = time.monotonic() - self._current_at
+        error = self._found or self._error
         return IndexHealth(
-            store_answers=self._error is None,
+            store_answers=error is None,
             journal_sequence=journal_sequence,
             journal_lag=self._lag,
             snapshot_age_s=age_s,
-            stale=self._error is not None or age_s > STALE_AFTER_S,
-            problem=self._error.message if self._error else "",
+            stale=error is not None or age_s > STALE_AFTER_S,
+            problem=error.message if error else "",
+            distrusted=self._found is not None,
         )

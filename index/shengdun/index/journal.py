@@ -20,6 +20,10 @@ from shengdun.index.store import RawEntry, Script, Store
 
 RECORD_PREFIX: Final = "record/"
 STREAM: Final = "journal"
+CHECKPOINT_KEYS: Final = "checkpoint-keys"
+"""The name under which the store has the wrapped data keys of all machines' checkpoints, each by its id."""
+RESEALED: Final = "actor.resealed"
+"""The kind of entry that seals an actor again, so that what its old seal protects is to be read no more."""
 
 _COMMIT: Final = Script(
     """
@@ -78,6 +82,11 @@ class Draft:
     deletions: tuple[str, ...] = ()
     note: str = ""
 
+    @property
+    def ends_checkpoints(self) -> bool:
+        """Whether something is taken away that a checkpoint may have, so that none may be opened any more."""
+        return bool(self.deletions) or self.kind == RESEALED
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JournalEntry:
@@ -100,6 +109,11 @@ class JournalEntry:
     subjects: tuple[str, ...]
     watchlists: tuple[str, ...]
     digests: Mapping[str, str | None]
+
+    @property
+    def ends_checkpoints(self) -> bool:
+        """Whether the commit of this entry deleted the keys of all checkpoints."""
+        return None in self.digests.values() or self.kind == RESEALED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,6 +155,9 @@ class Journal:
         ).encode()
         new_hash = self._hash(head, body, self._keys.active_key_id)
         names = [RECORD_PREFIX + name for name in (*draft.writes, *draft.deletions)]
+        if draft.ends_checkpoints:
+            # In the same script as the deletion: a machine that is down has no file then that could still be opened.
+            names.append(CHECKPOINT_KEYS)
         memory = idempotency or Idempotency(key=STREAM, value=b"", ttl_ms=1)
         arguments: list[bytes | str | int] = [head.sequence, head.hash, body, new_hash]
         arguments += [memory.value, memory.ttl_ms, len(draft.writes), *draft.writes.values()]
@@ -167,9 +184,11 @@ class Journal:
             StoreTampered: an entry is missing, altered or out of order.
             KeyWrong: the journal was written with other keys.
         """
-        return self.verify(
-            head, await self._store.entries(self._stream, after=head.sequence, limit=limit)
-        )
+        return self.verify(head, await self.read_raw(head, limit=limit))
+
+    async def read_raw(self, head: Head, *, limit: int) -> list[RawEntry]:
+        """What ``read`` verifies, for whoever calls ``verify`` on another thread."""
+        return await self._store.entries(self._stream, after=head.sequence, limit=limit)
 
     async def wait(self, head: Head, *, wait_ms: int) -> list[JournalEntry]:
         """As ``read``, but waits for the first entry to come, not longer than ``wait_ms``."""

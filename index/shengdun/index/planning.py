@@ -20,7 +20,7 @@ from shengdun.index.errors import (
     WatchlistNotEmpty,
 )
 from shengdun.index.holdings import Holding
-from shengdun.index.journal import Draft
+from shengdun.index.journal import RESEALED, Draft
 from shengdun.index.keys import DataKey
 from shengdun.index.records import (
     RecordCodec,
@@ -218,9 +218,7 @@ class Planner:
         holding = snapshot.holding(actor_id)
         templates = tuple(holding.templates.values())
         data_key = self._codec.new_data_key(actor_id)
-        return self._actor_draft(
-            "actor.resealed", holding.actor, data_key, principal, added=templates
-        )
+        return self._actor_draft(RESEALED, holding.actor, data_key, principal, added=templates)
 
     def _leave(self, watchlist_id: str, holdings: Sequence[Holding], principal: str) -> Draft:
         writes: dict[str, bytes] = {}

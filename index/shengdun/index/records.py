@@ -49,6 +49,12 @@ def voiceprint_record(actor_id: str, voiceprint_id: str) -> str:
     return f"{VOICEPRINT}/{actor_id}/{voiceprint_id}"
 
 
+def actor_of(name: str) -> str | None:
+    """The id of the actor whose record it is, or the record of one of whose voiceprints; None for a watchlist's."""
+    kind, _, rest = name.partition("/")
+    return None if kind == WATCHLIST else rest.partition("/")[0]
+
+
 class RecordCodec:
     """Seals and opens records; whatever can't be opened is reported as ``StoreTampered`` by its name."""
 

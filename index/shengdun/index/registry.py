@@ -23,6 +23,7 @@ from shengdun.index.journal import Draft, Idempotency, JournalEntry, Seen
 from shengdun.index.keys import KeyRing
 from shengdun.index.ledger import Ledger, Plan
 from shengdun.index.planning import Planner
+from shengdun.index.reading import StoreReading
 from shengdun.index.records import ACTOR, actor_record
 from shengdun.index.scorers import Scorers
 from shengdun.index.scoring import Scorer
@@ -78,29 +79,30 @@ class Registry:
         scorers: Sequence[Scorer],
         shadow: Sequence[Scorer] = (),
     ) -> "Registry":
-        """Verify and load the whole store, and follow its journal from then on.
+        """Read a store and load it; the arguments are those of ``StoreReading.of`` and of ``of``, and so the errors."""
+        reading = await StoreReading.of(store, data_directory=data_directory, key_path=key_path)
+        return await cls.of(reading, scorers=scorers, shadow=shadow)
+
+    @classmethod
+    async def of(
+        cls, reading: StoreReading, *, scorers: Sequence[Scorer], shadow: Sequence[Scorer] = ()
+    ) -> "Registry":
+        """Load what was read of a store, and follow its journal from then on.
+
+        After a start from a checkpoint the journal before that is verified meanwhile; ``health`` tells if it was
+        altered.
 
         Args:
-            store: a connected store; whoever connected it closes it, after the registry.
-            data_directory: this machine's own; holds the anchor of the journal.
-            key_path: the master keys' file; made when the store is new.
+            reading: of a connected store; whoever connected it closes it, after the registry.
             scorers: the active ones, one for each voice model that is to be searched with.
             shadow: others that can be searched with by name.
 
         Raises:
-            KeyMissing: the store has content and the key file is missing.
-            KeyWrong: the store was written with other keys.
             StoreTampered: the store is not what was acknowledged; names the first bad thing.
         """
-        ledger = await Ledger.open(
-            store,
-            data_directory=data_directory,
-            key_path=key_path,
-            scorers=scorers,
-            shadow=shadow,
-        )
-        registry = cls(store, ledger)
-        if store.embedded:
+        ledger = await Ledger.of(reading, scorers=scorers, shadow=shadow)
+        registry = cls(reading.store, ledger)
+        if reading.store.embedded:
             registry._compactor.request()  # an erasure just before the last stop may not have been compacted
         return registry
 
@@ -397,11 +399,8 @@ class Registry:
         Returns:
             How many actors were sealed again.
         """
-        snapshot = self.snapshot
-        active = self.keys.active_key_id
-        old = [
-            name for name in snapshot.actor_ids if snapshot.holding(name).data_key.key_id != active
-        ]
+        active, holdings = self.keys.active_key_id, self.snapshot.holdings
+        old = [name for name in sorted(holdings) if holdings[name].data_key.key_id != active]
         resealed = 0
         for actor_id in old:
             with suppress(ActorNotFound):

@@ -217,13 +217,30 @@ class Segment:
         return replace(self, expires_us=changed, earliest_us=int(changed.min()))
 
     @classmethod
+    def restored(
+        cls,
+        vectors: NDArray[np.int16],
+        codes: NDArray[np.uint8],
+        **columns: Any,  # noqa: ANN401 - the fields
+    ) -> "Segment":
+        """A segment that was written down: its fields, with the codes of its sketches."""
+        index = SketchForm.of(vectors.shape[1]).index_of_codes(codes, len(vectors))
+        return cls._of(vectors, index, columns)
+
+    @classmethod
     def _assemble(cls, vectors: NDArray[np.int16], **columns: Any) -> "Segment":  # noqa: ANN401 - the fields
-        return cls(
-            index=SketchForm.of(vectors.shape[1]).index(_floats(vectors)),
-            vectors=vectors,
-            earliest_us=int(columns["expires_us"].min()),
-            **columns,
-        )
+        index = SketchForm.of(vectors.shape[1]).index(_floats(vectors))
+        return cls._of(vectors, index, columns)
+
+    @classmethod
+    def _of(
+        cls,
+        vectors: NDArray[np.int16],
+        index: Any,  # noqa: ANN401 - FAISS isn't annotated
+        columns: Mapping[str, Any],
+    ) -> "Segment":
+        earliest_us = int(columns["expires_us"].min())
+        return cls(index=index, vectors=vectors, earliest_us=earliest_us, **columns)
 
     def valid(self, at_us: int) -> NDArray[np.int64]:
         """The rows that have not expired."""

@@ -31,6 +31,8 @@ _BLOCK_ROWS: Final = 32
 _LOW_HALVES: Final = np.arange(16).reshape(2, 8).T.ravel()
 """The rows of a block in the low halves of the 16 bytes that hold one of their codes: 0, 8, 1, 9, and so on."""
 _HIGH_HALVES: Final = _LOW_HALVES + 16
+_ENCODED_AT_ONCE: Final = 4096
+"""What lies between takes a dozen times the memory of what comes out."""
 _GROUP: Final = 4
 """FAISS takes codes in pairs, and a code is two components."""
 
@@ -60,16 +62,32 @@ class SketchForm:
 
     def index(self, vectors: NDArray[np.float32]) -> Any:  # noqa: ANN401 - FAISS isn't annotated
         """A FAISS index of at least one row, (n, d); to be searched with ``rotated`` queries, and never changed."""
-        index = self.empty()
-        codes = self._encode(self.rotated(vectors))
+        starts = range(0, len(vectors), _ENCODED_AT_ONCE)
+        codes = np.concatenate(
+            [self._encode(self.rotated(vectors[each : each + _ENCODED_AT_ONCE])) for each in starts]
+        )
         padding = -len(codes) % _BLOCK_ROWS
         blocks = np.pad(codes, ((0, padding), (0, 0))).reshape(-1, _BLOCK_ROWS, self._codes)
         # As FAISS's own ``add`` arranges them, one row and one code at a time and ten times as long.
         by_code = blocks.transpose(0, 2, 1)
-        packed = by_code[:, :, _LOW_HALVES] | by_code[:, :, _HIGH_HALVES] << 4
-        faiss.copy_array_to_AlignedTable(packed.ravel(), index.codes)
-        index.ntotal, index.ntotal2 = len(codes), len(codes) + padding
+        low, high = by_code[:, :, _LOW_HALVES], by_code[:, :, _HIGH_HALVES]
+        return self.index_of_codes((low | high << np.uint8(4)).ravel(), len(codes))
+
+    def index_of_codes(self, codes: NDArray[np.uint8], rows: int) -> Any:  # noqa: ANN401 - FAISS isn't annotated
+        """The index that ``codes_of`` gave the codes of. Raises ``ValueError`` if there are too few or too many."""
+        padded = rows + -rows % _BLOCK_ROWS
+        if codes.shape != (padded * self._codes // 2,):
+            raise ValueError(f"these are not the codes of {rows} rows")
+        index = self.empty()
+        faiss.copy_array_to_AlignedTable(codes, index.codes)
+        index.ntotal, index.ntotal2 = rows, padded
         return index
+
+    @staticmethod
+    def codes_of(index: Any) -> NDArray[np.uint8]:  # noqa: ANN401 - FAISS isn't annotated
+        """The codes of an index, as FAISS has them in memory."""
+        codes: NDArray[np.uint8] = faiss.AlignedTable_to_array(index.codes)
+        return codes
 
     def empty(self) -> Any:  # noqa: ANN401 - FAISS isn't annotated
         """A FAISS index without rows."""

@@ -19,7 +19,12 @@ from shengdun.index.errors import ActorNotFound, ModelMismatch, WatchlistNotFoun
 from shengdun.index.holdings import Holding
 from shengdun.index.identifiers import check_record_id
 from shengdun.index.journal import START, Head, JournalEntry
-from shengdun.index.records import RecordCodec
+from shengdun.index.records import (
+    RecordCodec,
+    actor_record,
+    voiceprint_record,
+    watchlist_record,
+)
 from shengdun.index.scorers import Scorers
 from shengdun.index.scoring import Scorer
 from shengdun.index.search import Candidate, rank
@@ -85,10 +90,12 @@ class Snapshot:
 
     Attributes:
         head: the entry.
+        holdings: the actors, by id.
+        listings: the watchlists, by id.
         scorers: those that it can be searched with.
     """
 
-    __slots__ = ("_holdings", "_listings", "_next_code", "head", "scorers")
+    __slots__ = ("_next_code", "head", "holdings", "listings", "scorers")
 
     def __init__(
         self,
@@ -100,8 +107,8 @@ class Snapshot:
         next_code: int,
     ) -> None:
         self.head = head
-        self._holdings = holdings
-        self._listings = listings
+        self.holdings = holdings
+        self.listings = listings
         self.scorers = scorers
         self._next_code = next_code
 
@@ -119,16 +126,16 @@ class Snapshot:
     @property
     def watchlists(self) -> tuple[Watchlist, ...]:
         """All watchlists in the order of their ids."""
-        return tuple(self._listings[name].watchlist for name in sorted(self._listings))
+        return tuple(self.listings[name].watchlist for name in sorted(self.listings))
 
     @property
     def actor_ids(self) -> tuple[str, ...]:
         """The ids of all actors, sorted."""
-        return tuple(sorted(self._holdings))
+        return tuple(sorted(self.holdings))
 
     def has_watchlist(self, watchlist_id: str) -> bool:
         """Whether there is such a watchlist."""
-        return watchlist_id in self._listings
+        return watchlist_id in self.listings
 
     def watchlist(self, watchlist_id: str) -> Watchlist:
         """One watchlist. Raises ``WatchlistNotFound``."""
@@ -157,7 +164,7 @@ class Snapshot:
         """
         members = self._listing(watchlist_id).members
         if model_id not in members.voiced:
-            members = members.accounting([model_id], lambda each: self._holdings[each].model_ids)
+            members = members.accounting([model_id], lambda each: self.holdings[each].model_ids)
         return members.ids_without_voiceprint(model_id, microseconds(at or datetime.now(UTC)))
 
     def scorer(self, profile_id: str | None, model_id: str) -> Scorer:
@@ -196,12 +203,12 @@ class Snapshot:
     def holding(self, actor_id: str) -> Holding:
         """An actor with all that belongs to it. Raises ``ActorNotFound``."""
         try:
-            return self._holdings[actor_id]
+            return self.holdings[actor_id]
         except KeyError:
             raise ActorNotFound.of(actor_id) from None
 
     def __contains__(self, actor_id: object) -> bool:
-        return actor_id in self._holdings
+        return actor_id in self.holdings
 
     def list_actors(
         self,
@@ -238,7 +245,7 @@ class Snapshot:
             rows = rows[members.expires_us[start:] > at_us]
         page = [members.ids[row] for row in rows[:wanted].tolist()]
         return ActorPage(
-            actors=tuple(self._holdings[actor_id].actor for actor_id in page),
+            actors=tuple(self.holdings[actor_id].actor for actor_id in page),
             next_page_token=page[-1] if len(rows) > wanted else "",
             total=len(members) if include_expired else members.size(at_us),
         )
@@ -320,7 +327,7 @@ class Snapshot:
 
     def _listing(self, watchlist_id: str) -> Listing:
         try:
-            return self._listings[watchlist_id]
+            return self.listings[watchlist_id]
         except KeyError:
             raise WatchlistNotFound.of(watchlist_id) from None
 
@@ -342,7 +349,7 @@ class Snapshot:
         """
         if not entries:
             return self
-        change = ContentChange(self._holdings, self._listings, self.scorers, self._next_code)
+        change = ContentChange(self.holdings, self.listings, self.scorers, self._next_code)
         change.apply(records, codec)
         for entry in entries:
             change.mark(entry.watchlists, entry.head.sequence)
@@ -362,12 +369,24 @@ class Snapshot:
             prepared: an earlier snapshot with these scorers. What has not changed since is taken from it, so that
                 bringing it up to date takes milliseconds.
         """
-        holdings = {} if prepared is None else prepared._holdings  # noqa: SLF001 - its own class
-        listings = {} if prepared is None else prepared._listings  # noqa: SLF001
+        holdings = {} if prepared is None else prepared.holdings
+        listings = {} if prepared is None else prepared.listings
         return Snapshot(
             head=self.head,
-            holdings=self._holdings,
-            listings=rescored(self._holdings, self._listings, scorers, holdings, listings),
+            holdings=self.holdings,
+            listings=rescored(self.holdings, self.listings, scorers, holdings, listings),
             scorers=scorers,
             next_code=self._next_code,
         )
+
+
+def record_names(snapshot: Snapshot) -> frozenset[str]:
+    """The names of all records that a snapshot was made from."""
+    names = {watchlist_record(name) for name in snapshot.listings}
+    names.update(actor_record(name) for name in snapshot.holdings)
+    names.update(
+        voiceprint_record(held.actor_id, name)
+        for held in snapshot.holdings.values()
+        for name in held.names
+    )
+    return frozenset(names)

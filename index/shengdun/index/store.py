@@ -132,6 +132,12 @@ class Store:
             value: bytes | None = await self._client.get(key)
             return value
 
+    async def get_field(self, key: str, name: str) -> bytes | None:
+        """The value of a field of a hash."""
+        with self._translated():
+            value: bytes | None = await self._client.hget(key, name)
+            return value
+
     async def get_many(self, keys: Sequence[str]) -> list[bytes | None]:
         """The values of keys in the registry's slot, in order."""
         values: list[bytes | None] = []

@@ -1,7 +1,7 @@
 """Everything that a server consists of, put together in one place and taken apart in the reverse order.
 
 The order of a start: voice models (their SHA-256 and golden voiceprint are checked) and calibration profile, and
-meanwhile the embedded store or the connection; keys and registry (verified against its journal), lanes, warm-up. The
+meanwhile the embedded store or the connection, whose content is read and verified; registry, lanes, warm-up. The
 registry needs the scorer of the model. What is wrong with a model is told before what is wrong with the store.
 """
 
@@ -25,9 +25,11 @@ from shengdun.fingerprint.voice.samples import MODEL_RATE_HZ
 from shengdun.fingerprint.voice.speakers import SpeakerCount
 from shengdun.index.attached import AttachedStore
 from shengdun.index.calls import CallDirectory
+from shengdun.index.checkpoints import Checkpointing
 from shengdun.index.connections import StoreSettings
 from shengdun.index.embedded import EmbeddedStore
 from shengdun.index.prompts import HousePrompts, least_llr
+from shengdun.index.reading import StoreReading
 from shengdun.index.registry import Registry
 from shengdun.index.scoring import Scorer
 from shengdun.index.store import Store
@@ -127,22 +129,24 @@ async def open_application(
         # The lanes are the only threads that compute. A matrix library's own threads spin while they wait for each
         # other, and on a busy machine that made a search of 2 ms take 96 ms.
         stack.enter_context(threadpool_limits(limits=1))
-        # The store reads its files in a process of its own while the models are loaded.
-        opening_store = asyncio.create_task(_open_store(settings, place, stack))
+        # The store reads its files, and is read and verified, while the models are loaded.
+        reading_store = asyncio.create_task(_read_store(settings, place, stack))
         try:
             with _logged("voice models"):
                 voice = await asyncio.to_thread(open_voice, settings)
         except BaseException:
-            opening_store.cancel()
-            await asyncio.wait([opening_store])
+            reading_store.cancel()
+            await asyncio.gather(reading_store, return_exceptions=True)
             raise
         with _logged("store"):
-            store = await opening_store
+            reading = await reading_store
         with _logged("registry"):
-            registry = await _open_registry(settings, store, voice, stack)
+            registry = await _open_registry(reading, voice, stack)
         await stack.enter_async_context(ProfileFollower(voice.profiles, voice.chosen, registry))
         calls = LiveCalls(
-            CallDirectory(store, registry.keys), max_calls=settings.server.max_calls, place=place
+            CallDirectory(reading.store, registry.keys),
+            max_calls=settings.server.max_calls,
+            place=place,
         )
         lines = Lines(settings.lines)
         promises = PromiseKeeper(lines, registry, voice.model.model_id)
@@ -295,16 +299,18 @@ async def _open_store(settings: Settings, place: Place, stack: AsyncExitStack) -
     return store
 
 
-async def _open_registry(
-    settings: Settings, store: Store, voice: Voice, stack: AsyncExitStack
-) -> Registry:
-    registry = await Registry.open(
-        store,
+async def _read_store(settings: Settings, place: Place, stack: AsyncExitStack) -> StoreReading:
+    return await StoreReading.of(
+        await _open_store(settings, place, stack),
         data_directory=settings.data_dir,
         key_path=settings.keys_file,
-        scorers=voice.chosen.scorers.active,
-        shadow=voice.chosen.scorers.shadow,
+        checkpointing=Checkpointing(tell=lambda line: _log.info("checkpoint", what=line)),
     )
+
+
+async def _open_registry(reading: StoreReading, voice: Voice, stack: AsyncExitStack) -> Registry:
+    scorers = voice.chosen.scorers
+    registry = await Registry.of(reading, scorers=scorers.active, shadow=scorers.shadow)
     stack.push_async_callback(registry.close)
     return registry
 

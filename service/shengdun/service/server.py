@@ -169,6 +169,11 @@ class Server:
         answered = True
         while True:
             health = application.registry.health
+            if health.distrusted:
+                # A start that had known would have been refused.
+                await self._set_health(screening=False, watchlists=False)
+                _log.error("store can't be trusted", problem=health.problem)
+                return
             if health.store_answers != answered:
                 answered = health.store_answers
                 await self._set_health(screening=True, watchlists=answered)

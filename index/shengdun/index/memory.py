@@ -1,0 +1,40 @@
+"""What a start tells Python and the C library about memory: it makes much that stays."""
+
+import ctypes
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Keep the garbage collector away while objects are made by the hundred thousand.
+
+    It would go through them again and again, a third of the time of a start.
+    """
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+@contextmanager
+def much_is_made() -> Iterator[None]:
+    """As ``undisturbed``; what is there in the end stays, and is not gone through in the middle of a call either."""
+    try:
+        with undisturbed():
+            yield
+            # Not collected before: that takes 0.1 s, and of what is made here nothing refers to itself.
+            gc.freeze()
+    finally:
+        return_memory()
+
+
+def return_memory() -> None:
+    """Give back to the system what was needed for a while only; glibc would keep it, 1.5 KB a voiceprint."""
+    # Another C library has no such function, and another way to deal with memory.
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)
