@@ -37,7 +37,7 @@ async def test_the_end_comes_after_everything_before_it() -> None:
     """Chunks that arrived before the end are heard, then take gives nothing."""
     inbox = Inbox(100, portion_bytes=100)
     await inbox.put(_chunk(b"last"))
-    await inbox.close()
+    inbox.close()
     assert [chunk.data for chunk in await inbox.take()] == [b"last"]
     assert await inbox.take() == ()
 
@@ -46,7 +46,7 @@ async def test_an_error_comes_after_everything_before_it() -> None:
     """What was wrong with the stream is raised once the good audio has been heard."""
     inbox = Inbox(100, portion_bytes=100)
     await inbox.put(_chunk(b"good"))
-    await inbox.close(ValueError("bad"))
+    inbox.close(ValueError("bad"))
     assert [chunk.data for chunk in await inbox.take()] == [b"good"]
     with pytest.raises(ValueError, match="bad"):
         await inbox.take()
@@ -58,7 +58,7 @@ async def test_closing_releases_a_waiting_sender() -> None:
     await inbox.put(_chunk(b"x"))
     sender = asyncio.create_task(inbox.put(_chunk(b"y")))
     await asyncio.sleep(0)
-    await inbox.close()
+    inbox.close()
     await asyncio.wait_for(sender, 10)
 
 
@@ -67,7 +67,7 @@ async def test_what_came_in_one_message_is_taken_in_portions() -> None:
     inbox = Inbox(100, portion_bytes=4)
     await inbox.put(_chunk(b"ab", at=1.0))
     await inbox.put(_chunk(b"cdefghi", at=2.0))
-    await inbox.close()
+    inbox.close()
     assert await inbox.take() == (_chunk(b"ab", at=1.0), _chunk(b"cd", at=2.0))
     assert await inbox.take() == (_chunk(b"efgh", at=2.0),)
     assert await inbox.take() == (_chunk(b"i", at=2.0),)

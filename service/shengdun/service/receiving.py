@@ -1,0 +1,124 @@
+"""What a caller of ScreenCall sends after the configuration, on its way into the inbox of the call.
+
+Most of what a call costs beside its voiceprints is done for every chunk of it, ten or fifty times a second, so as
+little as possible is: no task, no timer and no lock is made for a chunk.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from types import TracebackType
+from typing import Final, Self
+
+from shengdun.fingerprint.voice.codecs import AudioFormat
+from shengdun.service.convert.calls import MAX_CHUNK_BYTES
+from shengdun.service.errors import CallIdle, CallTooLong, MessageTooLarge, ProtocolViolation
+from shengdun.service.inbox import Inbox
+from shengdun.service.session import Chunk
+from shengdun.service.settings import ServerSettings
+from shengdun.v1 import screening_pb2
+
+PORTION_S: Final = 1
+"""Audio that a call may have listened to at once, in seconds."""
+
+
+class Receiver:
+    """Receives the audio of one call while it is entered; what is wrong with it comes out of the inbox.
+
+    Args:
+        requests: messages of the stream, the first of them taken already.
+        audio_format: of the call.
+        settings: how long a call may last and be idle, and how much of it may wait.
+    """
+
+    def __init__(
+        self,
+        requests: AsyncIterator[screening_pb2.ScreenCallRequest],
+        audio_format: AudioFormat,
+        settings: ServerSettings,
+    ) -> None:
+        self._requests = requests
+        self._settings = settings
+        self._bytes_per_s = audio_format.bytes_per_s
+        self._loop = asyncio.get_running_loop()
+        self._began_at = self._came_at = self._loop.time()
+        self.inbox = Inbox(
+            round(settings.call_queue_s * self._bytes_per_s),
+            portion_bytes=PORTION_S * self._bytes_per_s,
+        )
+
+    async def __aenter__(self) -> Self:
+        self._task = asyncio.create_task(self._receive())
+        self._timer = self._loop.call_later(self._settings.call_idle_s, self._check_idle)
+        return self
+
+    async def __aexit__(
+        self,
+        _kind: type[BaseException] | None,
+        _error: BaseException | None,
+        _trace: TracebackType | None,
+    ) -> None:
+        self._timer.cancel()
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+
+    async def _receive(self) -> None:
+        audio_bytes = 0
+        try:
+            async for message in self._requests:
+                data = _audio(message)
+                audio_bytes += len(data)
+                now = self._loop.time()
+                end_s = audio_bytes / self._bytes_per_s
+                # Time counts too: a caller who sends a byte now and then would hold its place for ever.
+                self._check_length(max(end_s, now - self._began_at))
+                await self.inbox.put(Chunk(data=data, received_at=now, end_s=end_s))
+                self._came_at = self._loop.time()
+        except Exception as error:  # noqa: BLE001 - handed to the session, which answers the call with it
+            self.inbox.close(error)
+        else:
+            self.inbox.close()
+
+    def _check_length(self, call_s: float) -> None:
+        if call_s > self._settings.call_max_s:
+            raise CallTooLong(
+                f"the call lasts more than {self._settings.call_max_s:g} s (server.call_max_s); "
+                "end the stream when the caller hangs up"
+            )
+
+    def _check_idle(self) -> None:
+        # One timer a call, which is not moved when a message comes: it looks when the last one did.
+        now, most_s = self._loop.time(), self._settings.call_idle_s
+        if self.inbox.is_full:
+            # It is we who keep the caller waiting.
+            self._came_at = now
+        if now - self._came_at < most_s:
+            self._timer = self._loop.call_at(self._came_at + most_s, self._check_idle)
+            return
+        self.inbox.close(idle_error(self._settings))
+
+
+def idle_error(settings: ServerSettings) -> CallIdle:
+    """What a stream is ended with on which nothing came for too long."""
+    return CallIdle(
+        f"nothing came for {settings.call_idle_s:g} s (server.call_idle_s); send audio at the pace of "
+        "the call, silence included, and end the stream when the caller hangs up"
+    )
+
+
+def _audio(message: screening_pb2.ScreenCallRequest) -> bytes:
+    kind = message.WhichOneof("message")
+    if kind == "config":
+        raise ProtocolViolation(
+            "a second configuration came; a stream carries one call, open another for the next"
+        )
+    if kind != "audio":
+        raise ProtocolViolation(
+            "a message without audio came; after the configuration every message carries audio"
+        )
+    # Each time that it is read it is copied.
+    audio = message.audio
+    if len(audio) > MAX_CHUNK_BYTES:
+        raise MessageTooLarge(
+            f"a chunk may have at most {MAX_CHUNK_BYTES >> 10} KiB; send smaller ones"
+        )
+    return audio
