@@ -81,3 +81,36 @@ async def test_chunks_without_audio_are_not_kept() -> None:
         await inbox.put(_chunk(b""))
     await inbox.put(_chunk(b"a"))
     assert await inbox.take() == (_chunk(b"a"),)
+
+
+async def test_a_ring_wakes_whoever_waits() -> None:
+    """Something other than audio has come; audio that comes later is waited for again."""
+    inbox = Inbox(4, portion_bytes=4)
+    waiting = asyncio.create_task(inbox.wait())
+    await asyncio.sleep(0)
+    inbox.ring()
+    assert not await waiting
+    inbox.ring()
+    assert not await inbox.wait()
+    await inbox.put(_chunk(b"a"))
+    assert await inbox.wait()
+
+
+async def test_what_is_not_kept_leaves_the_end_alone() -> None:
+    """A sender who was waiting goes on, and nothing that was there or follows is taken."""
+    inbox = Inbox(1, portion_bytes=4)
+    await inbox.put(_chunk(b"x"))
+    sender = asyncio.create_task(inbox.put(_chunk(b"y")))
+    await asyncio.sleep(0)
+    inbox.keep_nothing()
+    await sender
+    inbox.close()
+    assert await inbox.take() == ()
+
+
+async def test_only_the_first_end_counts() -> None:
+    """An error after the end changes nothing."""
+    inbox = Inbox(1, portion_bytes=4)
+    inbox.close()
+    inbox.close(ValueError("late"))
+    assert await inbox.take() == ()

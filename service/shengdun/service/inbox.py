@@ -36,6 +36,11 @@ class Inbox:
         self._taker: asyncio.Future[None] | None = None
 
     @property
+    def keeps(self) -> bool:
+        """Whether what is put is kept."""
+        return self._keeps
+
+    @property
     def is_full(self) -> bool:
         """Whether ``put`` would wait."""
         return self._bytes >= self._capacity_bytes and not self._closed
