@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 import pytest
 
 from shengdun.fingerprint.voice.codecs import AudioFormat, Encoding
+from shengdun.service.convert.calls import chunk_audio
 from shengdun.service.errors import CallIdle, ProtocolViolation
 from shengdun.service.receiving import Receiver
 from shengdun.service.settings import ServerSettings
@@ -27,7 +28,7 @@ async def _sent(
 
 async def test_chunks_come_in_order_with_their_place_in_the_call() -> None:
     """Each says where it ends in the call's audio."""
-    async with Receiver(_sent([CHUNK, SECOND]), PCMU, ServerSettings()) as receiver:
+    async with Receiver(_sent([CHUNK, SECOND]), chunk_audio, PCMU, ServerSettings()) as receiver:
         await asyncio.sleep(0)
         chunks = [*await receiver.inbox.take(), *await receiver.inbox.take()]
         assert await receiver.inbox.take() == ()
@@ -38,7 +39,7 @@ async def test_chunks_come_in_order_with_their_place_in_the_call() -> None:
 async def test_a_call_on_which_nothing_comes_is_ended() -> None:
     """What came before is heard all the same."""
     settings = ServerSettings(call_idle_s=0.05)
-    async with Receiver(_sent([CHUNK], ends=False), PCMU, settings) as receiver:
+    async with Receiver(_sent([CHUNK], ends=False), chunk_audio, PCMU, settings) as receiver:
         [chunk] = await receiver.inbox.take()
         assert chunk.end_s == 0.1
         with pytest.raises(CallIdle, match=r"0\.05 s"):
@@ -49,7 +50,7 @@ async def test_a_caller_who_is_kept_waiting_is_not_idle() -> None:
     """While the inbox is full it is the server that does nothing."""
     settings = ServerSettings(call_idle_s=0.05, call_queue_s=1.0)
     requests = _sent([SECOND] * 3, ends=False)
-    async with Receiver(requests, PCMU, settings) as receiver:
+    async with Receiver(requests, chunk_audio, PCMU, settings) as receiver:
         # Several times as long as a caller may be idle, in which nothing is taken.
         await asyncio.sleep(0.3)
         for end_s in (1.0, 2.0, 3.0):
@@ -60,7 +61,7 @@ async def test_a_caller_who_is_kept_waiting_is_not_idle() -> None:
 async def test_after_the_final_decision_nothing_is_kept_and_the_end_is_seen() -> None:
     """More than an inbox holds passes through one that keeps nothing, until the caller ends the stream."""
     settings = ServerSettings(call_queue_s=1.0)
-    async with Receiver(_sent([SECOND] * 20), PCMU, settings) as receiver:
+    async with Receiver(_sent([SECOND] * 20), chunk_audio, PCMU, settings) as receiver:
         receiver.inbox.keep_nothing()
         assert await receiver.inbox.take() == ()
 
@@ -75,7 +76,7 @@ async def test_after_the_final_decision_chunks_gather_and_the_end_is_seen() -> N
 
     loop = asyncio.get_running_loop()
     begun_at = loop.time()
-    async with Receiver(spoken(), PCMU, ServerSettings()) as receiver:
+    async with Receiver(spoken(), chunk_audio, PCMU, ServerSettings()) as receiver:
         receiver.inbox.keep_nothing()
         assert await receiver.inbox.take() == ()
 
@@ -83,7 +84,7 @@ async def test_after_the_final_decision_chunks_gather_and_the_end_is_seen() -> N
 async def test_after_the_final_decision_what_is_wrong_is_still_answered() -> None:
     """A second configuration ends a call whose audio is not kept any more."""
     messages = [CHUNK, ScreenCallRequest(config=CallConfig(call_id="again"))]
-    async with Receiver(_sent(messages), PCMU, ServerSettings()) as receiver:
+    async with Receiver(_sent(messages), chunk_audio, PCMU, ServerSettings()) as receiver:
         receiver.inbox.keep_nothing()
         with pytest.raises(ProtocolViolation, match="second configuration"):
             await receiver.inbox.take()

@@ -8,18 +8,17 @@ receiving one after the other (decision note 0024).
 
 import asyncio
 import math
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, Generic, Self, TypeVar
 
 from shengdun.fingerprint.voice.codecs import AudioFormat
-from shengdun.service.convert.calls import MAX_CHUNK_BYTES
-from shengdun.service.errors import CallIdle, CallTooLong, MessageTooLarge, ProtocolViolation
+from shengdun.service.errors import CallIdle, CallTooLong
 from shengdun.service.inbox import Inbox
 from shengdun.service.session import Chunk
 from shengdun.service.settings import ServerSettings
-from shengdun.v1 import screening_pb2
 
+Message = TypeVar("Message")
 PORTION_S: Final = 1
 """Audio that a call may have listened to at once, in seconds."""
 _GATHER_S: Final = 0.5
@@ -29,22 +28,25 @@ _GATHERED_EVERY_S: Final = 0.05
 _CAME_AT_ONCE_S: Final = 0.005
 
 
-class Receiver:
+class Receiver(Generic[Message]):
     """Receives the audio of one call while it is entered; what is wrong with it comes out of the inbox.
 
     Args:
         requests: messages of the stream, the first of them taken already.
+        audio_of: the audio in a message, bytes in the call's format; raises what is wrong with it.
         audio_format: of the call.
         settings: how long a call may last and be idle, and how much of it may wait.
     """
 
     def __init__(
         self,
-        requests: AsyncIterator[screening_pb2.ScreenCallRequest],
+        requests: AsyncIterator[Message],
+        audio_of: Callable[[Message], bytes],
         audio_format: AudioFormat,
         settings: ServerSettings,
     ) -> None:
         self._requests = requests
+        self._audio_of = audio_of
         self._settings = settings
         self._bytes_per_s = audio_format.bytes_per_s
         self._loop = asyncio.get_running_loop()
@@ -75,7 +77,7 @@ class Receiver:
         audio_bytes = 0
         try:
             async for message in self._requests:
-                data = _audio(message)
+                data = self._audio_of(message)
                 audio_bytes += len(data)
                 now = self._loop.time()
                 end_s = audio_bytes / self._bytes_per_s
@@ -129,22 +131,3 @@ def idle_error(settings: ServerSettings) -> CallIdle:
         f"nothing came for {settings.call_idle_s:g} s (server.call_idle_s); send audio at the pace of "
         "the call, silence included, and end the stream when the caller hangs up"
     )
-
-
-def _audio(message: screening_pb2.ScreenCallRequest) -> bytes:
-    kind = message.WhichOneof("message")
-    if kind == "config":
-        raise ProtocolViolation(
-            "a second configuration came; a stream carries one call, open another for the next"
-        )
-    if kind != "audio":
-        raise ProtocolViolation(
-            "a message without audio came; after the configuration every message carries audio"
-        )
-    # Each time that it is read it is copied.
-    audio = message.audio
-    if len(audio) > MAX_CHUNK_BYTES:
-        raise MessageTooLarge(
-            f"a chunk may have at most {MAX_CHUNK_BYTES >> 10} KiB; send smaller ones"
-        )
-    return audio

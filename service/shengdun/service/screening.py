@@ -16,7 +16,12 @@ from shengdun.fingerprint.voice.samples import MODEL_RATE_HZ
 from shengdun.service.admission import Admission
 from shengdun.service.background import BackgroundLane
 from shengdun.service.calls import LiveCall, LiveCalls
-from shengdun.service.convert.calls import call_request, check_call_id, recording_request
+from shengdun.service.convert.calls import (
+    call_request,
+    check_call_id,
+    chunk_audio,
+    recording_request,
+)
 from shengdun.service.convert.decisions import decision_message
 from shengdun.service.convert.lines import standing_message
 from shengdun.service.convert.load import load_message
@@ -170,7 +175,7 @@ class ScreeningServicer(screening_pb2_grpc.ScreeningServiceServicer):
         requests: AsyncIterator[screening_pb2.ScreenCallRequest],
         audio_format: AudioFormat,
     ) -> AsyncGenerator[screening_pb2.ScreenCallResponse]:
-        async with Receiver(requests, audio_format, self._settings) as receiver:
+        async with Receiver(requests, chunk_audio, audio_format, self._settings) as receiver:
             try:
                 async with aclosing(self._screen(session, call, receiver.inbox)) as decisions:
                     async for decision in decisions:
