@@ -83,7 +83,7 @@ def family(pid: int) -> list[int]:
     """A process and its descendants that are there now."""
     children: dict[int, list[int]] = {}
     for entry in _PROC.iterdir():
-        if entry.name.isdigit() and (fields := _stat(int(entry.name))):
+        if entry.name.isdigit() and (fields := _stat(entry)):
             children.setdefault(int(fields[1]), []).append(int(entry.name))
     found, waiting = [], [pid]
     while waiting:
@@ -93,9 +93,14 @@ def family(pid: int) -> list[int]:
     return found
 
 
-def _stat(pid: int) -> list[str]:
+def thread_cpu_s(pid: int, thread: int) -> float:
+    """Processor time of one thread of a process; the main one has the id of the process."""
+    return _used_s(_stat(_PROC / str(pid) / "task" / str(thread)))
+
+
+def _stat(entry: Path) -> list[str]:
     try:
-        content = (_PROC / str(pid) / "stat").read_text(encoding="ascii", errors="replace")
+        content = (entry / "stat").read_text(encoding="ascii", errors="replace")
     except OSError:
         return []
     # The name of the program, in brackets, may hold blanks; what follows begins with field 3 (proc(5)).
@@ -103,10 +108,13 @@ def _stat(pid: int) -> list[str]:
 
 
 def _cpu_s(pid: int) -> float:
-    fields = _stat(pid)
+    return _used_s(_stat(_PROC / str(pid)))
+
+
+def _used_s(fields: list[str]) -> float:
     return (int(fields[11]) + int(fields[12])) / _TICKS_PER_S if fields else 0.0
 
 
 def _memory_bytes(pid: int) -> int:
-    fields = _stat(pid)
+    fields = _stat(_PROC / str(pid))
     return int(fields[21]) * _PAGE_BYTES if fields else 0

@@ -37,7 +37,7 @@ async def test_the_end_comes_after_everything_before_it() -> None:
     """Chunks that arrived before the end are heard, then take gives nothing."""
     inbox = Inbox(100, portion_bytes=100)
     await inbox.put(_chunk(b"last"))
-    await inbox.close()
+    inbox.close()
     assert [chunk.data for chunk in await inbox.take()] == [b"last"]
     assert await inbox.take() == ()
 
@@ -46,7 +46,7 @@ async def test_an_error_comes_after_everything_before_it() -> None:
     """What was wrong with the stream is raised once the good audio has been heard."""
     inbox = Inbox(100, portion_bytes=100)
     await inbox.put(_chunk(b"good"))
-    await inbox.close(ValueError("bad"))
+    inbox.close(ValueError("bad"))
     assert [chunk.data for chunk in await inbox.take()] == [b"good"]
     with pytest.raises(ValueError, match="bad"):
         await inbox.take()
@@ -58,7 +58,7 @@ async def test_closing_releases_a_waiting_sender() -> None:
     await inbox.put(_chunk(b"x"))
     sender = asyncio.create_task(inbox.put(_chunk(b"y")))
     await asyncio.sleep(0)
-    await inbox.close()
+    inbox.close()
     await asyncio.wait_for(sender, 10)
 
 
@@ -67,7 +67,7 @@ async def test_what_came_in_one_message_is_taken_in_portions() -> None:
     inbox = Inbox(100, portion_bytes=4)
     await inbox.put(_chunk(b"ab", at=1.0))
     await inbox.put(_chunk(b"cdefghi", at=2.0))
-    await inbox.close()
+    inbox.close()
     assert await inbox.take() == (_chunk(b"ab", at=1.0), _chunk(b"cd", at=2.0))
     assert await inbox.take() == (_chunk(b"efgh", at=2.0),)
     assert await inbox.take() == (_chunk(b"i", at=2.0),)
@@ -81,3 +81,36 @@ async def test_chunks_without_audio_are_not_kept() -> None:
         await inbox.put(_chunk(b""))
     await inbox.put(_chunk(b"a"))
     assert await inbox.take() == (_chunk(b"a"),)
+
+
+async def test_a_ring_wakes_whoever_waits() -> None:
+    """Something other than audio has come; audio that comes later is waited for again."""
+    inbox = Inbox(4, portion_bytes=4)
+    waiting = asyncio.create_task(inbox.wait())
+    await asyncio.sleep(0)
+    inbox.ring()
+    assert not await waiting
+    inbox.ring()
+    assert not await inbox.wait()
+    await inbox.put(_chunk(b"a"))
+    assert await inbox.wait()
+
+
+async def test_what_is_not_kept_leaves_the_end_alone() -> None:
+    """A sender who was waiting goes on, and nothing that was there or follows is taken."""
+    inbox = Inbox(1, portion_bytes=4)
+    await inbox.put(_chunk(b"x"))
+    sender = asyncio.create_task(inbox.put(_chunk(b"y")))
+    await asyncio.sleep(0)
+    inbox.keep_nothing()
+    await sender
+    inbox.close()
+    assert await inbox.take() == ()
+
+
+async def test_only_the_first_end_counts() -> None:
+    """An error after the end changes nothing."""
+    inbox = Inbox(1, portion_bytes=4)
+    inbox.close()
+    inbox.close(ValueError("late"))
+    assert await inbox.take() == ()

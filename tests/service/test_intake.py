@@ -112,14 +112,14 @@ async def _hear(session: CallSession, audio: bytes) -> list[Decision]:
         Chunk(data=audio[at : at + 800], received_at=now, end_s=(at + 800) / 8000)
         for at in range(0, len(audio), 800)
     ]
-    return [decision async for decision in session.hear(chunks)]
+    return [decision async for decision in session.answers(await session.listen(chunks))]
 
 
 async def _when_caught_up(session: CallSession) -> list[Decision]:
     decisions: list[Decision] = []
     while (late := session.late) is not None:
         await late
-        decisions += [decision async for decision in session.catch_up()]
+        decisions += [decision for decision in [session.catch_up()] if decision]
     return decisions
 
 

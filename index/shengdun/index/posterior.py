@@ -110,33 +110,43 @@ def combined_posterior(lists: Sequence[ListEvidence]) -> CombinedPosterior:
     """
     if not lists:
         raise ValueError("a posterior needs at least one list")
-    best: dict[str, tuple[float, float]] = {}
-    for evidence in lists:
-        weight = evidence.prior_on_list / max(evidence.actors, 1)
-        for actor_id, llr in zip(evidence.actor_ids, evidence.llrs.tolist(), strict=True):
-            known_weight, known_llr = best.get(actor_id, (0.0, -np.inf))
-            best[actor_id] = (max(known_weight, weight), max(known_llr, llr))
-    shares, unscored = _over_lists(lists, best)
-    order = {actor_id: row for row, actor_id in enumerate(best)}
+    weights, llrs = _by_actor(lists)
+    shares, unscored = _over_lists(
+        lists, np.array([*weights.values()], np.float64), np.array([*llrs.values()], np.float64)
+    )
+    share_of = dict(zip(llrs, shares.tolist(), strict=False))
     on_list = tuple(
-        float(sum(shares[order[actor_id]] for actor_id in evidence.actor_ids) + rest)
+        sum(map(share_of.__getitem__, evidence.actor_ids)) + rest
         for evidence, rest in zip(lists, unscored.tolist(), strict=True)
     )
     return CombinedPosterior(
         on_any_list=float(shares[:-1].sum()),
-        actor_ids=tuple(best),
-        actor_probabilities=shares[: len(best)],
+        actor_ids=tuple(llrs),
+        actor_probabilities=shares[: len(llrs)],
         on_list=on_list,
         nobody=float(shares[-1]),
     )
 
 
+def _by_actor(lists: Sequence[ListEvidence]) -> tuple[dict[str, float], dict[str, float]]:
+    """The largest prior and the largest LLR of each actor, in the same order."""
+    weights: dict[str, float] = {}
+    llrs: dict[str, float] = {}
+    for evidence in lists:
+        weight = evidence.prior_on_list / max(evidence.actors, 1)
+        of_list = dict(zip(evidence.actor_ids, evidence.llrs.tolist(), strict=True))
+        # Few actors are on two lists, and no line has many lists: what is in one is taken whole.
+        for actor_id in weights.keys() & of_list.keys():
+            of_list[actor_id] = max(of_list[actor_id], llrs[actor_id])
+        weights |= {actor_id: max(weight, weights.get(actor_id, weight)) for actor_id in of_list}
+        llrs |= of_list
+    return weights, llrs
+
+
 def _over_lists(
-    lists: Sequence[ListEvidence], best: dict[str, tuple[float, float]]
+    lists: Sequence[ListEvidence], weights: NDArray[np.float64], llrs: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Posterior shares (scored actors, unscored part of each list, nobody), and the unscored shares alone."""
-    llrs = np.array([llr for _, llr in best.values()], dtype=np.float64)
-    weights = np.array([weight for weight, _ in best.values()], dtype=np.float64)
     unscored = np.array([_unscored_weight(evidence) for evidence in lists])
     somebody = 1.0 - float(np.prod([1.0 - _effective_prior(evidence) for evidence in lists]))
     total = float(weights.sum() + unscored.sum())
@@ -147,7 +157,7 @@ def _over_lists(
         np.concatenate([weights, unscored]) * scale,
         1.0 - min(total, somebody),
     )
-    return shares, shares[len(best) : -1]
+    return shares, shares[len(llrs) : -1]
 
 
 def _shares(

@@ -41,13 +41,15 @@ class LiveCall:
 
     Attributes:
         call_id: the telephony system's id.
-        stopping: set when the server wants the call to end with what it has.
+        stopping: done once the server wants the call to end with what it has.
         lease: held while the call's lease is renewed or given back, so that what was given back is not taken again.
         given_back: whether the lease was given back.
     """
 
     call_id: str
-    stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    stopping: asyncio.Future[None] = field(
+        default_factory=lambda: asyncio.get_running_loop().create_future()
+    )
     lease: asyncio.Lock = field(default_factory=asyncio.Lock)
     given_back: bool = False
 
@@ -190,7 +192,8 @@ class LiveCalls:
         """Take no new calls and ask those that are live to end with what they have."""
         self._stopping = True
         for call in self._live.values():
-            call.stopping.set()
+            if not call.stopping.done():
+                call.stopping.set_result(None)
         while self._live:
             self._ended.clear()
             await self._ended.wait()

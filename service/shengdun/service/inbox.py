@@ -9,7 +9,7 @@ from shengdun.service.session import Chunk
 
 
 class Inbox:
-    """Chunks of one call, in order, between the stream and the session.
+    """Chunks of one call, in order, from the one task that receives them to the one that has them heard.
 
     When it is full, ``put`` waits, the stream isn't read any further, and the client is slowed down by flow control:
     audio that is sent faster than it was spoken neither fills the memory nor is lost. It is given out in portions, so
@@ -28,25 +28,60 @@ class Inbox:
         self._chunks: deque[Chunk] = deque()
         self._bytes = 0
         self._closed = False
+        self._keeps = True
+        self._rung = False
         self._error: BaseException | None = None
-        self._changed = asyncio.Condition()
+        # Futures and not a condition: they are made when somebody waits, and not for every chunk.
+        self._sender: asyncio.Future[None] | None = None
+        self._taker: asyncio.Future[None] | None = None
+
+    @property
+    def keeps(self) -> bool:
+        """Whether what is put is kept."""
+        return self._keeps
+
+    @property
+    def is_full(self) -> bool:
+        """Whether ``put`` would wait."""
+        return self._bytes >= self._capacity_bytes and not self._closed
 
     async def put(self, chunk: Chunk) -> None:
-        """Add a chunk; waits while the inbox is full. Nothing is kept of one without audio."""
-        if not chunk.data:
-            return
-        async with self._changed:
-            await self._changed.wait_for(lambda: self._bytes < self._capacity_bytes or self._closed)
+        """Add a chunk; waits while the inbox is full. Nothing is kept of one without audio, or after the end."""
+        while self.is_full:
+            self._sender = asyncio.get_running_loop().create_future()
+            await self._sender
+        if chunk.data and self._keeps and not self._closed:
             self._chunks.append(chunk)
             self._bytes += len(chunk.data)
-            self._changed.notify_all()
+            _wake(self._taker)
 
-    async def close(self, error: BaseException | None = None) -> None:
-        """State that nothing follows, and why if that is an error."""
-        async with self._changed:
+    def close(self, error: BaseException | None = None) -> None:
+        """State that nothing follows, and why if that is an error; only the first time counts."""
+        if not self._closed:
             self._closed = True
             self._error = error
-            self._changed.notify_all()
+            _wake(self._sender)
+            _wake(self._taker)
+
+    def keep_nothing(self) -> None:
+        """Let go of what is there and of all that follows, of which ``take`` then gives the end alone."""
+        self._keeps = False
+        self._chunks.clear()
+        self._bytes = 0
+        _wake(self._sender)
+
+    def ring(self, _: object = None) -> None:
+        """Have whoever takes look up, now or the next time, as something other than audio has come."""
+        self._rung = True
+        _wake(self._taker)
+
+    async def wait(self) -> bool:
+        """Wait for something to take, or for a ring; gives whether ``take`` would not wait."""
+        while not (self._chunks or self._closed or self._rung):
+            self._taker = asyncio.get_running_loop().create_future()
+            await self._taker
+        self._rung = False
+        return bool(self._chunks or self._closed)
 
     async def take(self) -> Sequence[Chunk]:
         """The next portion of what has arrived; waits for something. Nothing means that the call has ended.
@@ -54,10 +89,11 @@ class Inbox:
         Raises:
             BaseException: what the inbox was closed with, after everything before it was taken.
         """
-        async with self._changed:
-            await self._changed.wait_for(lambda: self._chunks or self._closed)
-            chunks = tuple(self._portion())
-            self._changed.notify_all()
+        while not await self.wait():
+            pass
+        chunks = tuple(self._portion())
+        if not self.is_full:
+            _wake(self._sender)
         if not chunks and self._error:
             raise self._error
         return chunks
@@ -66,9 +102,15 @@ class Inbox:
         room = self._portion_bytes
         while room and self._chunks:
             chunk = self._chunks.popleft()
-            part = replace(chunk, data=chunk.data[:room])
-            if len(part.data) < len(chunk.data):
+            part = chunk
+            if len(chunk.data) > room:
+                part = replace(chunk, data=chunk.data[:room])
                 self._chunks.appendleft(replace(chunk, data=chunk.data[room:]))
             room -= len(part.data)
             self._bytes -= len(part.data)
             yield part
+
+
+def _wake(waiting: asyncio.Future[None] | None) -> None:
+    if waiting is not None and not waiting.done():
+        waiting.set_result(None)

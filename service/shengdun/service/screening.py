@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
 from datetime import timedelta
 from importlib.metadata import version
-from typing import Any, TypeVar
+from typing import TypeVar
 from uuid import uuid4
 
 import grpc
@@ -17,26 +17,26 @@ from shengdun.service.admission import Admission
 from shengdun.service.background import BackgroundLane
 from shengdun.service.calls import LiveCall, LiveCalls
 from shengdun.service.convert.calls import (
-    MAX_CHUNK_BYTES,
     call_request,
     check_call_id,
+    chunk_audio,
     recording_request,
 )
 from shengdun.service.convert.decisions import decision_message
 from shengdun.service.convert.lines import standing_message
 from shengdun.service.convert.load import load_message
 from shengdun.service.decision import Decision, PartialReason
-from shengdun.service.errors import CallIdle, CallTooLong, MessageTooLarge, ProtocolViolation
+from shengdun.service.errors import MessageTooLarge, ProtocolViolation
 from shengdun.service.inbox import Inbox
 from shengdun.service.intake import Taken
 from shengdun.service.meters import Meters
+from shengdun.service.receiving import Receiver, idle_error
 from shengdun.service.screener import Screener
 from shengdun.service.session import CallSession, Chunk
 from shengdun.service.settings import ServerSettings
 from shengdun.v1 import decision_pb2, screening_pb2, screening_pb2_grpc
 
 MAX_RECORDING_BYTES = 64 << 20
-_PORTION_S = 1
 # Nobody is on the line, so live calls go first.
 _RECORDING_BUDGET = timedelta(minutes=1)
 _RECORDING_FORMAT = AudioFormat(encoding=Encoding.L16, sample_rate_hz=MODEL_RATE_HZ)
@@ -175,22 +175,16 @@ class ScreeningServicer(screening_pb2_grpc.ScreeningServiceServicer):
         requests: AsyncIterator[screening_pb2.ScreenCallRequest],
         audio_format: AudioFormat,
     ) -> AsyncGenerator[screening_pb2.ScreenCallResponse]:
-        bytes_per_s = audio_format.bytes_per_s
-        inbox = Inbox(
-            round(self._settings.call_queue_s * bytes_per_s),
-            portion_bytes=_PORTION_S * bytes_per_s,
-        )
-        reader = asyncio.create_task(self._read(requests, inbox, audio_format))
-        try:
-            async with aclosing(self._screen(session, call, inbox)) as decisions:
-                async for decision in decisions:
-                    yield screening_pb2.ScreenCallResponse(
-                        decision=self._publish(call, decision, live=True)
-                    )
-        finally:
-            await _cancel(reader)
-            if not session.is_concluded:
-                self._publish(call, session.abandon(), live=False)
+        async with Receiver(requests, chunk_audio, audio_format, self._settings) as receiver:
+            try:
+                async with aclosing(self._screen(session, call, receiver.inbox)) as decisions:
+                    async for decision in decisions:
+                        yield screening_pb2.ScreenCallResponse(
+                            decision=self._publish(call, decision, live=True)
+                        )
+            finally:
+                if not session.is_concluded:
+                    self._publish(call, session.abandon(), live=False)
 
     async def _answer_recording(
         self,
@@ -214,66 +208,24 @@ class ScreeningServicer(screening_pb2_grpc.ScreeningServiceServicer):
         self, session: CallSession, call: LiveCall, inbox: Inbox
     ) -> AsyncGenerator[Decision]:
         yield session.begin()
-        while (chunks := await self._next(inbox, call, session.late)) is not None:
+        call.stopping.add_done_callback(inbox.ring)
+        while (chunks := await _next(inbox, call, session.late)) is not None:
+            if (caught_up := session.catch_up()) is not None:
+                yield caught_up
+            hears = chunks and not session.is_final and not call.stopping.done()
+            if hears and (arrivals := await session.listen(chunks)):
+                async with aclosing(session.answers(arrivals)) as decisions:
+                    async for decision in decisions:
+                        yield decision
+                        if call.stopping.done():
+                            break
             if session.is_final:
-                continue
-            async with aclosing(_decisions(session, chunks)) as decisions:
-                async for decision in decisions:
-                    yield decision
-                    if call.stopping.is_set():
-                        break
-        if call.stopping.is_set() and not session.is_concluded:
+                inbox.keep_nothing()
+        if call.stopping.done() and not session.is_concluded:
             yield session.abandon(PartialReason.SERVER_STOPPING)
         async with aclosing(session.finish()) as decisions:
             async for decision in decisions:
                 yield decision
-
-    async def _next(
-        self, inbox: Inbox, call: LiveCall, late: asyncio.Future[Taken] | None
-    ) -> Sequence[Chunk] | None:
-        """The chunks that have arrived, or none yet if what was late is ready; None when the call ends or is to end."""
-        take = asyncio.ensure_future(inbox.take())
-        stopping = asyncio.ensure_future(call.stopping.wait())
-        try:
-            await asyncio.wait(
-                {take, stopping} | ({late} if late else set()),
-                return_when=asyncio.FIRST_COMPLETED,
-            )
-            if stopping.done():
-                return None
-            return (await take or None) if take.done() else ()
-        finally:
-            # Before anything else is waited for: chunks that were taken meanwhile would be lost.
-            take.cancel()
-            await _cancel(stopping)
-            await _cancel(take)
-
-    async def _read(
-        self,
-        requests: AsyncIterator[screening_pb2.ScreenCallRequest],
-        inbox: Inbox,
-        audio_format: AudioFormat,
-    ) -> None:
-        audio_bytes, began_at = 0, _now()
-        try:
-            while (message := await self._receive(requests)) is not None:
-                data = _audio(message)
-                audio_bytes += len(data)
-                # Time counts too: a caller who sends a byte now and then would hold its place for ever.
-                self._check_length(max(audio_bytes / audio_format.bytes_per_s, _now() - began_at))
-                end_s = audio_bytes / audio_format.bytes_per_s
-                await inbox.put(Chunk(data=data, received_at=_now(), end_s=end_s))
-        except Exception as error:  # noqa: BLE001 - handed to the session, which answers the call with it
-            await inbox.close(error)
-        else:
-            await inbox.close()
-
-    def _check_length(self, call_s: float) -> None:
-        if call_s > self._settings.call_max_s:
-            raise CallTooLong(
-                f"the call lasts more than {self._settings.call_max_s:g} s (server.call_max_s); "
-                "end the stream when the caller hangs up"
-            )
 
     async def _first(self, requests: AsyncIterator[_Message]) -> _Message:
         message = await self._receive(requests)
@@ -292,10 +244,7 @@ class ScreeningServicer(screening_pb2_grpc.ScreeningServiceServicer):
             async with asyncio.timeout(self._settings.call_idle_s):
                 return await anext(requests, None)
         except TimeoutError:
-            raise CallIdle(
-                f"nothing came for {self._settings.call_idle_s:g} s (server.call_idle_s); send audio at the pace of "
-                "the call, silence included, and end the stream when the caller hangs up"
-            ) from None
+            raise idle_error(self._settings) from None
 
     async def _recording_bytes(
         self, requests: AsyncIterator[screening_pb2.ScreenRecordingRequest]
@@ -326,13 +275,14 @@ class ScreeningServicer(screening_pb2_grpc.ScreeningServiceServicer):
         decision = session.begin()
         step = MODEL_RATE_HZ
         for start in range(0, len(recording.samples), step):
-            if session.is_final or call.stopping.is_set():
+            if session.is_final or call.stopping.done():
                 break
             data = encode(recording.samples[start : start + step], _RECORDING_FORMAT)
             end_s = min(start + step, len(recording.samples)) / MODEL_RATE_HZ
-            async for latest in session.hear([Chunk(data=data, received_at=_now(), end_s=end_s)]):
+            chunk = Chunk(data=data, received_at=_now(), end_s=end_s)
+            async for latest in session.answers(await session.listen([chunk])):
                 decision = latest
-        if call.stopping.is_set() and not session.is_concluded:
+        if call.stopping.done() and not session.is_concluded:
             return session.abandon(PartialReason.SERVER_STOPPING)
         async for latest in session.finish():
             decision = latest
@@ -346,36 +296,21 @@ class ScreeningServicer(screening_pb2_grpc.ScreeningServiceServicer):
         return message
 
 
-async def _decisions(session: CallSession, chunks: Sequence[Chunk]) -> AsyncGenerator[Decision]:
-    async for decision in session.catch_up():
-        yield decision
-    if chunks and not session.is_final:
-        async with aclosing(session.hear(chunks)) as decisions:
-            async for decision in decisions:
-                yield decision
-
-
-def _audio(message: screening_pb2.ScreenCallRequest) -> bytes:
-    kind = message.WhichOneof("message")
-    if kind == "config":
-        raise ProtocolViolation(
-            "a second configuration came; a stream carries one call, open another for the next"
-        )
-    if kind != "audio":
-        raise ProtocolViolation(
-            "a message without audio came; after the configuration every message carries audio"
-        )
-    if len(message.audio) > MAX_CHUNK_BYTES:
-        raise MessageTooLarge(
-            f"a chunk may have at most {MAX_CHUNK_BYTES >> 10} KiB; send smaller ones"
-        )
-    return message.audio
+async def _next(
+    inbox: Inbox, call: LiveCall, late: asyncio.Future[Taken] | None
+) -> Sequence[Chunk] | None:
+    """The chunks that have arrived, or none yet if what was late is ready; None when the call ends or is to end."""
+    if late is not None:
+        late.add_done_callback(inbox.ring)
+    try:
+        has_some = await inbox.wait()
+    finally:
+        if late is not None:
+            late.remove_done_callback(inbox.ring)
+    if call.stopping.done():
+        return None
+    return (await inbox.take() or None) if has_some else ()
 
 
 def _now() -> float:
     return asyncio.get_running_loop().time()
-
-
-async def _cancel(task: asyncio.Future[Any]) -> None:
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)

@@ -123,17 +123,22 @@ class CallSession:
         """Done when there is something to ``catch_up`` with; None if nothing is owed."""
         return self._intake.late
 
-    async def hear(self, chunks: Sequence[Chunk]) -> AsyncGenerator[Decision]:
-        """Hear the next chunks; yields a decision for every window that they complete, within the budget.
-
-        A window that can't be evaluated by then is owed, and the decision is partial.
+    async def listen(self, chunks: Sequence[Chunk]) -> list[Arrival]:
+        """Listen to the next chunks, at least one; gives the windows that they complete, for ``answers``.
 
         Raises:
             VoiceError: a chunk is not audio of the call's format.
         """
         listened = await self._front_lane.hear(self._front_end, [chunk.data for chunk in chunks])
         self._read_s = chunks[-1].end_s
-        for arrival in self._arrivals(listened, chunks):
+        return self._arrivals(listened, chunks)
+
+    async def answers(self, arrivals: Sequence[Arrival]) -> AsyncGenerator[Decision]:
+        """Yield a decision for every window that was completed, within the budget.
+
+        A window that can't be evaluated by then is owed, and the decision is partial.
+        """
+        for arrival in arrivals:
             self._timing.listening_s = arrival.listening_s
             self._intake.owe(arrival)
             await self._take_in_by(self._due(arrival.window.position_s, arrival.received_at))
@@ -141,12 +146,14 @@ class CallSession:
             if self.is_final:
                 return
 
-    async def catch_up(self) -> AsyncGenerator[Decision]:
-        """Yield a decision if a window that was owed has been evaluated since; have the next one evaluated."""
-        if taken := self._intake.taken():
-            self._take_in(taken)
-            self._intake.go_on()
-            yield self._answer(taken.arrival)
+    def catch_up(self) -> Decision | None:
+        """A decision if a window that was owed has been evaluated since; has the next one evaluated."""
+        taken = self._intake.taken()
+        if taken is None:
+            return None
+        self._take_in(taken)
+        self._intake.go_on()
+        return self._answer(taken.arrival)
 
     async def finish(self) -> AsyncGenerator[Decision]:
         """Hear what was held back at the end of the call; yields the final decision, unless it was given."""

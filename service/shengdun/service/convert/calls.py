@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from shengdun.fingerprint.voice.codecs import AudioFormat, Encoding
 from shengdun.index.identifiers import check_watchlist_id
-from shengdun.service.errors import InvalidRequest
+from shengdun.service.errors import InvalidRequest, MessageTooLarge, ProtocolViolation
 from shengdun.v1 import audio_pb2, screening_pb2
 
 MAX_CHUNK_BYTES = 1 << 20
@@ -70,6 +70,31 @@ def recording_request(config: screening_pb2.RecordingConfig) -> CallRequest:
     _check_identity(config)
     call_id = check_call_id(config.call_id) if config.call_id else ""
     return CallRequest(call_id=call_id, line=config.line, watchlist_ids=_watchlist_ids(config))
+
+
+def chunk_audio(message: screening_pb2.ScreenCallRequest) -> bytes:
+    """The audio in a message after the configuration, bytes in the call's format.
+
+    Raises:
+        ProtocolViolation: there is none in it.
+        MessageTooLarge: there is more than a chunk may have.
+    """
+    kind = message.WhichOneof("message")
+    if kind == "config":
+        raise ProtocolViolation(
+            "a second configuration came; a stream carries one call, open another for the next"
+        )
+    if kind != "audio":
+        raise ProtocolViolation(
+            "a message without audio came; after the configuration every message carries audio"
+        )
+    # Each time that it is read it is copied.
+    audio = message.audio
+    if len(audio) > MAX_CHUNK_BYTES:
+        raise MessageTooLarge(
+            f"a chunk may have at most {MAX_CHUNK_BYTES >> 10} KiB; send smaller ones"
+        )
+    return audio
 
 
 def check_call_id(call_id: str) -> str:
