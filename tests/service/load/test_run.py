@@ -219,8 +219,7 @@ async def test_what_the_server_holds_up_is_not_the_clients(
         order = ordered(address, Scenario.SOAK, course=course, lengths=parse_lengths("2"))
         test = await run(order, progress=hold_up)
     whole = test.steps[0].whole
-    # Once it goes on, a slow machine's server may refuse what has piled up. That's an answer; the rest must be heard
-    # out.
+    # Once it goes on, a slow machine's server may refuse what has piled up. That's an answer too.
     assert set(whole.failed) <= {"RESOURCE_EXHAUSTED/OVERLOADED"}
     slowest_s = whole.opened.longest_s
     assert slowest_s is not None
