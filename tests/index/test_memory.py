@@ -10,11 +10,11 @@ def test_only_much_is_kept_from_the_collector() -> None:
     before = gc.get_freeze_count()
     with much_is_made():
         assert not gc.isenabled()
-        few = [[] for _ in range(1000)]
+        few: list[list[int]] = [[] for _ in range(1000)]
     assert (gc.isenabled(), gc.get_freeze_count()) == (True, before)
     try:
         with much_is_made():
-            many = [[] for _ in range(200_000)]
+            many: list[list[int]] = [[] for _ in range(200_000)]
         assert gc.get_freeze_count() >= before + len(few) + len(many)
     finally:
         gc.unfreeze()
