@@ -49,8 +49,8 @@ MIN_SITE_SPEAKERS: Final = 9
 """A site is made of a corpus' other speakers; with fewer of them there's nothing to be learnt from it."""
 FOLDS: Final = 5
 ORDINARY: Final = Condition.PCMU.value
-ORDINARY_WEIGHT: Final = 5.0
-"""It stands for PCMA, packet loss, GSM and AMR at 12.2 kb/s as well, which are hardly told from it (note 0016)."""
+ORDINARY_WEIGHT: Final = 6.0
+"""It stands for PCMA, packet loss, GSM, AMR at 12.2 kb/s and faint noise too, hardly told from it (note 0016)."""
 SHOWN_APART: Final = {
     "emodb": "acted emotion, the same ten sentences of under 2 s from everybody",
     "librispeech_voicefilter": "one of its speakers is probably two people",
