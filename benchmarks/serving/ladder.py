@@ -2,7 +2,8 @@
 
 A search by bisection (``shengdun load rated``) takes minutes a system, in which a shared machine changes. Here all
 systems climb in turns within minutes, and each stops when it falls. What is compared is the load of the highest rung
-that was held: 99 % of its windows were answered completely within the budget. A rung that isn't held between two that
+that was held: 99 % of its windows were answered completely within the budget, and 99 % of its calls were taken and not
+refused or broken off. A rung that isn't held between two that
 are was a neighbour's doing; two in a row are the server's.
 """
 
@@ -77,7 +78,14 @@ class Ladder:
     def rungs_of(self, tally: Tally) -> list["Rung"]:
         """What was counted on each rung."""
         return [
-            Rung(rate_per_s=rate, windows=part.windows, in_time=part.in_time, seconds=self.rung_s)
+            Rung(
+                rate_per_s=rate,
+                begun=part.begun,
+                failed=part.failed.total(),
+                windows=part.windows,
+                in_time=part.in_time,
+                seconds=self.rung_s,
+            )
             for rate, start in zip(self.rates_per_s, self.begins_s, strict=True)
             for part in [tally.between(start, start + self.rung_s)]
         ]
@@ -95,20 +103,25 @@ class Rung:
 
     Attributes:
         rate_per_s: calls begun each second, by the plan.
+        begun: calls that began.
+        failed: those of them that were refused or broken off.
         windows: windows that were answered.
         in_time: those that were answered completely within the budget.
         seconds: how long it lasted.
     """
 
     rate_per_s: float
+    begun: int
+    failed: int
     windows: int
     in_time: int
     seconds: int
 
     @property
     def is_held(self) -> bool:
-        """Whether the 99th percentile was within the budget."""
-        return self.windows > 0 and self.in_time >= IN_TIME * self.windows
+        """Whether the 99th percentile was within the budget, of calls that were taken."""
+        in_time = self.windows > 0 and self.in_time >= IN_TIME * self.windows
+        return in_time and self.failed <= (1.0 - IN_TIME) * self.begun
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

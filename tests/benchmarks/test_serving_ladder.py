@@ -1,6 +1,7 @@
 """The ladder draws what it says and tells where a server fell."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 from benchmarks.serving.ladder import Ladder, Rung, highest
@@ -17,7 +18,14 @@ DRAW = Draw(
 
 def rungs(held: Sequence[bool]) -> list[Rung]:
     return [
-        Rung(rate_per_s=float(number), windows=100, in_time=99 if one else 98, seconds=5)
+        Rung(
+            rate_per_s=float(number),
+            begun=50,
+            failed=0,
+            windows=100,
+            in_time=99 if one else 98,
+            seconds=5,
+        )
         for number, one in enumerate(held, start=1)
     ]
 
@@ -51,7 +59,15 @@ def test_two_rungs_in_a_row_end_a_climb(held: list[bool], climbed: tuple[float, 
 
 def test_nothing_answered_is_not_held() -> None:
     """A server that answers nothing at all has fallen."""
-    assert not Rung(rate_per_s=1.0, windows=0, in_time=0, seconds=1).is_held
+    nothing = Rung(rate_per_s=1.0, begun=1, failed=0, windows=0, in_time=0, seconds=1)
+    assert not nothing.is_held
+
+
+def test_who_refuses_calls_holds_no_more_than_it_takes() -> None:
+    """Windows of the calls that were taken may all be in time: if one in a hundred was refused, the rung is lost."""
+    all_taken = Rung(rate_per_s=9.0, begun=50, failed=0, windows=100, in_time=100, seconds=5)
+    assert all_taken.is_held
+    assert not replace(all_taken, failed=1).is_held
 
 
 def test_climbing_stops_after_the_fall() -> None:
