@@ -1,7 +1,7 @@
 """Set the product beside other systems on the same audio, in one run.
 
     python -m benchmarks.accuracy.compare CORPUS MODELS OUTPUT --cache DIR [--resemblyzer PYTHON]
-        [--condition NAME ...] [--only NAME ...] [--seconds S ...]
+        [--condition NAME ...] [--only NAME ...] [--same-speaker NAME=OTHER ...] [--seconds S ...]
 
 ``CORPUS`` is what ``shengdun evaluate`` takes, ``MODELS`` the directory of installed models. ``OUTPUT`` gets
 ``peers.md``, ``peers.json`` and DET plots. The cache of ``shengdun evaluate`` serves here too; peers have one beside
@@ -46,7 +46,7 @@ def main() -> None:
 
 
 def _run(arguments: argparse.Namespace, stack: contextlib.ExitStack) -> None:
-    corpus = read_corpus(arguments.corpus, only=arguments.only)
+    corpus = read_corpus(arguments.corpus, only=arguments.only, same_speaker=arguments.same_speaker)
     store = ModelStore(arguments.models)
     model = store.voice_model(arguments.model)
     noise: Path | None = arguments.noise_and_rooms
@@ -101,6 +101,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--resemblyzer", type=Path, metavar="PYTHON")
     parser.add_argument("--condition", action="append", default=[], type=Condition)
     parser.add_argument("--only", action="append", default=[])
+    parser.add_argument("--same-speaker", action="append", default=[], metavar="NAME=OTHER")
     parser.add_argument("--seconds", action="append", default=[], type=float)
     parser.add_argument("--model", default="campplus-zh-en")
     parser.add_argument("--noise-and-rooms", type=Path)

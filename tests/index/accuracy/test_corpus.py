@@ -128,3 +128,25 @@ def test_a_speaker_of_two_sexes_is_told(tmp_path: Path) -> None:
     )
     [warning] = read_corpus(manifest).warnings
     assert "f in a.wav, m in b.wav" in warning
+
+
+def test_two_names_of_one_person(tmp_path: Path) -> None:
+    """They count as one, which is told; names that nobody has are refused, corpora that aren't read are left alone."""
+    put(tmp_path, "a.wav", "b.wav", "c.wav")
+    manifest = write_manifest(
+        tmp_path,
+        [
+            {"path": "a.wav", "speaker": "ann", "corpus": "x"},
+            {"path": "b.wav", "speaker": "nan", "corpus": "x"},
+            {"path": "c.wav", "speaker": "ben", "corpus": "x"},
+        ],
+    )
+    corpus = read_corpus(manifest, same_speaker=["x/nan=x/ann", "y/a=y/b"])
+    assert corpus.speakers == ("x/ann", "x/ben")
+    assert [len(own) for own in corpus.by_speaker().values()] == [2, 1]
+    assert corpus.warnings == ("x/nan counts as x/ann, who is said to be the same person",)
+    with pytest.raises(CorpusInvalid, match=r"No recording is of x/nancy.*x/ann, x/ben, x/nan"):
+        read_corpus(manifest, same_speaker=["x/nancy=x/ann"])
+    for unclear in ("x/nan", "x/nan=y/ann", "nan=x/ann"):
+        with pytest.raises(CorpusInvalid, match="Write NAME=OTHER"):
+            read_corpus(manifest, same_speaker=[unclear])

@@ -9,7 +9,7 @@ import csv
 import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar, Final
 
@@ -95,22 +95,32 @@ class _Row:
     language: str = ""
     sex: str = ""
 
+    @property
+    def full_name(self) -> str:
+        """The speaker as ``CorpusRecording.speaker`` has them."""
+        return f"{self.corpus}/{self.speaker}" if self.corpus else self.speaker
 
-def read_corpus(source: Path, *, only: Sequence[str] = ()) -> Corpus:
+
+def read_corpus(
+    source: Path, *, only: Sequence[str] = (), same_speaker: Sequence[str] = ()
+) -> Corpus:
     """Read a corpus and check that something can be measured on it.
 
     Args:
         source: the folder or the manifest.
         only: names of corpora within a manifest; none means all of them.
+        same_speaker: ``NAME=OTHER`` where two names are one person, who is then called by the second; names as
+            ``CorpusRecording.speaker`` has them, of one corpus.
 
     Raises:
-        CorpusInvalid: there is no such corpus, a listed file is missing, one recording has two speakers, or no speaker
-            could be compared with another.
+        CorpusInvalid: there is no such corpus, a listed file is missing, one recording has two speakers, no speaker
+            could be compared with another, or ``same_speaker`` names somebody who isn't there.
     """
     warnings: list[str] = []
     rows = _rows(source, warnings)
     if only:
         rows = _only(rows, only)
+    rows = _renamed(rows, same_speaker, warnings)
     missing = [row.name for row in rows if not row.path.is_file()]
     if missing:
         raise CorpusInvalid(
@@ -205,6 +215,37 @@ def _only(rows: list[_Row], only: Sequence[str]) -> list[_Row]:
     return [row for row in rows if row.corpus in only]
 
 
+def _renamed(rows: list[_Row], same_speaker: Sequence[str], warnings: list[str]) -> list[_Row]:
+    """The rows with people of two names under one; pairs whose corpus isn't read are left alone."""
+    called = {row.full_name: row for row in rows}
+    corpora = {row.corpus for row in rows}
+    for pair in same_speaker:
+        name, equals, other = pair.partition("=")
+        if not equals or _corpus_of(name) != _corpus_of(other):
+            raise CorpusInvalid(
+                f"{pair!r} doesn't say which two names are one person. Write NAME=OTHER, each as CORPUS/SPEAKER of "
+                "one corpus, or as SPEAKER where there are no corpora."
+            )
+        if _corpus_of(name) not in corpora:
+            continue
+        unknown = [each for each in (name, other) if each not in called]
+        if unknown:
+            raise CorpusInvalid(
+                f"No recording is of {' or '.join(unknown)}, said to be one person in {pair!r}. The corpus has "
+                f"{names_of(sorted(called))}."
+            )
+        rows = [
+            replace(row, speaker=called[other].speaker) if row.full_name == name else row
+            for row in rows
+        ]
+        warnings.append(f"{name} counts as {other}, who is said to be the same person")
+    return rows
+
+
+def _corpus_of(speaker: str) -> str:
+    return speaker.partition("/")[0] if "/" in speaker else ""
+
+
 def _filled(rows: list[_Row], warnings: list[str]) -> list[_Row]:
     empty = [row.name for row in rows if not row.path.stat().st_size]
     if empty:
@@ -232,7 +273,7 @@ def _distinct(rows: list[_Row], warnings: list[str]) -> list[CorpusRecording]:
 
 
 def _recording(row: _Row) -> CorpusRecording:
-    speaker = f"{row.corpus}/{row.speaker}" if row.corpus else row.speaker
+    speaker = row.full_name
     with row.path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     return CorpusRecording(

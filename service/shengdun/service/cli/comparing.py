@@ -27,6 +27,7 @@ from shengdun.service.cli.measuring import (
     NoiseAndRooms,
     Only,
     Replicates,
+    SameSpeaker,
     Seed,
     available,
     tell,
@@ -66,6 +67,7 @@ def compare_models(
     seconds: NetSpeech = None,
     size: Annotated[int, typer.Option("--size", min=1, help="Actors on the watchlist.")] = _SIZE,
     only: Only = None,
+    same_speaker: SameSpeaker = None,
     profile: Annotated[
         list[Path] | None,
         typer.Option(
@@ -102,7 +104,7 @@ def compare_models(
         rounds=rounds,
         limit_s=settings.server.recording_max_s,
     )
-    recordings = read_corpus(corpus, only=only or ())
+    recordings = read_corpus(corpus, only=only or (), same_speaker=same_speaker or ())
     for warning in recordings.warnings:
         note(f"warning: {warning}")
     acoustics = Acoustics.recorded(noise_and_rooms) if noise_and_rooms else Acoustics.made()

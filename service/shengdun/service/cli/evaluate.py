@@ -23,6 +23,7 @@ from shengdun.service.cli.measuring import (
     NoiseAndRooms,
     Only,
     Replicates,
+    SameSpeaker,
     Seed,
     available,
     tell,
@@ -60,6 +61,7 @@ def evaluate_corpus(
         typer.Option("--sizes", min=1, help="Actors on the watchlist; may be repeated."),
     ] = None,
     only: Only = None,
+    same_speaker: SameSpeaker = None,
     line: Annotated[
         str, typer.Option("--line", metavar="NAME", help="Line whose prior and levels are applied.")
     ] = DEFAULT_LINE,
@@ -89,7 +91,7 @@ def evaluate_corpus(
         replicates=replicates,
         jobs=jobs or processors(),
     )
-    recordings = read_corpus(corpus, only=only or ())
+    recordings = read_corpus(corpus, only=only or (), same_speaker=same_speaker or ())
     output.mkdir(parents=True, exist_ok=True)
     for warning in recordings.warnings:
         note(f"warning: {warning}")

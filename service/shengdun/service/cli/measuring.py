@@ -48,6 +48,14 @@ Only = Annotated[
     list[str] | None,
     typer.Option("--only", metavar="NAME", help="A corpus of the manifest; may be repeated."),
 ]
+SameSpeaker = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--same-speaker",
+        metavar="NAME=OTHER",
+        help="Two names of one person, each as CORPUS/SPEAKER of the manifest; may be repeated.",
+    ),
+]
 Replicates = Annotated[int, typer.Option("--replicates", min=1, help="Of the bootstrap.")]
 Seed = Annotated[int, typer.Option("--seed", min=0, help="Of everything that is drawn.")]
 
