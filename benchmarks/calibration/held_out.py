@@ -12,7 +12,7 @@ from pathlib import Path
 
 from fit import SHIPPED, held_out_profile, read_study
 
-from shengdun.index.calibration import LlrCoefficients, default_profile
+from shengdun.index.calibration import CalibrationProfile, LlrCoefficients, default_profile
 
 
 def main() -> None:
@@ -26,20 +26,23 @@ def main() -> None:
     shipped = default_profile(next(iter(study.corpora.values())).model_id)
     arguments.output.mkdir(parents=True, exist_ok=True)
     for name in study.open_names:
-        profile = held_out_profile(study, SHIPPED, name)
-        assert profile.site_coefficients is not None
-        assert shipped.site_coefficients is not None
-        profile = replace(
-            profile,
-            coefficients=within(profile.coefficients, shipped.coefficients),
-            site_coefficients=within(profile.site_coefficients, shipped.site_coefficients),
-        )
+        profile = as_shipped(held_out_profile(study, SHIPPED, name), shipped)
         profile.save(arguments.output / f"{name}.npz")
         print(f"{name}: {profile.profile_id}", flush=True)
 
 
-def within(fitted: LlrCoefficients, limits: LlrCoefficients) -> LlrCoefficients:
-    """A map held to the limits of the one that ships: how far it may go is a matter of all the data there is."""
+def as_shipped(profile: CalibrationProfile, shipped: CalibrationProfile) -> CalibrationProfile:
+    """With maps held to the limits of the profile that ships: how far they may go is a matter of all data there is."""
+    assert profile.site_coefficients is not None
+    assert shipped.site_coefficients is not None
+    return replace(
+        profile,
+        coefficients=_within(profile.coefficients, shipped.coefficients),
+        site_coefficients=_within(profile.site_coefficients, shipped.site_coefficients),
+    )
+
+
+def _within(fitted: LlrCoefficients, limits: LlrCoefficients) -> LlrCoefficients:
     return replace(fitted, floor=limits.floor, cap=limits.cap)
 
 

@@ -6,6 +6,8 @@
 ``ARCHIVES`` holds what ``extract.py`` wrote. In every split half of the speakers of each corpus are the strangers on
 whose calls a profile is calibrated, without labels, as ``shengdun calibrate`` does. Of the other half some are
 enrolled, and the rest are the callers who must not be flagged. An agent's call never has a recording that was enrolled.
+The corpora are parted into a few groups, and for each a base profile is fitted without it: a caller is judged by
+levels under a base that has met nobody of the caller's corpus.
 The corpora have some 330 speakers, so a site's 1,500 different people can't be shown with them: here a profile keeps
 several calls of a speaker, which are drawn again together. Lists longer than 100 actors are filled with made voices,
 drawn from a normal distribution with mean and covariance of the actors; nobody among them is a relative. With
@@ -18,14 +20,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
+import fit
 import numpy as np
+from held_out import as_shipped
 from numpy.typing import NDArray
 from trials import ENROLLED, ONE_PERSON
 
 from shengdun.index.calibration import CalibrationProfile, default_profile
 from shengdun.index.fitting.calls import MOST_LOOKS, SiteCall
 from shengdun.index.fitting.site import fit_site_profile
-from shengdun.index.promise import StrangerScores, derive_levels, logit
+from shengdun.index.promise import LevelDerivation, StrangerScores, derive_levels, logit
 from shengdun.index.scoring import Scorer, unit_rows
 from shengdun.index.segments import NEVER_US, Row, append
 from shengdun.index.snapshot import ListContent
@@ -42,6 +46,7 @@ CALLS: Final = 1_500
 TEMPLATES: Final = 3
 MOST_ENROLLED: Final = 100
 AGENTS_SHARE: Final = 0.03
+BASES: Final = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -71,6 +76,53 @@ class Voices:
     template_net_speech_s: Floats
     template_speakers: Rows
     template_origins: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Base:
+    """A base profile, and the corpora whose callers are judged by it.
+
+    Attributes:
+        profile: fitted without these corpora.
+        corpora: names.
+    """
+
+    profile: CalibrationProfile
+    corpora: frozenset[str]
+
+
+def fitted_bases(directory: Path, shipped: CalibrationProfile) -> list[Base]:
+    """For every group of corpora the base profile that would ship if the group didn't exist.
+
+    Corpora that nothing is fitted on are dealt into the groups too.
+    """
+    study = fit.read_study(directory)
+    largest_first = sorted(study.corpora, key=lambda name: -study.corpora[name].speaker_count)
+    groups = [frozenset(largest_first[first::BASES]) for first in range(BASES)]
+    return [
+        Base(
+            profile=as_shipped(
+                fit.held_out_profile(
+                    study, fit.SHIPPED, *(name for name in study.open_names if name in group)
+                ),
+                shipped,
+            ),
+            corpora=group,
+        )
+        for group in groups
+    ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Judged:
+    """Callers and agents of one group of corpora: how many, and how many of them were flagged."""
+
+    callers: int
+    at_medium: int
+    at_high: int
+    agents: int
+    found: int
+    levels: LevelDerivation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,7 +233,7 @@ class Study:
     def __init__(
         self,
         voices: Voices,
-        base: CalibrationProfile,
+        bases: Sequence[Base],
         *,
         promise: float,
         seed: int,
@@ -191,8 +243,7 @@ class Study:
         of_site = np.isin(voices.call_conditions, list(site_conditions))
         self._of_site = of_site if site_conditions else np.ones(len(of_site), dtype=bool)
         self._of_callers = ~of_site
-        self._base = base
-        self._scorer = Scorer(base)
+        self._bases = bases
         self._promise = promise
         self._rng = np.random.default_rng(seed)
 
@@ -201,9 +252,8 @@ class Study:
         voices, rng = self._voices, self._rng
         strangers, others = self._halves()
         enrolled = rng.permutation(others)[: min(size, MOST_ENROLLED, len(others) * 2 // 3)]
-        calls = self._calls_of(strangers, self._of_site)[:CALLS]
-        self._scorer = self._calibrated(calls)
-        content, used = self._list(enrolled, size)
+        site_calls = self._calls_of(strangers, self._of_site)[:CALLS]
+        rows, used = self._list(enrolled, size)
         agents = np.array(
             [
                 call
@@ -212,40 +262,75 @@ class Study:
             ],
             dtype=np.int64,
         )
-        wrong = rng.permutation(agents)[: round(agents_share * len(calls))]
-        known = np.sort(np.concatenate([rng.permutation(calls)[len(wrong) :], wrong]))
+        wrong = rng.permutation(agents)[: round(agents_share * len(site_calls))]
+        known = np.sort(np.concatenate([rng.permutation(site_calls)[len(wrong) :], wrong]))
         callers = self._calls_of(np.setdiff1d(others, enrolled), self._of_callers)
-        scores = self._scores(content, known)
+        return self._outcome(
+            [
+                self._judged(base, rows, site_calls, known, callers=callers, agents=agents)
+                for base in self._bases
+            ]
+        )
+
+    def _judged(
+        self,
+        base: Base,
+        rows: Sequence[Row],
+        site_calls: Rows,
+        known: Rows,
+        *,
+        callers: Rows,
+        agents: Rows,
+    ) -> _Judged:
+        """The callers and agents of the corpora that a base hasn't met."""
+        voices = self._voices
+        unmet = np.isin(voices.corpora[voices.call_speakers], list(base.corpora))
+        callers, agents = callers[unmet[callers]], agents[unmet[agents]]
+        scorer = self._calibrated(base.profile, site_calls)
+        content = ListContent(
+            version="study@1",
+            size_actors=len({row.actor_code for row in rows}),
+            segments=append((), rows, scorer),
+            scorer=scorer,
+        )
+        scores = replace(self._scores(content, known), groups=voices.call_speakers[known])
         # Together: agents alone are no strangers, which a line can't be derived from.
         heard = np.sort(np.concatenate([callers, agents]))
         log_odds = self._scores(content, heard).log_odds
-        return self._outcome(
-            replace(scores, groups=voices.call_speakers[known]),
-            log_odds[np.isin(heard, callers)],
-            log_odds[np.isin(heard, agents)],
+        levels = derive_levels(scores, false_flags=self._promise, high_share=HIGH_SHARE)
+        medium = log_odds >= logit(levels.medium)
+        called = np.isin(heard, callers)
+        return _Judged(
+            callers=len(callers),
+            at_medium=int(medium[called].sum()),
+            at_high=int((log_odds[called] >= logit(levels.high)).sum()),
+            agents=len(agents),
+            found=int(medium[~called].sum()),
+            levels=levels,
         )
 
-    def _calibrated(self, calls: Rows) -> Scorer:
+    def _calibrated(self, base: CalibrationProfile, calls: Rows) -> Scorer:
         """By a site's profile from these calls."""
         fitted = fit_site_profile(
-            self._base,
+            base,
             [self._voices.calls[call] for call in calls.tolist()],
             name="site",
             provenance="half of the speakers",
         )
         return Scorer(fitted.profile)
 
-    def _outcome(self, scores: StrangerScores, callers: Floats, agents: Floats) -> Outcome:
-        levels = derive_levels(scores, false_flags=self._promise, high_share=HIGH_SHARE)
-        medium, high = logit(levels.medium), logit(levels.high)
+    @staticmethod
+    def _outcome(judged: Sequence[_Judged]) -> Outcome:
+        callers = sum(each.callers for each in judged)
+        agents = sum(each.agents for each in judged)
         return Outcome(
-            at_medium=1e4 * float((callers >= medium).mean()),
-            at_high=1e4 * float((callers >= high).mean()),
-            expected=levels.expected,
-            upper=levels.upper,
-            kept=levels.kept,
-            found=float((agents >= medium).mean()) if len(agents) else np.nan,
-            callers=len(callers),
+            at_medium=1e4 * sum(each.at_medium for each in judged) / callers,
+            at_high=1e4 * sum(each.at_high for each in judged) / callers,
+            expected=float(np.mean([each.levels.expected for each in judged])),
+            upper=float(np.mean([each.levels.upper for each in judged])),
+            kept=all(each.levels.kept for each in judged),
+            found=sum(each.found for each in judged) / agents if agents else np.nan,
+            callers=callers,
         )
 
     def _halves(self) -> tuple[Rows, Rows]:
@@ -261,8 +346,8 @@ class Study:
         theirs = np.isin(self._voices.call_speakers, speakers)
         return self._rng.permutation(np.flatnonzero(theirs & among))
 
-    def _list(self, enrolled: Rows, size: int) -> tuple[ListContent, set[str]]:
-        """A list, and the recordings that were enrolled."""
+    def _list(self, enrolled: Rows, size: int) -> tuple[list[Row], set[str]]:
+        """The rows of a list, and the recordings that were enrolled."""
         voices, rows, used = self._voices, [], set()
         for code, speaker in enumerate(enrolled.tolist()):
             mine = np.flatnonzero(voices.template_speakers == speaker)
@@ -278,13 +363,7 @@ class Study:
             _row(f"made{n}", len(enrolled) + n, vector, rows[int(like)].net_speech_s)
             for n, (vector, like) in enumerate(zip(made, likened, strict=True))
         ]
-        return self._content(rows, len({row.actor_code for row in rows})), used
-
-    def _content(self, rows: Sequence[Row], size: int) -> ListContent:
-        segments = append((), rows, self._scorer)
-        return ListContent(
-            version="study@1", size_actors=size, segments=segments, scorer=self._scorer
-        )
+        return rows, used
 
     def _scores(self, content: ListContent, calls: Rows) -> StrangerScores:
         looks = self._voices.looks
@@ -343,12 +422,12 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
     model_id, voices = read(arguments.archives, np.random.default_rng(arguments.seed))
-    base = default_profile(model_id)
+    bases = fitted_bases(arguments.archives, default_profile(model_id))
     rows: dict[str, list[Outcome]] = {}
     for size in arguments.size or (10, 100, 1000):
         study = Study(
             voices,
-            base,
+            bases,
             promise=arguments.promise,
             seed=arguments.seed,
             site_conditions=arguments.site_condition,

@@ -27,10 +27,13 @@ ENROLLED: Final = "wideband"
 """The condition in which recordings are enrolled."""
 ONE_PERSON: Final = {
     ("pbx_prompts", "ast_fr"): "fs_june",
+    ("pbx_prompts", "ast_es"): "ast_en",
     ("hyke_ivr", "M_1298701752"): "M_1298688589",
 }
-"""Speakers of two names who are probably one person. The callers of hyke_ivr are known by their calls alone; of these
-two 22 of 25 pairs of recordings are as alike as one voice's, and Resemblyzer puts them first of 630 pairs as well."""
+"""Speakers of two names who are one person. The French prompts of both switches are June Wallack's (the corpus's own
+manifest), the English and Spanish ones of Asterisk Allison Smith's (Meggelen, Bryant and Madsen, "Asterisk: The
+Definitive Guide", 5th edition, chapter 9). The callers of hyke_ivr are known by their calls alone, and probably one: 22
+of 25 pairs of recordings are as alike as one voice's, and Resemblyzer puts them first of 630 pairs as well."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
