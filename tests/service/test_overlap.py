@@ -9,7 +9,17 @@ import numpy as np
 import pytest
 import pytest_asyncio
 
-from fixtures.calls import Desk, evidence, open_desk, screen, server_settings, speech_of, telephone
+from fixtures.calls import (
+    Desk,
+    evidence,
+    joined_by,
+    levelled,
+    open_desk,
+    screen,
+    server_settings,
+    speech_of,
+    telephone,
+)
 from shengdun.fingerprint.voice.demo_recordings import DemoRecording
 from shengdun.fingerprint.voice.model_store import ModelStore
 from shengdun.fingerprint.voice.models import VoiceModel
@@ -27,21 +37,6 @@ from shengdun.service.settings import LineSettings
 Recordings = Sequence[DemoRecording]
 WINDOW = 3 * MODEL_RATE_HZ
 CALLER, OTHER = "S1", "S4"
-
-
-def spoken(recordings: Recordings, speaker: str) -> Samples:
-    """Speech of a speaker at a level that is everybody's."""
-    samples = speech_of(recordings, speaker)
-    return samples * np.float32(0.05 / np.sqrt(np.mean(samples**2)))
-
-
-def joined_by(
-    other: Samples, caller: Samples, *, begin_s: float = 0.0, end_s: float = 60.0
-) -> Samples:
-    """The caller, with another person talking at once from one second to another."""
-    at = np.arange(len(caller)) / MODEL_RATE_HZ
-    talking = (at >= begin_s) & (at < end_s)
-    return (caller + np.resize(other, len(caller)) * talking).astype(np.float32)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -66,10 +61,10 @@ async def test_a_caller_is_found_beside_somebody_who_talked_first(
     desk: Desk, recordings: Recordings
 ) -> None:
     """The window that both talked in is left out once there are two others, and net speech shrinks by it."""
-    caller = spoken(recordings, CALLER)
+    caller = levelled(speech_of(recordings, CALLER))
     alone = (await screen(desk.client, "alone", telephone(caller)))[-1]
     assert findings(alone) == set()
-    joined = telephone(joined_by(spoken(recordings, OTHER), caller, end_s=4.0))
+    joined = telephone(joined_by(speech_of(recordings, OTHER), caller, until_s=4.0))
     decisions = await screen(desk.client, "joined", joined)
     last = decisions[-1]
     assert AudioFinding.OVERLAPPING_SPEECH in findings(last)
@@ -84,7 +79,7 @@ async def test_a_caller_is_found_beside_somebody_who_talked_first(
 @pytest.mark.asyncio(loop_scope="module")
 async def test_how_a_call_is_cut_up_makes_no_difference(desk: Desk, recordings: Recordings) -> None:
     """Its evidence is the same to the bit in chunks of 20 ms and of two seconds."""
-    call = joined_by(spoken(recordings, OTHER), spoken(recordings, CALLER), end_s=4.0)
+    call = joined_by(speech_of(recordings, OTHER), speech_of(recordings, CALLER), until_s=4.0)
     said = [
         (await screen(desk.client, f"cut-{size}", telephone(call), chunk_bytes=size))[-1]
         for size in (160, 16_000)
@@ -97,7 +92,7 @@ async def test_a_call_of_nothing_but_two_voices_at_once_is_decided(
     desk: Desk, recordings: Recordings
 ) -> None:
     """On the two windows with the least of it, and the finding says so."""
-    both = joined_by(spoken(recordings, OTHER), spoken(recordings, CALLER))
+    both = joined_by(speech_of(recordings, OTHER), speech_of(recordings, CALLER))
     last = (await screen(desk.client, "both", telephone(both)))[-1]
     assert AudioFinding.OVERLAPPING_SPEECH in findings(last)
     assert last.state is DecisionState.FINAL
@@ -111,7 +106,7 @@ async def test_people_who_take_turns_are_several_voices_and_no_overlap(
 ) -> None:
     """All of their speech counts."""
     turns = np.concatenate(
-        [spoken(recordings, speaker)[: 7 * MODEL_RATE_HZ] for speaker in (CALLER, OTHER)]
+        [levelled(speech_of(recordings, speaker, seconds=7)) for speaker in (CALLER, OTHER)]
     )
     last = (await screen(desk.client, "turns", telephone(turns)))[-1]
     assert findings(last) == {AudioFinding.SEVERAL_VOICES}
@@ -122,9 +117,9 @@ def test_what_is_left_out_leaves_no_trace(
     model_store: ModelStore, voice_model: VoiceModel, recordings: list[DemoRecording]
 ) -> None:
     """Wherever the window comes, voiceprint and net speech are those of the others, and fewer windows agree."""
-    caller = spoken(recordings, CALLER)
+    caller = levelled(speech_of(recordings, CALLER))
     own = [caller[start : start + WINDOW] for start in range(0, 3 * WINDOW, WINDOW)]
-    mixed = own[0] + spoken(recordings, OTHER)[:WINDOW]
+    mixed = joined_by(speech_of(recordings, OTHER), caller)[:WINDOW]
     snapshot = Snapshot.empty([Scorer(default_profile(voice_model.model_id))])
     count = SpeakerCount(model_store.segmentation(), voice_model)
 
