@@ -205,10 +205,13 @@ def enroll(speaker: Speaker, path: VoicePath) -> tuple[NDArray[np.float32], floa
     return path.voiceprint(windows), sum(window.net_speech_s for window in windows)
 
 
-def call(speaker: Speaker, disturbance: Disturbance, material: Material, path: VoicePath) -> Heard:
+def call(
+    speaker: Speaker, disturbance: Disturbance, material: Material, path: VoicePath, *, draw: int
+) -> Heard:
     rng = _generator(f"{speaker.name} call")
     leg = caller(speaker.turns, rng)
-    leg = disturbance.disturb(leg, material, _generator(f"{speaker.name} {disturbance.name}"))
+    what = disturbance.name if draw == 1 else f"{disturbance.name} #{draw}"
+    leg = disturbance.disturb(leg, material, _generator(f"{speaker.name} {what}"))
     windows, added_s = path.windows(disturbance.carry(leg.samples, rng))
     listened = path.listen(windows)
     evidence = listened.evidence
@@ -420,6 +423,7 @@ def main() -> None:
         "--windows", type=int, default=WINDOWS, help="windows that count until a call is judged"
     )
     parser.add_argument("--every", type=int, default=1, help="take every n-th speaker")
+    parser.add_argument("--draw", type=int, default=1, help="which of many random disturbances")
     parser.add_argument("--half", type=int, choices=(0, 1), help="take half of the speakers")
     arguments = parser.parse_args()
     store = ModelStore(arguments.models)
@@ -460,7 +464,10 @@ def main() -> None:
     results: dict[str, dict[str, float]] = {}
     for disturbance in DISTURBANCES:
         if disturbance is CLEAN or arguments.only in disturbance.name:
-            heard = [call(speaker, disturbance, material, path) for speaker in speakers]
+            heard = [
+                call(speaker, disturbance, material, path, draw=arguments.draw)
+                for speaker in speakers
+            ]
             as_enrolled = [
                 (one.voiceprint, one.first_windows_s)
                 if one.voiceprint is not None
@@ -482,6 +489,7 @@ def main() -> None:
         "profile": scorer.profile_id,
         "speakers": len(speakers),
         "prompts": len(prompts) if prompts else 0,
+        "draw": arguments.draw,
         "windows": arguments.windows,
         "overlap": "counted" if arguments.with_overlap else "left out",
     }
