@@ -229,6 +229,15 @@ def _others_at_once(below_db: float) -> Disturb:
     return disturb
 
 
+def _other_in_turn(leg: Leg, material: Material, rng: np.random.Generator) -> Leg:
+    other = _stretch(
+        material.others[int(rng.integers(len(material.others)))], len(leg.samples), rng
+    )
+    # Half a second passes between two people's turns.
+    floor = ~_widened(leg.talking, MODEL_RATE_HZ // 2)
+    return leg.with_added((at_level(other, SPEECH_DBFS) * floor).astype(np.float32))
+
+
 def _clipped(leg: Leg, _material: Material, _rng: np.random.Generator) -> Leg:
     peak_db = 20.0 * np.log10(np.quantile(np.abs(leg.samples), 0.9999))
     return leg.amplified(np.full(len(leg.samples), 12.0 - peak_db))
@@ -300,6 +309,7 @@ DISTURBANCES: Final = (
         Disturbance(name=f"second voice {db} dB below", disturb=_others_at_once(db), carry=pcmu)
         for db in (0, 6, 12)
     ),
+    Disturbance(name="second voice in turns", disturb=_other_in_turn, carry=pcmu),
     Disturbance(name="clipped by 12 dB", disturb=_clipped, carry=pcmu),
     Disturbance(name="gain steps of 12 dB", disturb=_gain_steps, carry=pcmu),
     Disturbance(name="gain pumping by 9 dB", disturb=_pumping, carry=pcmu),

@@ -4,9 +4,11 @@
 
 ``CORPUS`` holds ``MANIFEST.csv`` and corpora; ``NOISE_AND_ROOMS/music`` the music. Each speaker of the corpora under
 test, and of the demo recordings, makes one call to each disturbance: recordings as turns with pauses between them. The
-others are enrolled. With ``--prompts``, a directory as ``voice.prompts`` takes it, windows that are one of these
-prompts are left out, as a server does. Writes ``OUTPUT.md`` and ``OUTPUT.json``. Two versions of the voice path are
-compared on the same trials when speakers whom one of them can't enrol are left out of both (``--leave-out``).
+others are enrolled. A call is heard until as many windows count as evidence as ``--windows`` says. With ``--prompts``,
+a directory as ``voice.prompts`` takes it, windows that are one of these prompts are left out, as a server does, and so
+are windows with two voices at once, but for ``--with-overlap``. Writes ``OUTPUT.md`` and ``OUTPUT.json``. Two versions
+of the voice path are compared on the same trials when speakers whom one of them can't enrol are left out of both
+(``--leave-out``). What is chosen on ``--half 0`` of the speakers is reported on ``--half 1``.
 """
 
 import argparse
@@ -16,8 +18,10 @@ import json
 import platform
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
@@ -38,14 +42,20 @@ from shengdun.fingerprint.voice.codecs import TelephoneBand
 from shengdun.fingerprint.voice.model_store import ModelStore
 from shengdun.fingerprint.voice.models import VoiceModel
 from shengdun.fingerprint.voice.recordings import DEFAULT_LIMIT_S, decode_recording
-from shengdun.fingerprint.voice.samples import MODEL_RATE_HZ, Samples
+from shengdun.fingerprint.voice.samples import MODEL_RATE_HZ, Samples, Seconds
+from shengdun.fingerprint.voice.speakers import SpeakerCount
 from shengdun.fingerprint.voice.windows import NetSpeech, Window
 from shengdun.index.accuracy.bootstrap import speaker_draws
 from shengdun.index.accuracy.measures import cllr, eer
 from shengdun.index.calibration import default_profile
-from shengdun.index.prompts import CallPrompts, HousePrompts
+from shengdun.index.overlap import OverlapShare
+from shengdun.index.prompts import HousePrompts
 from shengdun.index.scoring import QueryStatistics, Scorer, aggregate
+from shengdun.index.snapshot import Snapshot
+from shengdun.service.evidence import VoiceEvidence
+from shengdun.service.lines import Line
 from shengdun.service.prompts import read_prompts
+from shengdun.service.settings import LineSettings
 
 UNDER_TEST: Final = ("hyke_ivr", "fdu_dspspeech20")
 OTHERS: Final = ("librispeech_test_other", "librispeech_voicefilter")
@@ -56,7 +66,8 @@ WINDOWS: Final = 3
 REPLICATES: Final = 200
 HEADER: Final = (
     "| disturbance | of it alone taken for speech | caller's net speech | one voice: LLR 10 / 50 % "
-    "| strangers: LLR 50 / 99 % | two strangers' calls: LLR 99 % | EER % | Cllr |"
+    "| strangers: LLR 50 / 99 % | two strangers' calls: LLR 99 % | EER % | Cllr "
+    "| windows asked about overlap / left out | calls with overlap / several voices |"
 )
 COMMIT: Final = ("git", "rev-parse", "--short", "HEAD")
 LONGEST_TURN: Final = 12 * MODEL_RATE_HZ
@@ -82,23 +93,52 @@ class Heard:
     of_caller_s: float
     of_intruder_s: float
     intruder_alone_s: float
+    windows: int
     windows_left_out: int
+    windows_asked: int
+    overlap: bool
+    several_voices: bool
+    processor_s: Seconds
+    asking_s: Seconds
+
+
+class Asking:
+    """Asks how much two people talk at once, and counts what it is asked and what that takes."""
+
+    def __init__(self, share_of: OverlapShare) -> None:
+        self._share_of = share_of
+        self.windows = 0
+        self.processor_s = 0.0
+
+    def __call__(self, samples: Samples) -> float:
+        """As ``OverlapShare``."""
+        before_s = time.process_time()
+        share = self._share_of(samples)
+        self.processor_s += time.process_time() - before_s
+        self.windows += 1
+        return share
 
 
 class VoicePath:
-    """The product's way from samples in the telephone band to net speech and voiceprints."""
+    """The product's way from samples in the telephone band to net speech, voiceprints and the evidence of calls."""
 
     def __init__(
         self,
         activity: VoiceActivity,
         model: VoiceModel,
         scorer: Scorer,
+        *,
         prompts: HousePrompts | None = None,
+        overlap_share: OverlapShare | None = None,
+        windows: int = WINDOWS,
     ) -> None:
         self.model = model
         self._activity = activity
-        self._scorer = scorer
+        self._snapshot = Snapshot.empty([scorer])
+        self._line = Line.from_settings("default", LineSettings())
         self._prompts = prompts
+        self._overlap_share = overlap_share
+        self._windows = windows
 
     def windows(self, samples: Samples) -> tuple[list[Window], NDArray[np.float64]]:
         """The windows, and how much net speech each frame added."""
@@ -120,17 +160,41 @@ class VoicePath:
         rows = self.model.embed([window.samples for window in windows])
         return aggregate(rows, np.array([window.net_speech_s for window in windows]))
 
-    def callers(self, windows: Sequence[Window]) -> list[Window]:
-        """The windows of a call that are no prompt of the house."""
-        if self._prompts is None:
-            return list(windows)
-        found = CallPrompts(self._prompts)
-        rows = self.model.embed([window.samples for window in windows])
-        return [
-            window
-            for window, row in zip(windows, rows, strict=True)
-            if not found.include(self._scorer, row, window.net_speech_s)
-        ]
+    def listen(self, windows: Sequence[Window]) -> "Listened":
+        """What a call's windows amount to as soon as there is enough of them that count, as a server hears them."""
+        asking = Asking(self._overlap_share) if self._overlap_share else None
+        evidence = VoiceEvidence(
+            model=self.model,
+            snapshot=lambda: self._snapshot,
+            watchlist_ids=(),
+            line=self._line,
+            prompts=self._prompts,
+            overlap_share=asking,
+        )
+        heard, begun_s = 0, time.process_time()
+        for window in windows:
+            evidence.add(window, at=datetime.now(UTC))
+            heard += 1
+            if evidence.windows and len(evidence.heard.callers.net_speech_s) >= self._windows:
+                break
+        return Listened(
+            evidence=evidence,
+            windows=heard,
+            asked=asking.windows if asking else 0,
+            processor_s=time.process_time() - begun_s,
+            asking_s=asking.processor_s if asking else 0.0,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listened:
+    """The evidence of a call, and what it took."""
+
+    evidence: VoiceEvidence
+    windows: int
+    asked: int
+    processor_s: Seconds
+    asking_s: Seconds
 
 
 def enroll(speaker: Speaker, path: VoicePath) -> tuple[NDArray[np.float32], float] | None:
@@ -141,22 +205,32 @@ def enroll(speaker: Speaker, path: VoicePath) -> tuple[NDArray[np.float32], floa
     return path.voiceprint(windows), sum(window.net_speech_s for window in windows)
 
 
-def call(speaker: Speaker, disturbance: Disturbance, material: Material, path: VoicePath) -> Heard:
+def call(
+    speaker: Speaker, disturbance: Disturbance, material: Material, path: VoicePath, *, draw: int
+) -> Heard:
     rng = _generator(f"{speaker.name} call")
     leg = caller(speaker.turns, rng)
-    leg = disturbance.disturb(leg, material, _generator(f"{speaker.name} {disturbance.name}"))
+    what = disturbance.name if draw == 1 else f"{disturbance.name} #{draw}"
+    leg = disturbance.disturb(leg, material, _generator(f"{speaker.name} {what}"))
     windows, added_s = path.windows(disturbance.carry(leg.samples, rng))
-    callers = path.callers(windows)
-    left_out, windows = len(windows) - len(callers), callers[:WINDOWS]
+    listened = path.listen(windows)
+    evidence = listened.evidence
+    callers = evidence.heard.callers if evidence.windows else None
     talking, alone = _per_frame(leg, len(added_s))
     return Heard(
-        voiceprint=path.voiceprint(windows) if windows else None,
+        voiceprint=callers.voiceprint if callers else None,
         net_s=float(added_s.sum()),
-        first_windows_s=sum(window.net_speech_s for window in windows),
+        first_windows_s=evidence.net_speech_s,
         of_caller_s=float(added_s[talking].sum()),
         of_intruder_s=float(added_s[alone].sum()),
         intruder_alone_s=float((leg.intruding & ~leg.talking).sum()) / 16_000,
-        windows_left_out=left_out,
+        windows=listened.windows,
+        windows_left_out=listened.windows - (len(callers.net_speech_s) if callers else 0),
+        windows_asked=listened.asked,
+        overlap=evidence.has_overlap,
+        several_voices=evidence.has_several_voices,
+        processor_s=listened.processor_s,
+        asking_s=listened.asking_s,
     )
 
 
@@ -204,7 +278,13 @@ def summarise(
         "intruder_alone_s": float(np.mean([one.intruder_alone_s for one in heard])),
         "intruder_taken_s": float(np.mean([one.of_intruder_s for one in heard])),
         "caller_net_s": float(np.mean([one.of_caller_s for one in heard])),
+        "windows": float(np.mean([one.windows for one in heard])),
         "windows_left_out": float(np.mean([one.windows_left_out for one in heard])),
+        "windows_asked": float(np.mean([one.windows_asked for one in heard])),
+        "overlap": float(np.mean([one.overlap for one in heard])),
+        "several_voices": float(np.mean([one.several_voices for one in heard])),
+        "processor_s": float(sum(one.processor_s for one in heard)),
+        "asking_s": float(sum(one.asking_s for one in heard)),
         "unheard": float(sum(one.voiceprint is None for one in heard)),
         "same_median": float(np.median(scores[same])),
         "same_10": float(np.quantile(scores[same], 0.1)),
@@ -301,11 +381,15 @@ def _generator(name: str) -> np.random.Generator:
     return np.random.default_rng(int.from_bytes(digest[:8], "big"))
 
 
+def _half(name: str) -> int:
+    return hashlib.sha256(name.encode()).digest()[0] % 2
+
+
 def table(results: dict[str, dict[str, float]]) -> str:
     clean = results[CLEAN.name]
     lines = [
         HEADER,
-        "|---|---|---|---|---|---|---|---|",
+        "|---|---|---|---|---|---|---|---|---|---|",
     ]
     for name, row in results.items():
         kept = row["caller_net_s"] / clean["caller_net_s"]
@@ -314,7 +398,9 @@ def table(results: dict[str, dict[str, float]]) -> str:
             f"| {row['same_10']:.1f} / {row['same_median']:.1f} "
             f"| {row['strangers_median']:.1f} / {row['strangers_99']:.1f} | {row['calls_99']:.1f} "
             f"| {row['eer all']:.1f} ({row['eer_low']:.1f}–{row['eer_high']:.1f}) "
-            f"| {row['cllr all']:.3f} ({row['cllr_low']:.3f}–{row['cllr_high']:.3f}) |"
+            f"| {row['cllr all']:.3f} ({row['cllr_low']:.3f}–{row['cllr_high']:.3f}) "
+            f"| {row['windows_asked']:.2f} / {row['windows_left_out']:.2f} of {row['windows']:.1f} "
+            f"| {row['overlap']:.0%} / {row['several_voices']:.0%} |"
         )
     return "\n".join(lines)
 
@@ -330,7 +416,15 @@ def main() -> None:
     parser.add_argument("--only", default="", help="part of a disturbance's name")
     parser.add_argument("--leave-out", action="append", default=[], metavar="SPEAKER")
     parser.add_argument("--prompts", type=Path, metavar="DIR", help="prompts to leave out")
+    parser.add_argument(
+        "--with-overlap", action="store_true", help="count windows with two voices at once"
+    )
+    parser.add_argument(
+        "--windows", type=int, default=WINDOWS, help="windows that count until a call is judged"
+    )
     parser.add_argument("--every", type=int, default=1, help="take every n-th speaker")
+    parser.add_argument("--draw", type=int, default=1, help="which of many random disturbances")
+    parser.add_argument("--half", type=int, choices=(0, 1), help="take half of the speakers")
     arguments = parser.parse_args()
     store = ModelStore(arguments.models)
     activity, model = store.voice_activity(), store.voice_model()
@@ -340,11 +434,21 @@ def main() -> None:
         if arguments.prompts
         else None
     )
-    path = VoicePath(activity, model, scorer, prompts)
+    path = VoicePath(
+        activity,
+        model,
+        scorer,
+        prompts=prompts,
+        overlap_share=None
+        if arguments.with_overlap
+        else SpeakerCount(store.segmentation(), model).overlap_share,
+        windows=arguments.windows,
+    )
     speakers = [
         speaker
         for speaker in load_speakers(arguments.corpus, store)[:: arguments.every]
         if speaker.name not in arguments.leave_out
+        and arguments.half in {None, _half(f"{speaker.corpus}{speaker.name}")}
     ]
     if len({speaker.corpus for speaker in speakers}) == len(speakers):
         raise SystemExit(
@@ -360,7 +464,10 @@ def main() -> None:
     results: dict[str, dict[str, float]] = {}
     for disturbance in DISTURBANCES:
         if disturbance is CLEAN or arguments.only in disturbance.name:
-            heard = [call(speaker, disturbance, material, path) for speaker in speakers]
+            heard = [
+                call(speaker, disturbance, material, path, draw=arguments.draw)
+                for speaker in speakers
+            ]
             as_enrolled = [
                 (one.voiceprint, one.first_windows_s)
                 if one.voiceprint is not None
@@ -382,6 +489,9 @@ def main() -> None:
         "profile": scorer.profile_id,
         "speakers": len(speakers),
         "prompts": len(prompts) if prompts else 0,
+        "draw": arguments.draw,
+        "windows": arguments.windows,
+        "overlap": "counted" if arguments.with_overlap else "left out",
     }
     write(arguments.output, results, about)
 

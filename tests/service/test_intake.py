@@ -10,12 +10,14 @@ from datetime import timedelta
 import pytest
 
 from fixtures.admitting import costs_of, new_admission
-from fixtures.calls import PCMU, speech_of, telephone
+from fixtures.calls import PCMU, joined_by, speech_of, telephone
 from fixtures.store import until
 from shengdun.fingerprint.voice.activity import VoiceActivity
 from shengdun.fingerprint.voice.demo_recordings import DemoRecording
 from shengdun.fingerprint.voice.front_end import FrontEnd
+from shengdun.fingerprint.voice.model_store import ModelStore
 from shengdun.fingerprint.voice.models import VoiceModel
+from shengdun.fingerprint.voice.speakers import SpeakerCount
 from shengdun.index.calibration import default_profile
 from shengdun.index.scoring import Scorer
 from shengdun.index.snapshot import Snapshot
@@ -69,7 +71,10 @@ class Room:
 
 
 @pytest.fixture
-async def room(voice_model: VoiceModel, voice_activity: VoiceActivity) -> AsyncIterator[Room]:
+async def room(
+    model_store: ModelStore, voice_model: VoiceModel, voice_activity: VoiceActivity
+) -> AsyncIterator[Room]:
+    speakers = SpeakerCount(model_store.segmentation(), voice_model)
     snapshot = Snapshot.empty([Scorer(default_profile(voice_model.model_id))])
     line = Line.from_settings("default", LineSettings())
     costs = costs_of(0.1)
@@ -82,7 +87,11 @@ async def room(voice_model: VoiceModel, voice_activity: VoiceActivity) -> AsyncI
 
         def session(budget: timedelta) -> CallSession:
             evidence = VoiceEvidence(
-                model=voice_model, snapshot=lambda: snapshot, watchlist_ids=(), line=line
+                model=voice_model,
+                snapshot=lambda: snapshot,
+                watchlist_ids=(),
+                line=line,
+                overlap_share=speakers.overlap_share,
             )
             return CallSession(
                 call_id="c-1",
@@ -135,6 +144,8 @@ def _evidence(decision: Decision) -> tuple[object, ...]:
         decision.net_speech,
         decision.audio_quality,
         decision.audio_position,
+        decision.several_voices,
+        decision.overlap,
     )
 
 
@@ -153,6 +164,24 @@ async def test_a_late_window_is_answered_at_once_and_made_up_for(room: Room, aud
     made_up = await _when_caught_up(session)
     assert [_evidence(decision) for decision in made_up] == idle
     assert [_reasons(decision) for decision in made_up] == [*[OVER_BUDGET] * (len(idle) - 1), ()]
+
+
+async def test_what_is_left_out_does_not_depend_on_the_load(
+    room: Room, recordings: list[DemoRecording]
+) -> None:
+    """Two people who talk at once are found, and their window left out, in windows that were late as in others."""
+    audio = telephone(
+        joined_by(speech_of(recordings, "S4"), speech_of(recordings, "S1"), until_s=4.0)
+    )
+    idle = await _hear(room.session(IN_TIME), audio)
+    session = room.session(TOO_LATE)
+    async with room.busy():
+        answers = await _hear(session, audio)
+        assert [_reasons(answer) for answer in answers] == [OVER_BUDGET] * len(idle)
+    made_up = await _when_caught_up(session)
+    assert [_evidence(decision) for decision in made_up] == [_evidence(each) for each in idle]
+    assert idle[-1].overlap
+    assert idle[-1].net_speech < timedelta(seconds=3 * len(idle))
 
 
 async def test_the_next_window_in_time_brings_what_was_owed(room: Room, audio: bytes) -> None:

@@ -248,23 +248,42 @@ async def test_windows_that_there_is_no_time_for_are_dropped_and_counted(
     assert {one["windows_dropped"] for one in events(logged, "call in shadow")} == {2}
 
 
+@pytest.mark.parametrize(
+    ("levels_dbfs", "overlapped"),
+    [
+        pytest.param((-50.0, -20.0), (False, False), id="faint"),
+        pytest.param((-20.0, -20.0), (True, False), id="two voices at once"),
+    ],
+)
 async def test_another_model_leaves_the_same_windows_out(
-    agents: Registry, voice_tools: VoiceTools, listed: str, samples: Samples
+    agents: Registry,
+    voice_tools: VoiceTools,
+    listed: str,
+    samples: Samples,
+    levels_dbfs: tuple[float, ...],
+    overlapped: tuple[bool, ...],
 ) -> None:
-    """A window far fainter than the caller's is no more evidence for a model in shadow than for the one in use."""
+    """What is no evidence for the model in use is none for one in shadow, also if that is known a window later."""
     async with shadows_of(agents, voice_tools, SECOND) as shadows:
-        said = []
-        for levels_dbfs in ((-50.0, -20.0), (-20.0,)):
-            call = shadows.of_call(call_id="c-5", watchlist_ids=(), line=LINE)
-            for window, level_dbfs in enumerate(levels_dbfs, start=2 - len(levels_dbfs)):
-                alone = heard(voice_tools, samples[window * WINDOW :], 1)
-                speech = replace(alone, level_dbfs=np.array([level_dbfs]))
-                call.hear(samples[window * WINDOW : (window + 1) * WINDOW], speech)
-            settle(shadows)
-            said.append(next(one for one in call.outcomes if one.model_id == SECOND.model_id))
-        assert said[0].best is not None
-        assert said[0].best.actor_id == listed
-        assert said[0] == said[1]
+        call = shadows.of_call(call_id="c-5", watchlist_ids=(), line=LINE)
+        both = replace(
+            heard(voice_tools, samples, 2),
+            level_dbfs=np.array(levels_dbfs),
+            overlapped=np.array(overlapped),
+        )
+        first = replace(both.only(np.array([0])), overlapped=np.array([False]))
+        call.hear(samples[:WINDOW], first)
+        call.hear(samples[WINDOW : 2 * WINDOW], both)
+        alone = shadows.of_call(call_id="c-6", watchlist_ids=(), line=LINE)
+        alone.hear(samples[WINDOW : 2 * WINDOW], both.only(np.array([1])))
+        settle(shadows)
+        [said], [expected] = (
+            [one for one in each.outcomes if one.model_id == SECOND.model_id]
+            for each in (call, alone)
+        )
+        assert said.best is not None
+        assert said.best.actor_id == listed
+        assert said == expected
 
 
 async def test_nothing_in_shadow_costs_nothing(

@@ -82,6 +82,10 @@ class _AudioFindingEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_AudioFin
     """The speech is so quiet that the codec's steps are coarse."""
     AUDIO_FINDING_PROMPT: _AudioFinding.ValueType  # 11
     """A prompt of the house was heard on the leg; it was left out of the evidence and of net speech."""
+    AUDIO_FINDING_OVERLAPPING_SPEECH: _AudioFinding.ValueType  # 12
+    """Two people were heard talking at once. Windows with much of it were left out of the evidence and of net speech, as
+    far as two other windows remain.
+    """
 
 class AudioFinding(_AudioFinding, metaclass=_AudioFindingEnumTypeWrapper):
     """Something about the audio that limits what can be decided from it."""
@@ -110,6 +114,10 @@ AUDIO_FINDING_QUIET: AudioFinding.ValueType  # 10
 """The speech is so quiet that the codec's steps are coarse."""
 AUDIO_FINDING_PROMPT: AudioFinding.ValueType  # 11
 """A prompt of the house was heard on the leg; it was left out of the evidence and of net speech."""
+AUDIO_FINDING_OVERLAPPING_SPEECH: AudioFinding.ValueType  # 12
+"""Two people were heard talking at once. Windows with much of it were left out of the evidence and of net speech, as
+far as two other windows remain.
+"""
 Global___AudioFinding: _TypeAlias = AudioFinding  # noqa: Y015
 
 @_typing.final

@@ -64,7 +64,7 @@ class Voice:
         model: makes voiceprints.
         beside: further models, tried out beside it.
         activity: finds speech.
-        speakers: tells one voice from several in a recording.
+        speakers: tells one voice from several, in a recording or in a window of a call.
         prompts: what the house plays into calls itself; None if none were named.
         profiles: where the calibration profiles come from.
         chosen: what was used of them at the start; others may be swapped in.
@@ -168,6 +168,7 @@ async def open_application(
                     snapshot=lambda: registry.snapshot,
                 )
             ),
+            overlap_share=voice.speakers.overlap_share,
             prompts=voice.prompts,
         )
         enroller = _enroller(
@@ -338,6 +339,7 @@ def _warm_up(voice: Voice) -> float:
     rng = np.random.default_rng(0)
     window = rng.normal(0, 0.1, round(voice.model.window_s * MODEL_RATE_HZ)).astype(np.float32)
     voiceprint = voice.model.embed([window])
+    voice.speakers.overlap_share(window)
     watch = Stopwatch()
     voice.model.embed([window])
     spent_s = watch.lap()

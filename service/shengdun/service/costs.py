@@ -25,7 +25,7 @@ class Stage(Enum):
     WAITING = "waiting"
     """Nothing is done for the call: others are served, or it waits for a lane."""
     VOICEPRINT = "voiceprint"
-    """The network."""
+    """The network, and where a window is suspicious the one that hears two people talking at once."""
     SEARCH = "search"
     """Watchlists searched and scored."""
     DECIDING = "deciding"
@@ -49,7 +49,7 @@ class Effort:
     """What one window took.
 
     Attributes:
-        voiceprint_s: the network, in seconds.
+        voiceprint_s: the networks, in seconds.
         search_s: search and scoring.
         deciding_s: weighing the evidence.
     """

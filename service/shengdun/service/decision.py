@@ -206,6 +206,7 @@ class Decision:
         audio_quality: of the call so far.
         several_voices: whether some of the speech is more likely another person's.
         prompts: whether a prompt of the house was heard and left out.
+        overlap: whether two people were heard talking at once; left out as far as other speech remains.
         recommended_action: what the line recommends at this level.
         latency: from the arrival of the chunk that completed the evidence to the writing of this decision.
         timings: where that time went.
@@ -229,6 +230,7 @@ class Decision:
     audio_quality: AudioQuality
     several_voices: bool
     prompts: bool = False
+    overlap: bool = False
     recommended_action: str
     latency: timedelta
     timings: StageTimings = StageTimings()

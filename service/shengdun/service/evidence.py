@@ -12,8 +12,9 @@ from shengdun.enrollment.agreement import part_windows
 from shengdun.fingerprint.voice.models import VoiceModel
 from shengdun.fingerprint.voice.windows import Window
 from shengdun.index.errors import WatchlistNotFound
+from shengdun.index.overlap import CallOverlap, OverlapShare
 from shengdun.index.prompts import CallPrompts, HousePrompts
-from shengdun.index.scoring import aggregate
+from shengdun.index.scoring import Scorer, aggregate
 from shengdun.index.snapshot import Snapshot, WatchlistResult
 from shengdun.service.costs import Effort, Stopwatch
 from shengdun.service.decision import Risk
@@ -36,28 +37,42 @@ class HeardSpeech:
         net_speech_s: (n,) net speech in each.
         snr_db: speech over noise of the call; None where it isn't known.
         level_dbfs: (n,) mean level of each; None where it isn't known.
+        overlapped: (n,) whether each is left out because two people talk at once in it; None where it isn't known.
     """
 
     voiceprints: NDArray[np.float32]
     net_speech_s: NDArray[np.float64]
     snr_db: float | None
     level_dbfs: NDArray[np.float64] | None = None
+    overlapped: NDArray[np.bool_] | None = None
 
     @property
-    def callers(self) -> "HeardSpeech":
-        """The windows that are the caller's: those that aren't far fainter than the loudest.
+    def near(self) -> NDArray[np.bool_]:
+        """(n,) whether each isn't far fainter than the loudest.
 
         Within a window the front end leaves faint voices out, but an agent who speaks first fills whole windows before
         anybody knows how loud the caller is (decision note 0006).
         """
         if self.level_dbfs is None:
-            return self
-        near = self.level_dbfs > self.level_dbfs.max() - _CALLERS_RANGE_DB
+            return np.ones(len(self.net_speech_s), np.bool_)
+        near: NDArray[np.bool_] = self.level_dbfs > self.level_dbfs.max() - _CALLERS_RANGE_DB
+        return near
+
+    @property
+    def callers(self) -> "HeardSpeech":
+        """The windows that are the caller's: those that are near, and hold one voice if any of them does."""
+        near = self.near
+        alone = near if self.overlapped is None else near & ~self.overlapped
+        return self.only(alone if alone.any() else near)
+
+    def only(self, chosen: NDArray[np.bool_] | NDArray[np.int64]) -> "HeardSpeech":
+        """Some of the windows: (n,) whether each, or the index of each."""
         return HeardSpeech(
-            voiceprints=self.voiceprints[near],
-            net_speech_s=self.net_speech_s[near],
+            voiceprints=self.voiceprints[chosen],
+            net_speech_s=self.net_speech_s[chosen],
             snr_db=self.snr_db,
-            level_dbfs=self.level_dbfs[near],
+            level_dbfs=None if self.level_dbfs is None else self.level_dbfs[chosen],
+            overlapped=None if self.overlapped is None else self.overlapped[chosen],
         )
 
     @property
@@ -77,6 +92,8 @@ class VoiceEvidence:
         line: the line whose policy weighs the evidence.
         watch: follows the call for the promise of its line.
         prompts: what the house plays itself; windows of it are left out.
+        overlap_share: tells how much two people talk at once; windows in which they do are left out. Without it
+            none is.
     """
 
     def __init__(
@@ -88,7 +105,10 @@ class VoiceEvidence:
         line: Line,
         watch: CallWatch | None = None,
         prompts: HousePrompts | None = None,
+        overlap_share: OverlapShare | None = None,
     ) -> None:
+        self._overlap = CallOverlap(overlap_share)
+        self._overlapped = np.zeros(0, np.bool_)
         self._prompts = CallPrompts(prompts)
         self._prompts_s = 0.0
         self._watch = watch
@@ -117,12 +137,18 @@ class VoiceEvidence:
             net_speech_s=np.array(self._net_speech_s),
             snr_db=self._snr_db,
             level_dbfs=np.array(self._level_dbfs),
+            overlapped=self._overlapped,
         )
 
     @property
     def windows(self) -> int:
         """Windows taken in so far, prompts not among them."""
         return len(self._voiceprints)
+
+    @property
+    def windows_left_out(self) -> int:
+        """How many of them are no evidence, because two people talk at once."""
+        return int(self._overlapped.sum())
 
     @property
     def net_speech_s(self) -> float:
@@ -138,6 +164,11 @@ class VoiceEvidence:
     def has_several_voices(self) -> bool:
         """Whether the windows fall into two groups that are hardly one person's."""
         return self._several_voices
+
+    @property
+    def has_overlap(self) -> bool:
+        """Whether two people talk at once in any window, also if it had to be kept as evidence."""
+        return self._overlap.is_heard
 
     @property
     def effort(self) -> Effort:
@@ -159,7 +190,7 @@ class VoiceEvidence:
         [voiceprint] = self._model.embed([window.samples])
         embedding_s = watch.lap()
         risk = self._take(window, voiceprint, at=at, snr_db=snr_db, watch=watch)
-        self._effort = replace(self._effort, voiceprint_s=embedding_s)
+        self._effort = replace(self._effort, voiceprint_s=embedding_s + self._effort.voiceprint_s)
         return risk
 
     def weigh(self, *, at: datetime) -> Risk:
@@ -186,10 +217,28 @@ class VoiceEvidence:
         self._net_speech_s.append(window.net_speech_s)
         self._level_dbfs.append(10.0 * float(np.log10(np.mean(window.samples**2) + 1e-12)))
         self._snr_db = snr_db
-        heard = self.heard.callers
+        near = self._leave_out_overlap(scorer, window)
+        asking_s = watch.lap()
+        # What is left out for its overlap has been heard all the same, and so has a say in this.
+        heard = self.heard.only(near)
         parting = part_windows(scorer, heard.voiceprints, heard.net_speech_s)
         self._several_voices = parting.llr is not None and parting.llr < _OTHER_VOICE_LLR
-        return self._weigh(at=at, watch=watch)
+        risk = self._weigh(at=at, watch=watch)
+        self._effort = replace(self._effort, voiceprint_s=asking_s)
+        return risk
+
+    def _leave_out_overlap(self, scorer: Scorer, window: Window) -> NDArray[np.bool_]:
+        """Judge the windows anew now that there is another; gives which are near."""
+        self._overlapped = np.append(self._overlapped, np.False_)
+        heard = self.heard
+        self._overlapped = self._overlap.left_out(
+            scorer,
+            window.samples,
+            voiceprints=heard.voiceprints,
+            net_speech_s=heard.net_speech_s,
+            near=heard.near,
+        )
+        return heard.near
 
     def _weigh(self, *, at: datetime, watch: Stopwatch) -> Risk:
         snapshot = self._snapshot()

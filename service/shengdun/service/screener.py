@@ -10,6 +10,7 @@ from shengdun.fingerprint.voice.codecs import AudioFormat
 from shengdun.fingerprint.voice.front_end import FrontEnd
 from shengdun.fingerprint.voice.models import VoiceModel
 from shengdun.index.errors import ModelMismatch, WatchlistNotFound
+from shengdun.index.overlap import OverlapShare
 from shengdun.index.prompts import HousePrompts
 from shengdun.index.registry import Registry
 from shengdun.index.scoring import Scorer
@@ -42,6 +43,7 @@ class Screener:
         voiceprint_lane: where voiceprints are computed and searched.
         costs: what the work of calls costs on this machine.
         shadows: what is tried out beside them.
+        overlap_share: tells how much two people talk at once in a window.
         prompts: what the house plays into calls itself; None if none were named.
     """
 
@@ -54,6 +56,7 @@ class Screener:
     voiceprint_lane: VoiceprintLane
     costs: Costs
     shadows: Shadows
+    overlap_share: OverlapShare
     prompts: HousePrompts | None = None
 
     @property
@@ -112,6 +115,7 @@ class Screener:
             line=line,
             watch=self.promises.watch(line),
             prompts=self.prompts,
+            overlap_share=self.overlap_share,
         )
 
     def _watchlists(self, request: CallRequest, line: Line) -> tuple[str, ...]:

@@ -99,6 +99,7 @@ class CallSession:
         self._risk = Risk(advisory_reasons=line.reasons_before_any(self._profile_id))
         self._several_voices = False
         self._prompts = False
+        self._overlap = False
         self._quality: AudioQuality = front_end.quality()
         self._position_s = 0.0
         self._read_s = 0.0
@@ -232,7 +233,9 @@ class CallSession:
         self._weighed(taken.risk)
         self._net_speech_s = self._evidence.net_speech_s
         settled = self._line.is_settled(
-            taken.risk, windows=self._evidence.windows, net_speech_s=self._net_speech_s
+            taken.risk,
+            windows=self._evidence.windows - self._evidence.windows_left_out,
+            net_speech_s=self._net_speech_s,
         )
         self._state = State.FINAL if settled else State.PROVISIONAL
         if taken.counts:
@@ -242,6 +245,7 @@ class CallSession:
         self._risk = risk
         self._profile_id = self._evidence.profile_id
         self._several_voices = self._evidence.has_several_voices
+        self._overlap = self._evidence.has_overlap
 
     def _conclude(self, heard: Heard, since: float) -> Decision:
         self._revision += 1
@@ -279,6 +283,7 @@ class CallSession:
             audio_quality=self._quality,
             several_voices=self._several_voices,
             prompts=self._prompts,
+            overlap=self._overlap,
             recommended_action=self._line.action_at(
                 self._risk.level, advisory=bool(self._risk.advisory_reasons)
             ),

@@ -187,7 +187,7 @@ class CallShadows:
         self._call_id = call_id
         self._watchlist_ids = tuple(watchlist_ids)
         self._line = line
-        self._heard: dict[str, HeardSpeech] = {}
+        self._rows: dict[str, dict[int, NDArray[np.float32]]] = {}
         self._dropped = 0
         self._concluded = False
         self._outcomes: tuple[ShadowOutcome, ...] = ()
@@ -230,7 +230,8 @@ class CallShadows:
             except Exception as error:  # noqa: BLE001 - a shadow never hurts a call
                 self._shadows.failed(model_id, error)
                 continue
-            self._heard[model_id] = _and_the_last(self._heard.get(model_id), row, heard)
+            # Windows may have been dropped, so each is known by its place among all.
+            self._rows.setdefault(model_id, {})[len(heard.net_speech_s) - 1] = row
         found = [self._outcome(snapshot, scorer, heard) for scorer in scorers]
         self._outcomes = tuple(outcome for outcome in found if outcome is not None)
         self._shadows.count("heard")
@@ -239,9 +240,9 @@ class CallShadows:
         self, snapshot: Snapshot, scorer: Scorer, heard: HeardSpeech
     ) -> ShadowOutcome | None:
         if scorer.model_id != self._shadows.model_id:
-            if scorer.model_id not in self._heard:
+            if scorer.model_id not in self._rows:
                 return None
-            heard = replace(self._heard[scorer.model_id], snr_db=heard.snr_db)
+            heard = _as_heard(self._rows[scorer.model_id], heard)
         try:
             results = search_lists(
                 snapshot,
@@ -299,27 +300,9 @@ def best_of(risk: Risk) -> CandidateOutcome | None:
     return max(found, key=lambda candidate: candidate.llr, default=None)
 
 
-def _and_the_last(
-    before: HeardSpeech | None, row: NDArray[np.float32], heard: HeardSpeech
-) -> HeardSpeech:
-    """What another model has heard, with its voiceprint (d,) of the last window of ``heard``."""
-    last = HeardSpeech(
-        voiceprints=row[np.newaxis],
-        net_speech_s=heard.net_speech_s[-1:],
-        snr_db=heard.snr_db,
-        level_dbfs=None if heard.level_dbfs is None else heard.level_dbfs[-1:],
-    )
-    if before is None:
-        return last
-    levels = before.level_dbfs, last.level_dbfs
-    return HeardSpeech(
-        voiceprints=np.concatenate([before.voiceprints, last.voiceprints]),
-        net_speech_s=np.concatenate([before.net_speech_s, last.net_speech_s]),
-        snr_db=heard.snr_db,
-        level_dbfs=None
-        if levels[0] is None or levels[1] is None
-        else np.concatenate([levels[0], levels[1]]),
-    )
+def _as_heard(rows: Mapping[int, NDArray[np.float32]], heard: HeardSpeech) -> HeardSpeech:
+    """What another model has heard, given its voiceprints (d,) by the place of their windows in ``heard``."""
+    return replace(heard.only(np.array(list(rows))), voiceprints=np.stack(list(rows.values())))
 
 
 def _give_way() -> None:

@@ -73,6 +73,28 @@ def test_voices_at_once_are_noticed(speaker_count: SpeakerCount, voices: list[Sa
         assert count.overlap_share > 0.2
 
 
+def test_overlap_in_a_window_is_measured(
+    speaker_count: SpeakerCount, voices: list[Samples]
+) -> None:
+    """Three seconds of one voice hold hardly any, and most of two at once hold a good part."""
+    alone, both = [], []
+    for one, other in zip(voices, [*voices[1:], voices[0]], strict=True):
+        for at in range(0, 3 * TURN, TURN):
+            window = slice(at, at + TURN)
+            alone.append(speaker_count.overlap_share(on_the_telephone(one[window])))
+            both.append(speaker_count.overlap_share(on_the_telephone(one[window] + other[window])))
+    assert max(alone) < 0.1
+    assert np.mean(np.array(both) > 0.2) > 0.7
+
+
+def test_windows_that_no_overlap_can_be_measured_in(speaker_count: SpeakerCount) -> None:
+    """There is none in silence; shorter than a frame or longer than the network hears is refused."""
+    assert speaker_count.overlap_share(silence(3.0)) == 0.0
+    for seconds in (0.09, 10.1):
+        with pytest.raises(ValueError, match=r"Needs 0\.1 to 10"):
+            speaker_count.overlap_share(silence(seconds))
+
+
 @pytest.mark.parametrize("signal", [silence(5.0), silence(0.0), noise(0.3), silence(0.031)])
 def test_too_little_speech_is_said(speaker_count: SpeakerCount, signal: Samples) -> None:
     """Silence, nothing and a moment are too little to tell."""

@@ -23,6 +23,9 @@ BUILDER_VERSION = 1
 CHUNK_S: Seconds = 10.0
 """What the network hears at a time."""
 
+SHORTEST_S: Seconds = 0.1
+"""The least that gives a frame: the first one is about 62 ms."""
+
 STEP_SAMPLES = 270
 """Samples from one frame to the next."""
 
@@ -184,5 +187,27 @@ class Segmentation:
             raise ValueError(f"A chunk is {CHUNK_S} s at most.")
         whole = np.zeros(length, np.float32)
         whole[: len(chunk)] = chunk
-        (probabilities,) = self._session.run(["classes"], {"samples": whole})
+        return self._run(whole)
+
+    def classes_alone(self, speech: Samples) -> NDArray[np.float32]:
+        """As ``classes``, of a few seconds of speech without any silence put after it.
+
+        It costs as much less as there is less of it, and the network's normalisation over time isn't led astray by
+        the silence: of windows of 3 s with one voice it then finds overlap in far fewer (decision note 0026).
+
+        Args:
+            speech: 0.1 to 10 s of samples at 16 kHz in [-1, 1].
+
+        Returns:
+            Probabilities, shape ``(frames, 7)``, with the classes in the order of ``CLASSES``.
+
+        Raises:
+            ValueError: it is shorter or longer.
+        """
+        if not SHORTEST_S <= len(speech) / MODEL_RATE_HZ <= CHUNK_S:
+            raise ValueError(f"Needs {SHORTEST_S} to {CHUNK_S} s.")
+        return self._run(speech)
+
+    def _run(self, samples: Samples) -> NDArray[np.float32]:
+        (probabilities,) = self._session.run(["classes"], {"samples": samples})
         return np.asarray(probabilities, np.float32)

@@ -145,6 +145,18 @@ class SpeakerCount:
             speech_s=speech_s,
         )
 
+    def overlap_share(self, speech: Samples) -> float:
+        """Tells in what share of a window of net speech two people talk at once, 0 to 1.
+
+        Args:
+            speech: 0.1 to 10 s of samples at 16 kHz in [-1, 1].
+
+        Raises:
+            ValueError: it is shorter or longer.
+        """
+        spoken, double = _count(self._segmentation.classes_alone(speech))
+        return double / spoken if spoken else 0.0
+
     def _verdict(self, speech_s: Seconds, overlap_share: float, other_share: float) -> Voices:
         if speech_s < self._policy.least_speech_s:
             return Voices.TOO_LITTLE_SPEECH
@@ -200,12 +212,12 @@ class _Chunk:
     @classmethod
     def of(cls, segmentation: Segmentation, samples: Samples) -> "_Chunk":
         classes = segmentation.classes(samples)[: _frames_in(samples)]
-        spoken = classes[:, _NOBODY] < 0.5
+        speech_frames, overlap_frames = _count(classes)
         likeliest = classes.argmax(axis=1)
         voices = [_during(samples, likeliest == voice) for voice in range(1, _VOICES + 1)]
         return cls(
-            speech_frames=int(spoken.sum()),
-            overlap_frames=int((classes[spoken][:, _DOUBLE].sum(axis=1) > 0.5).sum()),
+            speech_frames=speech_frames,
+            overlap_frames=overlap_frames,
             single=_during(samples, (likeliest >= 1) & (likeliest <= _VOICES)),
             turns=[turn for turn in voices if len(turn)],
         )
@@ -219,6 +231,13 @@ def _chunks(samples: Samples, most: int) -> Iterator[Samples]:
         chunk = samples[start : start + _CHUNK_SAMPLES]
         if len(chunk) >= _SHORTEST_CHUNK_SAMPLES:
             yield chunk
+
+
+def _count(classes: NDArray[np.float32]) -> tuple[int, int]:
+    """Frames in which somebody talks, and in which two do."""
+    spoken = classes[:, _NOBODY] < 0.5
+    double = classes[spoken][:, _DOUBLE].sum(axis=1) > 0.5
+    return int(spoken.sum()), int(double.sum())
 
 
 def _frames_in(chunk: Samples) -> int:

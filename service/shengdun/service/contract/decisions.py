@@ -72,6 +72,7 @@ class AudioFinding(Enum):
     WRONG_ENCODING = "wrong_encoding"
     QUIET = "quiet"
     PROMPT = "prompt"
+    OVERLAPPING_SPEECH = "overlapping_speech"
     UNKNOWN = "unknown"
 
 

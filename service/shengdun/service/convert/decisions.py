@@ -129,6 +129,8 @@ def _quality_of_call(decision: Decision) -> audio_pb2.AudioQuality:
         message.findings.append(audio_pb2.AUDIO_FINDING_TOO_LITTLE_SPEECH)
     if decision.prompts:
         message.findings.append(audio_pb2.AUDIO_FINDING_PROMPT)
+    if decision.overlap:
+        message.findings.append(audio_pb2.AUDIO_FINDING_OVERLAPPING_SPEECH)
     return message
 
 
