@@ -103,6 +103,20 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> Snapshot:
     return history.snapshot.applied([entry], changes, history.codec)
 
 
+def test_a_search_finds_the_same_until_somebody_expires(large: Snapshot) -> None:
+    """Whoever expires at the later instant is found at the earlier one and no more; before and after nothing changes."""
+    moment = timedelta(microseconds=1)
+    assert large.finds_the_same(at=AT - moment, as_at=AT - timedelta(days=1))
+    assert not large.finds_the_same(at=AT, as_at=AT - moment)
+    assert not large.finds_the_same(at=AT + moment, as_at=AT - moment)
+    assert large.finds_the_same(at=AT + timedelta(days=1), as_at=AT)
+    sizes = [
+        large.search("agents", voice(1), net_speech_s=9.0, at=at).size_actors
+        for at in (AT - moment, AT)
+    ]
+    assert sizes == [4500, 4050]
+
+
 def test_a_large_list_is_searched_exactly(large: Snapshot) -> None:
     """Beyond the exhaustive size FAISS picks the nearest; the best are those of brute force."""
     snapshot = large

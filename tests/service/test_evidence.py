@@ -108,6 +108,27 @@ def test_an_agent_who_is_heard_first_does_not_stay_in_the_callers_voiceprint(
     assert both.net_speech_s == 6.0
 
 
+def test_what_was_weighed_stands_until_something_changes(
+    voice_model: VoiceModel, recordings: list[DemoRecording]
+) -> None:
+    """Not with other watchlists or another profile, nor with another standing of the line."""
+    scorer = Scorer(default_profile(voice_model.model_id))
+    snapshots, line = [Snapshot.empty([scorer])], Line.from_settings("default", LineSettings())
+    evidence = VoiceEvidence(
+        model=voice_model, snapshot=lambda: snapshots[-1], watchlist_ids=(), line=line
+    )
+    assert evidence.still_stands(at=datetime.now(UTC)) is None
+    first, second = _windows(recordings)
+    assert evidence.add(first, at=datetime.now(UTC)) is evidence.still_stands(at=datetime.now(UTC))
+    snapshots.append(Snapshot.empty([scorer]))
+    assert evidence.still_stands(at=datetime.now(UTC)) is None
+    assert evidence.weigh(at=datetime.now(UTC)) is evidence.still_stands(at=datetime.now(UTC))
+    line.standing = line.standing.because_of_drift()
+    assert evidence.still_stands(at=datetime.now(UTC)) is None
+    assert evidence.weigh(at=datetime.now(UTC)) is evidence.still_stands(at=datetime.now(UTC))
+    assert evidence.add(second, at=datetime.now(UTC)) is evidence.still_stands(at=datetime.now(UTC))
+
+
 async def test_a_decision_names_the_profile_that_it_was_made_with(
     voice_model: VoiceModel,
     voice_activity: VoiceActivity,

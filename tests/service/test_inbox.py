@@ -96,6 +96,34 @@ async def test_a_ring_wakes_whoever_waits() -> None:
     assert await inbox.wait()
 
 
+async def test_nobody_is_woken_for_less_than_is_of_use() -> None:
+    """Chunks gather until there are as many bytes as are waited for."""
+    inbox = Inbox(100, portion_bytes=100)
+    waiting = asyncio.create_task(inbox.wait(4))
+    for data in (b"a", b"b", b"c"):
+        await inbox.put(_chunk(data))
+        await asyncio.sleep(0)
+    assert not waiting.done()
+    await inbox.put(_chunk(b"d"))
+    assert await waiting
+    assert [chunk.data for chunk in await inbox.take()] == [b"a", b"b", b"c", b"d"]
+
+
+@pytest.mark.parametrize("then", ["end", "full", "odd"])
+async def test_what_will_not_be_more_is_taken_as_it_is(then: str) -> None:
+    """At the end of the call, when no more has room, and when a chunk ends inside a sample."""
+    inbox = Inbox(4, portion_bytes=100, sample_bytes=2)
+    waiting = asyncio.create_task(inbox.wait(100))
+    await inbox.put(_chunk(b"12"))
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    if then == "end":
+        inbox.close()
+    else:
+        await inbox.put(_chunk(b"34" if then == "full" else b"3"))
+    assert await asyncio.wait_for(waiting, 10)
+
+
 async def test_what_is_not_kept_leaves_the_end_alone() -> None:
     """A sender who was waiting goes on, and nothing that was there or follows is taken."""
     inbox = Inbox(1, portion_bytes=4)

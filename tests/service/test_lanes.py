@@ -248,14 +248,16 @@ async def test_audio_that_waits_to_be_listened_to_is_known(voice_activity: Voice
 async def test_audio_that_completes_no_window_is_heard_with_what_follows(
     voice_activity: VoiceActivity,
 ) -> None:
-    """The lane is asked when a second has come, and loses nothing of it."""
+    """The lane is asked when two seconds have come, as it says before, and loses nothing of them."""
     front_end = FrontEnd(PCMU, window_s=3.0, activity=voice_activity)
     async with FrontLane(voice_activity, Costs()) as lane:
-        for _ in range(10):
+        for _ in range(19):
             listened = await lane.hear(front_end, [b"\xff" * 800])
             assert listened.heard.position_s == 0.0
+        assert lane.bytes_to_hear(front_end) == 800
         listened = await lane.hear(front_end, [b"\xff" * 800])
-    assert listened.heard.position_s == pytest.approx(1.1, abs=0.07)
+        assert lane.bytes_to_hear(front_end) == 16_000
+    assert listened.heard.position_s == pytest.approx(2.0, abs=0.07)
 
 
 async def test_calls_that_come_together_share_a_batch(voice_activity: VoiceActivity) -> None:

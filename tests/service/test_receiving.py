@@ -28,12 +28,13 @@ async def _sent(
 
 async def test_chunks_come_in_order_with_their_place_in_the_call() -> None:
     """Each says where it ends in the call's audio."""
-    async with Receiver(_sent([CHUNK, SECOND]), chunk_audio, PCMU, ServerSettings()) as receiver:
+    long = ScreenCallRequest(audio=bytes(16_000))
+    async with Receiver(_sent([CHUNK, long]), chunk_audio, PCMU, ServerSettings()) as receiver:
         await asyncio.sleep(0)
         chunks = [*await receiver.inbox.take(), *await receiver.inbox.take()]
         assert await receiver.inbox.take() == ()
-    assert sum(len(chunk.data) for chunk in chunks) == 8800
-    assert [chunk.end_s for chunk in chunks] == [0.1, 1.1, 1.1]
+    assert sum(len(chunk.data) for chunk in chunks) == 16_800
+    assert [chunk.end_s for chunk in chunks] == [0.1, 2.1, 2.1]
 
 
 async def test_a_call_on_which_nothing_comes_is_ended() -> None:

@@ -69,6 +69,12 @@ class Members:
             return len(self)
         return int(np.count_nonzero(self.expires_us > at_us))
 
+    def expires_between(self, after_us: int, until_us: int) -> bool:
+        """Whether anybody expires after one instant and at another at the latest."""
+        if until_us < self.earliest_us:
+            return False
+        return bool(((self.expires_us > after_us) & (self.expires_us <= until_us)).any())
+
     def without_voiceprint(self, model_id: str, at_us: int) -> int:
         """How many have not expired and have no voiceprint of a model; 0 for one that no account is kept of."""
         voiced = self.voiced.get(model_id)

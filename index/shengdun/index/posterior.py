@@ -135,10 +135,12 @@ def _by_actor(lists: Sequence[ListEvidence]) -> tuple[dict[str, float], dict[str
     for evidence in lists:
         weight = evidence.prior_on_list / max(evidence.actors, 1)
         of_list = dict(zip(evidence.actor_ids, evidence.llrs.tolist(), strict=True))
+        weight_of = dict.fromkeys(evidence.actor_ids, weight)
         # Few actors are on two lists, and no line has many lists: what is in one is taken whole.
         for actor_id in weights.keys() & of_list.keys():
             of_list[actor_id] = max(of_list[actor_id], llrs[actor_id])
-        weights |= {actor_id: max(weight, weights.get(actor_id, weight)) for actor_id in of_list}
+            weight_of[actor_id] = max(weight, weights[actor_id])
+        weights |= weight_of
         llrs |= of_list
     return weights, llrs
 

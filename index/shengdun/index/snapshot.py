@@ -149,6 +149,14 @@ class Snapshot:
         """The ids of a watchlist's actors, expired or not, sorted. Raises ``WatchlistNotFound``."""
         return self._listing(watchlist_id).members.ids
 
+    def finds_the_same(self, *, at: datetime, as_at: datetime) -> bool:
+        """Whether a search at one instant finds what it found at an earlier one: nobody on any list has expired."""
+        after_us, until_us = microseconds(as_at), microseconds(at)
+        return not any(
+            listing.members.expires_between(after_us, until_us)
+            for listing in self.listings.values()
+        )
+
     def without_voiceprint(
         self, watchlist_id: str, model_id: str, *, at: datetime | None = None
     ) -> tuple[str, ...]:

@@ -21,6 +21,7 @@ from shengdun.service.decision import Risk
 from shengdun.service.lines import Line
 from shengdun.service.promises import CallWatch
 from shengdun.service.risk import assess
+from shengdun.service.standing import Standing
 
 _CALLERS_RANGE_DB: Final = 10.0
 _OTHER_VOICE_LLR: Final = 2.0
@@ -81,6 +82,16 @@ class HeardSpeech:
         return aggregate(self.voiceprints, self.net_speech_s)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Weighed:
+    """What all windows so far amount to, and what it depends on beside them."""
+
+    risk: Risk
+    snapshot: Snapshot
+    standing: Standing
+    at: datetime
+
+
 class VoiceEvidence:
     """Accumulates the voice evidence of one call; used by one thread at a time, in the order of the windows.
 
@@ -119,6 +130,9 @@ class VoiceEvidence:
         self._voiceprints: list[NDArray[np.float32]] = []
         self._net_speech_s: list[float] = []
         self._level_dbfs: list[float] = []
+        self._heard: HeardSpeech | None = None
+        self._callers: HeardSpeech | None = None
+        self._weighed: _Weighed | None = None
         self._several_voices = False
         self._snr_db: float | None = None
         self._effort = Effort()
@@ -132,13 +146,22 @@ class VoiceEvidence:
     @property
     def heard(self) -> HeardSpeech:
         """What was heard so far; at least one window."""
-        return HeardSpeech(
-            voiceprints=np.stack(self._voiceprints),
-            net_speech_s=np.array(self._net_speech_s),
-            snr_db=self._snr_db,
-            level_dbfs=np.array(self._level_dbfs),
-            overlapped=self._overlapped,
-        )
+        if self._heard is None:
+            self._heard = HeardSpeech(
+                voiceprints=np.stack(self._voiceprints),
+                net_speech_s=np.array(self._net_speech_s),
+                snr_db=self._snr_db,
+                level_dbfs=np.array(self._level_dbfs),
+                overlapped=self._overlapped,
+            )
+        return self._heard
+
+    @property
+    def callers(self) -> HeardSpeech:
+        """What of it is the caller's."""
+        if self._callers is None:
+            self._callers = self.heard.callers
+        return self._callers
 
     @property
     def windows(self) -> int:
@@ -153,7 +176,7 @@ class VoiceEvidence:
     @property
     def net_speech_s(self) -> float:
         """Net speech that the evidence rests on, in seconds."""
-        return float(self.heard.callers.net_speech_s.sum()) if self._voiceprints else 0.0
+        return float(self.callers.net_speech_s.sum()) if self._voiceprints else 0.0
 
     @property
     def prompts_s(self) -> float:
@@ -197,6 +220,21 @@ class VoiceEvidence:
         """Search the watchlists, as they are now, with all windows so far, at least one, and weigh what they say."""
         return self._weigh(at=at, watch=Stopwatch())
 
+    def still_stands(self, *, at: datetime) -> Risk | None:
+        """What all windows so far amount to, if to ``weigh`` them again would say the same; None if it may not.
+
+        Watchlists and profiles are immutable snapshots, so that nothing has changed is known without a search.
+        """
+        weighed = self._weighed
+        if (
+            weighed is None
+            or weighed.snapshot is not self._snapshot()
+            or weighed.standing != self._line.standing
+            or not weighed.snapshot.finds_the_same(at=at, as_at=weighed.at)
+        ):
+            return None
+        return weighed.risk
+
     def _take(
         self,
         window: Window,
@@ -230,6 +268,7 @@ class VoiceEvidence:
     def _leave_out_overlap(self, scorer: Scorer, window: Window) -> NDArray[np.bool_]:
         """Judge the windows anew now that there is another; gives which are near."""
         self._overlapped = np.append(self._overlapped, np.False_)
+        self._heard = None
         heard = self.heard
         self._overlapped = self._overlap.left_out(
             scorer,
@@ -238,10 +277,11 @@ class VoiceEvidence:
             net_speech_s=heard.net_speech_s,
             near=heard.near,
         )
+        self._heard = self._callers = None
         return heard.near
 
     def _weigh(self, *, at: datetime, watch: Stopwatch) -> Risk:
-        snapshot = self._snapshot()
+        snapshot, standing = self._snapshot(), self._line.standing
         self._profile_id = snapshot.scorer(None, self._model.model_id).profile_id
         results = search_lists(
             snapshot,
@@ -254,10 +294,11 @@ class VoiceEvidence:
         risk = assess(results, self._line)
         if self._watch is not None:
             self._watch.look(
-                self.heard.callers.voiceprint,
+                self.callers.voiceprint,
                 net_speech_s=self.net_speech_s,
                 risk=risk,
             )
+        self._weighed = _Weighed(risk=risk, snapshot=snapshot, standing=standing, at=at)
         self._effort = Effort(search_s=searching_s, deciding_s=watch.lap())
         return risk
 

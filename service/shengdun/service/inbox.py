@@ -15,21 +15,28 @@ class Inbox:
     audio that is sent faster than it was spoken neither fills the memory nor is lost. It is given out in portions, so
     that a call whose minutes come in one message does not hold up the lane that all calls share.
 
+    Whoever takes may wait for as much as is of use: to wake a call up for each of its chunks, only to find that nothing
+    can come of it yet, takes as much as receiving them.
+
     Args:
         capacity_bytes: bytes that may wait.
         portion_bytes: most bytes that are taken at once, whole samples; chunks that have more are given in parts.
+        sample_bytes: bytes of a sample. A chunk that ends inside one is waited with for no others.
     """
 
-    def __init__(self, capacity_bytes: int, *, portion_bytes: int) -> None:
+    def __init__(self, capacity_bytes: int, *, portion_bytes: int, sample_bytes: int = 1) -> None:
         if portion_bytes <= 0:
             raise ValueError("portion_bytes must be positive")
         self._capacity_bytes = capacity_bytes
+        self._sample_bytes = sample_bytes
+        self._least_bytes: float = 0
         self._portion_bytes = portion_bytes
         self._chunks: deque[Chunk] = deque()
         self._bytes = 0
         self._closed = False
         self._keeps = True
         self._rung = False
+        self._has_odd = False
         self._error: BaseException | None = None
         # Futures and not a condition: they are made when somebody waits, and not for every chunk.
         self._sender: asyncio.Future[None] | None = None
@@ -53,7 +60,9 @@ class Inbox:
         if chunk.data and self._keeps and not self._closed:
             self._chunks.append(chunk)
             self._bytes += len(chunk.data)
-            _wake(self._taker)
+            self._has_odd = self._has_odd or len(chunk.data) % self._sample_bytes != 0
+            if self._has_enough:
+                _wake(self._taker)
 
     def close(self, error: BaseException | None = None) -> None:
         """State that nothing follows, and why if that is an error; only the first time counts."""
@@ -75,13 +84,18 @@ class Inbox:
         self._rung = True
         _wake(self._taker)
 
-    async def wait(self) -> bool:
-        """Wait for something to take, or for a ring; gives whether ``take`` would not wait."""
-        while not (self._chunks or self._closed or self._rung):
+    async def wait(self, least_bytes: float = 0) -> bool:
+        """Wait for something to take, or for a ring; gives whether it is something to take.
+
+        Args:
+            least_bytes: how much is worth taking. Less is if it is all there will be, or fills the inbox.
+        """
+        self._least_bytes = least_bytes
+        while not (self._has_enough or self._rung):
             self._taker = asyncio.get_running_loop().create_future()
             await self._taker
         self._rung = False
-        return bool(self._chunks or self._closed)
+        return self._has_enough
 
     async def take(self) -> Sequence[Chunk]:
         """The next portion of what has arrived; waits for something. Nothing means that the call has ended.
@@ -92,11 +106,17 @@ class Inbox:
         while not await self.wait():
             pass
         chunks = tuple(self._portion())
+        self._has_odd = self._has_odd and bool(self._chunks)
         if not self.is_full:
             _wake(self._sender)
         if not chunks and self._error:
             raise self._error
         return chunks
+
+    @property
+    def _has_enough(self) -> bool:
+        enough = self._bytes >= self._least_bytes or self._has_odd or self.is_full
+        return self._closed or (enough and bool(self._chunks))
 
     def _portion(self) -> Iterator[Chunk]:
         room = self._portion_bytes

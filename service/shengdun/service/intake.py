@@ -148,7 +148,9 @@ class Intake:
             self._job = None
 
     async def weigh(self, *, by: float) -> tuple[Risk, Effort]:
-        """Search once more with what is in the evidence, at least one window, however late it is."""
+        """What is in the evidence, at least one window, amounts to now; if need be searched for, however late it is."""
+        if (risk := self._evidence.still_stands(at=datetime.now(UTC))) is not None:
+            return risk, Effort()
         return await self._lane.run(
             self._permit, self._weigh_now, deadline=by, cost_s=self._costs.search_s
         )

@@ -1,7 +1,7 @@
 """The lane in which audio is decoded and speech is found, for all calls that have audio waiting in one batch.
 
 Calls that share a batch take a fraction of the time, and so do large portions of one call. So audio is put off until it
-may complete a window or is a second long, and a batch is begun no sooner than a moment after the one before. A lane
+may complete a window or is two seconds long, and a batch is begun no sooner than a moment after the one before. A lane
 that was idle begins at once (docs/decisions/0018).
 
 This lane and the voiceprint lane are where CPU work of live calls runs, so that the event loop owns sockets and nothing
@@ -19,7 +19,7 @@ from shengdun.fingerprint.voice.activity import VoiceActivity
 from shengdun.fingerprint.voice.front_end import FrontEnd, Heard, hear
 from shengdun.service.costs import Costs, Stopwatch
 
-_PUT_OFF_S: Final = 1.0
+_PUT_OFF_S: Final = 2.0
 """Audio of a call that is put off at most."""
 _PATIENCE_S: Final = 0.1
 """How much later than other audio such is due that completes no window, since nobody waits for it."""
@@ -27,8 +27,6 @@ _AT_ONCE_S: Final = 8.0
 """Audio of a batch from which on the rest waits for the next: what is due must not wait long for what isn't."""
 _APART_S: Final = 0.02
 """From the beginning of a batch to that of the next."""
-_BEHIND_S: Final = 0.5
-"""A call that hands in this much audio at once is behind, or is being replayed; it waits for no others."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,8 +55,8 @@ class _Waiting:
 class FrontLane:
     """Decodes audio and finds speech, many calls in one batch. Work is done in the order in which it is due.
 
-    A call has at most one piece of work here, and its inbox hands out no more than a second of audio for it: so a batch
-    is bounded by the calls that are admitted.
+    A call has at most one piece of work here, and its inbox hands out no more than two seconds of audio for it: so a
+    batch is bounded by the calls that are admitted.
 
     Args:
         activity: the voice activity detector.
@@ -71,7 +69,7 @@ class FrontLane:
         self._waiting: list[_Waiting] = []
         self._batch: list[_Waiting] = []
         self._wake = asyncio.Event()
-        self._behind = asyncio.Event()
+        self._hurry = asyncio.Event()
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="front-lane")
         self._begun_at = -_APART_S
         self._runner: asyncio.Task[None] | None = None
@@ -91,10 +89,26 @@ class FrontLane:
         due = [waiting.due for waiting in (*self._batch, *self._waiting)]
         return max(0.0, _now() - min(due)) if due else 0.0
 
+    @staticmethod
+    def bytes_to_hear(front_end: FrontEnd) -> float:
+        """Bytes of a call that must follow until ``hear`` doesn't put them off."""
+        return front_end.bytes_to_hear(at_most_s=_PUT_OFF_S)
+
     async def hear(
-        self, front_end: FrontEnd, chunks: Sequence[bytes], *, finish: bool = False
+        self,
+        front_end: FrontEnd,
+        chunks: Sequence[bytes],
+        *,
+        finish: bool = False,
+        hurries: bool = False,
     ) -> Listened:
-        """Hear the next chunks of a call; ``finish`` also hears what is still held back.
+        """Hear the next chunks of a call.
+
+        Args:
+            front_end: of the call.
+            chunks: the next ones in order.
+            finish: whether what is still held back is heard as well.
+            hurries: whether it waits for no others, as of a recording much more is to come at once.
 
         Raises:
             VoiceError: a chunk is not audio of the call's format; other calls of the batch are not disturbed.
@@ -115,18 +129,18 @@ class FrontLane:
             )
         )
         self._wake.set()
-        if audio_s >= _BEHIND_S:
-            self._behind.set()
+        if hurries:
+            self._hurry.set()
         return await heard
 
     async def _run(self) -> None:
         loop = asyncio.get_running_loop()
         while True:
             await self._wake.wait()
-            await _happens(self._behind, by=self._begun_at + _APART_S)
+            await _happens(self._hurry, by=self._begun_at + _APART_S)
             self._begun_at = _now()
             self._wake.clear()
-            self._behind.clear()
+            self._hurry.clear()
             batch = self._batch = self._next_batch()
             try:
                 if batch:

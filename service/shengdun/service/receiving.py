@@ -19,7 +19,7 @@ from shengdun.service.session import Chunk
 from shengdun.service.settings import ServerSettings
 
 Message = TypeVar("Message")
-PORTION_S: Final = 1
+PORTION_S: Final = 2
 """Audio that a call may have listened to at once, in seconds."""
 _GATHER_S: Final = 0.5
 """At most 16 KB gather, a quarter of what gRPC takes in by itself: the caller is never held up."""
@@ -56,6 +56,7 @@ class Receiver(Generic[Message]):
         self.inbox = Inbox(
             round(settings.call_queue_s * self._bytes_per_s),
             portion_bytes=PORTION_S * self._bytes_per_s,
+            sample_bytes=audio_format.sample_bytes,
         )
 
     async def __aenter__(self) -> Self:

@@ -28,7 +28,6 @@ from shengdun.service.convert.load import load_message
 from shengdun.service.decision import Decision, PartialReason
 from shengdun.service.errors import MessageTooLarge, ProtocolViolation
 from shengdun.service.inbox import Inbox
-from shengdun.service.intake import Taken
 from shengdun.service.meters import Meters
 from shengdun.service.receiving import Receiver, idle_error
 from shengdun.service.screener import Screener
@@ -209,7 +208,7 @@ class ScreeningServicer(screening_pb2_grpc.ScreeningServiceServicer):
     ) -> AsyncGenerator[Decision]:
         yield session.begin()
         call.stopping.add_done_callback(inbox.ring)
-        while (chunks := await _next(inbox, call, session.late)) is not None:
+        while (chunks := await _next(inbox, call, session)) is not None:
             if (caught_up := session.catch_up()) is not None:
                 yield caught_up
             hears = chunks and not session.is_final and not call.stopping.done()
@@ -296,14 +295,13 @@ class ScreeningServicer(screening_pb2_grpc.ScreeningServiceServicer):
         return message
 
 
-async def _next(
-    inbox: Inbox, call: LiveCall, late: asyncio.Future[Taken] | None
-) -> Sequence[Chunk] | None:
-    """The chunks that have arrived, or none yet if what was late is ready; None when the call ends or is to end."""
+async def _next(inbox: Inbox, call: LiveCall, session: CallSession) -> Sequence[Chunk] | None:
+    """What has arrived, if it is of use, or nothing if what was late is ready; None when the call ends or is to."""
+    late = session.late
     if late is not None:
         late.add_done_callback(inbox.ring)
     try:
-        has_some = await inbox.wait()
+        has_some = await inbox.wait(session.bytes_to_hear)
     finally:
         if late is not None:
             late.remove_done_callback(inbox.ring)

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Final
 from uuid import uuid4
 
 from shengdun.fingerprint.voice.front_end import FrontEnd, Heard
@@ -16,6 +17,9 @@ from shengdun.service.lanes import FrontLane, Listened
 from shengdun.service.lines import Line
 from shengdun.service.shadows import CallShadows
 from shengdun.service.timing import Timing
+
+_REPLAYED_S: Final = 0.5
+"""Audio that came at once by so much more than its chunks are long is not spoken at this moment."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,13 +128,23 @@ class CallSession:
         """Done when there is something to ``catch_up`` with; None if nothing is owed."""
         return self._intake.late
 
+    @property
+    def bytes_to_hear(self) -> float:
+        """Bytes of audio that must come until it is of use to ``listen``: no window can be complete with fewer."""
+        return self._front_lane.bytes_to_hear(self._front_end)
+
     async def listen(self, chunks: Sequence[Chunk]) -> list[Arrival]:
         """Listen to the next chunks, at least one; gives the windows that they complete, for ``answers``.
 
         Raises:
             VoiceError: a chunk is not audio of the call's format.
         """
-        listened = await self._front_lane.hear(self._front_end, [chunk.data for chunk in chunks])
+        data = [chunk.data for chunk in chunks]
+        audio_s = sum(map(len, data)) / self._front_end.audio_format.bytes_per_s
+        came_within_s = chunks[-1].received_at - chunks[0].received_at
+        listened = await self._front_lane.hear(
+            self._front_end, data, hurries=audio_s - came_within_s >= _REPLAYED_S
+        )
         self._read_s = chunks[-1].end_s
         return self._arrivals(listened, chunks)
 

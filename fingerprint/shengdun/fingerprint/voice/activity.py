@@ -36,7 +36,7 @@ Probabilities: TypeAlias = NDArray[np.float32]
 
 _MEMORY = (2, 1, HIDDEN)
 _SPEECH = 0.5
-_FRAMES_PER_RUN = 32
+_FRAMES_PER_RUN = 64
 # The detector may begin anew after each second of the call, if it has heard no speech for two.
 _FRAMES_OF_A_SECOND = 32
 _DEAF_FRAMES = 64

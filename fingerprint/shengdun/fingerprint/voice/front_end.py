@@ -4,6 +4,7 @@ Whatever the chunks were, the same audio gives the same windows, quality and pos
 frame by frame, and what is measured is cut at positions of the audio, never at the edges of chunks.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -23,6 +24,7 @@ from shengdun.fingerprint.voice.samples import MODEL_RATE_HZ, Samples, Seconds
 from shengdun.fingerprint.voice.windows import NetSpeech, Window
 
 _METER_FRAMES = 32
+_NOTHING: Samples = np.zeros(0, np.float32)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +107,14 @@ class FrontEnd:
         self._measure()
         return self._meter.report(self._source)
 
+    def bytes_to_hear(self, *, at_most_s: Seconds) -> float:
+        """Bytes that must follow until it's of use to hear them: a window may be complete then, or much was put off.
+
+        Args:
+            at_most_s: audio that may be put off, in seconds.
+        """
+        return min(self._bytes_to_window(), self._bytes_to_put_off(at_most_s))
+
     def put_off(self, chunks: Sequence[bytes], *, at_most_s: Seconds) -> bool:
         """Keep chunks to be heard together with those that follow, if no window can be complete without these.
 
@@ -117,22 +127,28 @@ class FrontEnd:
         Returns:
             Whether they were kept; if not, they are to be heard now.
         """
-        size = self._put_off_bytes + sum(map(len, chunks))
-        if size > at_most_s * self.audio_format.bytes_per_s or self.may_complete_window(chunks):
+        size = sum(map(len, chunks))
+        if size >= self.bytes_to_hear(at_most_s=at_most_s):
             return False
         # What is wrong with a chunk is said when it comes.
         if any(len(chunk) % self.audio_format.sample_bytes for chunk in chunks):
             return False
         self._put_off += chunks
-        self._put_off_bytes = size
+        self._put_off_bytes += size
         return True
 
     def may_complete_window(self, chunks: Sequence[bytes]) -> bool:
         """Whether a window may be complete with the next chunks."""
-        size = self._bytes + self._put_off_bytes + sum(map(len, chunks))
+        return sum(map(len, chunks)) >= self._bytes_to_window()
+
+    def _bytes_to_window(self) -> int:
         # Nothing comes out that didn't go in, however much the filter, blocks and frames hold back at the moment.
-        samples = size * MODEL_RATE_HZ // self.audio_format.bytes_per_s
-        return samples // FRAME_SAMPLES - self._frames >= self._net_speech.frames_to_window
+        samples = (self._frames + self._net_speech.frames_to_window) * FRAME_SAMPLES
+        size = -(-samples * self.audio_format.bytes_per_s // MODEL_RATE_HZ)
+        return size - self._bytes - self._put_off_bytes
+
+    def _bytes_to_put_off(self, at_most_s: Seconds) -> float:
+        return at_most_s * self.audio_format.bytes_per_s - self._put_off_bytes
 
     def decode(self, chunk: bytes) -> Samples:
         """Decode a chunk, and what was put off before it; gives the frames that they complete.
@@ -265,8 +281,12 @@ def hear(
 def _decode(
     front_end: FrontEnd, chunks: Sequence[bytes], *, ended: bool
 ) -> list[Samples] | VoiceError:
+    frames = []
     try:
-        frames = [front_end.decode(chunk) for chunk in chunks]
+        for number, chunk in enumerate(chunks, 1):
+            # Decoding takes as long for a chunk as for a second of them.
+            waits = number < len(chunks) and front_end.put_off([chunk], at_most_s=math.inf)
+            frames.append(_NOTHING if waits else front_end.decode(chunk))
     except VoiceError as error:
         return error
     return [*frames, front_end.decode_rest()] if ended else frames
