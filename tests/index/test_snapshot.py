@@ -104,7 +104,7 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> Snapshot:
 
 
 def test_a_search_finds_the_same_until_somebody_expires(large: Snapshot) -> None:
-    """Whoever expires at the later instant is found at the earlier one and no more; before and after nothing changes."""
+    """Who expires at the later instant was found at the earlier one; before and after that nothing changes."""
     moment = timedelta(microseconds=1)
     assert large.finds_the_same(at=AT - moment, as_at=AT - timedelta(days=1))
     assert not large.finds_the_same(at=AT, as_at=AT - moment)

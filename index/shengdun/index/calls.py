@@ -6,7 +6,7 @@ every method gives up after ``ANSWER_S`` with ``StoreUnavailable``.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Final
@@ -29,7 +29,8 @@ return ''
 )
 _RELEASE: Final = Script(
     """
-if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end
+if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end
+if ARGV[2] ~= '' then redis.call('SET', KEYS[2], ARGV[2], 'PX', ARGV[3]) end
 return 0
 """
 )
@@ -84,22 +85,44 @@ class CallDirectory:
         """Keep a call id; takes it again if the lease has run out meanwhile. Raises as ``claim``."""
         await self.claim(call_id, owner, lease=lease)
 
-    async def release(self, call_id: str, owner: str) -> None:
-        """Give a call id back, if this owner has it. Raises ``StoreUnavailable``; the lease then runs out."""
+    async def release(
+        self,
+        call_id: str,
+        owner: str,
+        *,
+        decision: bytes | None = None,
+        keep_for: timedelta = timedelta(),
+    ) -> None:
+        """Give a call id back, if this owner has it. Raises ``StoreUnavailable``; the lease then runs out.
+
+        Args:
+            call_id: the telephony system's.
+            owner: as it was claimed.
+            decision: the call's last one, published in the same breath; None if that was done.
+            keep_for: for how long.
+        """
+        place = self._key(call_id, "decision")
+        sealed = b"" if decision is None else self._keys.seal_decision(decision, place)
         async with _in_time():
-            await self._store.evaluate(_RELEASE, [self._key(call_id, "lease")], [owner])
+            await self._store.evaluate(
+                _RELEASE,
+                [self._key(call_id, "lease"), place],
+                [owner, sealed, _milliseconds(keep_for)],
+            )
 
     async def is_live(self, call_id: str) -> bool:
         """Whether any session has the call id now. Raises ``StoreUnavailable``."""
         async with _in_time():
             return await self._store.get(self._key(call_id, "lease")) is not None
 
-    async def publish_decision(self, call_id: str, payload: bytes, *, keep_for: timedelta) -> None:
-        """Put a call's latest decision where ``decision`` finds it. Raises ``StoreUnavailable``."""
-        key = self._key(call_id, "decision")
+    async def publish_decisions(
+        self, payloads: Mapping[str, bytes], *, keep_for: timedelta
+    ) -> None:
+        """Put the latest decisions of calls, by call id, where ``decision`` finds them. Raises ``StoreUnavailable``."""
+        places = {self._key(call_id, "decision"): one for call_id, one in payloads.items()}
+        sealed = {place: self._keys.seal_decision(one, place) for place, one in places.items()}
         async with _in_time():
-            sealed = self._keys.seal_decision(payload, key)
-            await self._store.put(key, sealed, ttl_ms=_milliseconds(keep_for))
+            await self._store.put_all(sealed, ttl_ms=_milliseconds(keep_for))
 
     async def decision(self, call_id: str) -> bytes | None:
         """A call's latest decision as it was published, or None.

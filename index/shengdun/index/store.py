@@ -6,7 +6,7 @@ several at once; the keys of a call carry the call's.
 
 import asyncio
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
@@ -146,10 +146,13 @@ class Store:
                 values += await self._client.mget(keys[start : start + _PAGE])
         return values
 
-    async def put(self, key: str, value: bytes, *, ttl_ms: int) -> None:
-        """Set a key for a while."""
+    async def put_all(self, values: Mapping[str, bytes], *, ttl_ms: int) -> None:
+        """Set keys of any slots for a while; if it fails, some may be set."""
         with self._translated():
-            await self._client.set(key, value, px=ttl_ms)
+            async with self._client.pipeline(transaction=False) as pipeline:
+                for key, value in values.items():
+                    pipeline.set(key, value, px=ttl_ms)
+                await pipeline.execute()
 
     async def scan(self, name_prefix: str) -> set[str]:
         """The names of all keys in the registry's slot that begin so."""

@@ -6,8 +6,9 @@ store is gone, calls go on and are answered for by the process that holds them.
 """
 
 import asyncio
+import itertools
 from collections import OrderedDict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -31,6 +32,9 @@ _LEASE = timedelta(seconds=30)
 _RENEWALS_PER_LEASE = 3
 _RETRY_AFTER = timedelta(seconds=5)
 _KEPT_HERE = 10_000
+_GATHER_S = 0.05
+"""What the store takes for a write it takes for several as well; nobody elsewhere sees a decision sooner by much."""
+_AT_ONCE = 100
 _STORE_TROUBLE = (StoreUnavailable, StoreBusy, StoreFull, StoreRefused)
 _log = structlog.get_logger(__name__)
 
@@ -83,6 +87,7 @@ class LiveCalls:
         self._live: dict[str, LiveCall] = {}
         self._latest: OrderedDict[str, bytes] = OrderedDict()
         self._unshared: dict[str, bytes] = {}
+        self._being_shared: Mapping[str, bytes] = {}
         self._wake = asyncio.Event()
         self._ended = asyncio.Event()
         self._stopping = False
@@ -212,7 +217,15 @@ class LiveCalls:
         async with call.lease:
             call.given_back = True
             with suppress(*_STORE_TROUBLE):
-                await self._directory.release(call.call_id, self._owner)
+                await self._release(call.call_id)
+
+    async def _release(self, call_id: str) -> None:
+        # The last decision goes with it, for what a write takes is making it durable. Not while an earlier one is on
+        # its way, which might come after it.
+        last = None if call_id in self._being_shared else self._unshared.get(call_id)
+        await self._directory.release(call_id, self._owner, decision=last, keep_for=KEEP_DECISION)
+        if last is not None:
+            self._forget({call_id: last})
 
     async def _renew(self) -> None:
         while True:
@@ -235,6 +248,7 @@ class LiveCalls:
     async def _share(self) -> None:
         while True:
             await self._wake.wait()
+            await asyncio.sleep(_GATHER_S)
             self._wake.clear()
             try:
                 await self._share_all()
@@ -246,7 +260,15 @@ class LiveCalls:
                 self._wake.set()
 
     async def _share_all(self) -> None:
-        for call_id, payload in list(self._unshared.items()):
-            await self._directory.publish_decision(call_id, payload, keep_for=KEEP_DECISION)
+        while some := dict(itertools.islice(self._unshared.items(), _AT_ONCE)):
+            self._being_shared = some
+            try:
+                await self._directory.publish_decisions(some, keep_for=KEEP_DECISION)
+            finally:
+                self._being_shared = {}
+            self._forget(some)
+
+    def _forget(self, shared: Mapping[str, bytes]) -> None:
+        for call_id, payload in shared.items():
             if self._unshared.get(call_id) is payload:
                 del self._unshared[call_id]
