@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from functools import lru_cache
 from typing import Final
 
 from shengdun.index.errors import CallAlreadyLive, StoreUnavailable
@@ -18,6 +19,7 @@ from shengdun.index.store import Script, Store
 
 ANSWER_S: Final = 0.25
 LEASE: Final = timedelta(seconds=30)
+_KNOWN: Final = 1_000
 
 _CLAIM: Final = Script(
     """
@@ -42,6 +44,8 @@ class CallDirectory:
     def __init__(self, store: Store, keys: KeyRing) -> None:
         self._store = store
         self._keys = keys
+        # A call is written of six times, and a keyed hash takes 85 us where the caches have other things in them.
+        self._pseudonym = lru_cache(maxsize=_KNOWN)(keys.pseudonym)
 
     async def claim(
         self,
@@ -139,7 +143,7 @@ class CallDirectory:
     def _key(self, call_id: str, what: str) -> str:
         check_text("call id", call_id, longest=256, empty=False)
         prefix = self._store.settings.key_prefix
-        return f"{{{prefix}:call:{self._keys.pseudonym('call/' + call_id)}}}:{what}"
+        return f"{{{prefix}:call:{self._pseudonym('call/' + call_id)}}}:{what}"
 
 
 @asynccontextmanager
