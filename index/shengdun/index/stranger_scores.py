@@ -26,7 +26,9 @@ MOST_PAIRS: Final = 50_000_000
 _LARGEST_EVIDENCE: Final = 100.0
 """More than any call gives; an exponential must not overflow."""
 _BLOCK_LOOKS: Final = 64
-_MOST_AGENTS: Final = 0.1
+_MOST_AGENTS: Final = 0.01
+"""Share of calls that may be listed agents'. Allowed more, strangers who happen to resemble somebody on the list explain
+themselves as agents, are left out, and the promise is broken (decision note 0015)."""
 _FEWEST_AGENTS: Final = 1e-9
 _ROUNDS: Final = 200
 _CERTAIN: Final = 1e-12
@@ -42,9 +44,9 @@ def score_strangers(
 ) -> StrangerScores | None:
     """Score every call of the strangers against all lists; takes seconds, so call it from a background thread.
 
-    Some calls may be by listed agents. How many is found from the evidence itself (Saerens et al., Neural Computation
-    14(1), 2002, section 2.2). A call that is more likely an agent's is left out; any other counts by the probability
-    that it isn't.
+    Some calls may be by listed agents, one in a hundred at most. How many is found from the evidence itself (Saerens et
+    al., Neural Computation 14(1), 2002, section 2.2). A call that is more likely an agent's is left out; any other
+    counts by the probability that it isn't.
 
     Args:
         strangers: of the site.
