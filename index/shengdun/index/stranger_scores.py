@@ -27,7 +27,7 @@ _LARGEST_EVIDENCE: Final = 100.0
 """More than any call gives; an exponential must not overflow."""
 _BLOCK_LOOKS: Final = 64
 _MOST_AGENTS: Final = 0.01
-"""Share of calls that may be listed agents'. Allowed more, strangers who happen to resemble somebody on the list explain
+"""Share of calls that may be listed agents'. Allowed more, strangers who resemble somebody on the list explain
 themselves as agents, are left out, and the promise is broken (decision note 0015)."""
 _FEWEST_AGENTS: Final = 1e-9
 _ROUNDS: Final = 200
