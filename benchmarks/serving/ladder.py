@@ -15,7 +15,7 @@ import numpy as np
 
 from shengdun.service.load.figures import IN_TIME
 from shengdun.service.load.plan import Arrivals, Draw, Plan
-from shengdun.service.load.tally import Tally
+from shengdun.service.load.tally import HUNG_UP, Tally
 
 SETTLES_S: Final = 2
 """Seconds after its end until everything of a rung was answered or is late."""
@@ -81,7 +81,8 @@ class Ladder:
             Rung(
                 rate_per_s=rate,
                 begun=part.begun,
-                failed=part.failed.total(),
+                # Those that still ran when the climb was stopped are nobody's failures.
+                failed=part.failed.total() - part.failed[HUNG_UP],
                 windows=part.windows,
                 in_time=part.in_time,
                 seconds=self.rung_s,
@@ -104,7 +105,7 @@ class Rung:
     Attributes:
         rate_per_s: calls begun each second, by the plan.
         begun: calls that began.
-        failed: those of them that were refused or broken off.
+        failed: those of them that the server refused or broke off.
         windows: windows that were answered.
         in_time: those that were answered completely within the budget.
         seconds: how long it lasted.

@@ -8,7 +8,7 @@ from benchmarks.serving.ladder import Ladder, Rung, highest
 
 from shengdun.service.load.lengths import CallLengths, LengthKind
 from shengdun.service.load.plan import Draw
-from shengdun.service.load.tally import Tally
+from shengdun.service.load.tally import HUNG_UP, Tally
 
 LADDER = Ladder(lowest_per_s=5.0, factor=2.0, rungs=4, rung_s=20, call_s=4)
 DRAW = Draw(
@@ -79,3 +79,11 @@ def test_climbing_stops_after_the_fall() -> None:
         tally.slices[second].windows = 100
     assert not LADDER.has_fallen(tally, 60.0)
     assert LADDER.has_fallen(tally, 66.0)
+
+
+def test_who_is_hung_up_on_when_the_climb_stops_was_not_refused() -> None:
+    """The calls of the last rungs still run then, and say nothing of the server."""
+    tally = Tally()
+    tally.slices[5].begun = 10
+    tally.slices[5].failed.update({HUNG_UP: 6, "RESOURCE_EXHAUSTED/OVERLOADED": 3})
+    assert [rung.failed for rung in LADDER.rungs_of(tally)] == [3, 0, 0, 0]
