@@ -12,16 +12,13 @@ of the voice path are compared on the same trials when speakers whom one of them
 """
 
 import argparse
-import csv
 import hashlib
 import json
 import platform
 import subprocess
 import sys
-import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -32,37 +29,24 @@ from benchmarks.robustness.disturbances import (
     Disturbance,
     Leg,
     Material,
-    at_level,
     caller,
 )
+from benchmarks.robustness.hearing import WINDOWS, VoicePath
+from benchmarks.robustness.speakers import Speaker, load_material, load_speakers
 from numpy.typing import NDArray
 
-from shengdun.fingerprint.voice.activity import FRAME_SAMPLES, Framer, VoiceActivity
+from shengdun.fingerprint.voice.activity import FRAME_SAMPLES
 from shengdun.fingerprint.voice.codecs import TelephoneBand
 from shengdun.fingerprint.voice.model_store import ModelStore
-from shengdun.fingerprint.voice.models import VoiceModel
-from shengdun.fingerprint.voice.recordings import DEFAULT_LIMIT_S, decode_recording
-from shengdun.fingerprint.voice.samples import MODEL_RATE_HZ, Samples, Seconds
+from shengdun.fingerprint.voice.recordings import DEFAULT_LIMIT_S
+from shengdun.fingerprint.voice.samples import Seconds
 from shengdun.fingerprint.voice.speakers import SpeakerCount
-from shengdun.fingerprint.voice.windows import NetSpeech, Window
 from shengdun.index.accuracy.bootstrap import speaker_draws
 from shengdun.index.accuracy.measures import cllr, eer
 from shengdun.index.calibration import default_profile
-from shengdun.index.overlap import OverlapShare
-from shengdun.index.prompts import HousePrompts
-from shengdun.index.scoring import QueryStatistics, Scorer, aggregate
-from shengdun.index.snapshot import Snapshot
-from shengdun.service.evidence import VoiceEvidence
-from shengdun.service.lines import Line
+from shengdun.index.scoring import QueryStatistics, Scorer
 from shengdun.service.prompts import read_prompts
-from shengdun.service.settings import LineSettings
 
-UNDER_TEST: Final = ("hyke_ivr", "fdu_dspspeech20")
-OTHERS: Final = ("librispeech_test_other", "librispeech_voicefilter")
-PROMPTS: Final = "fs_callie"
-MIXED_MUSIC: Final = "paa_music"
-WINDOWS: Final = 3
-"""Ten seconds of net speech are three windows: a rest of one second isn't embedded."""
 REPLICATES: Final = 200
 HEADER: Final = (
     "| disturbance | of it alone taken for speech | caller's net speech | one voice: LLR 10 / 50 % "
@@ -70,17 +54,6 @@ HEADER: Final = (
     "| windows asked about overlap / left out | calls with overlap / several voices |"
 )
 COMMIT: Final = ("git", "rev-parse", "--short", "HEAD")
-LONGEST_TURN: Final = 12 * MODEL_RATE_HZ
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Speaker:
-    """One person: recordings to enrol, and turns of a call."""
-
-    corpus: str
-    name: str
-    enrolled: list[Samples] = field(repr=False)
-    turns: list[Samples] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -98,101 +71,6 @@ class Heard:
     windows_asked: int
     overlap: bool
     several_voices: bool
-    processor_s: Seconds
-    asking_s: Seconds
-
-
-class Asking:
-    """Asks how much two people talk at once, and counts what it is asked and what that takes."""
-
-    def __init__(self, share_of: OverlapShare) -> None:
-        self._share_of = share_of
-        self.windows = 0
-        self.processor_s = 0.0
-
-    def __call__(self, samples: Samples) -> float:
-        """As ``OverlapShare``."""
-        before_s = time.process_time()
-        share = self._share_of(samples)
-        self.processor_s += time.process_time() - before_s
-        self.windows += 1
-        return share
-
-
-class VoicePath:
-    """The product's way from samples in the telephone band to net speech, voiceprints and the evidence of calls."""
-
-    def __init__(
-        self,
-        activity: VoiceActivity,
-        model: VoiceModel,
-        scorer: Scorer,
-        *,
-        prompts: HousePrompts | None = None,
-        overlap_share: OverlapShare | None = None,
-        windows: int = WINDOWS,
-    ) -> None:
-        self.model = model
-        self._activity = activity
-        self._snapshot = Snapshot.empty([scorer])
-        self._line = Line.from_settings("default", LineSettings())
-        self._prompts = prompts
-        self._overlap_share = overlap_share
-        self._windows = windows
-
-    def windows(self, samples: Samples) -> tuple[list[Window], NDArray[np.float64]]:
-        """The windows, and how much net speech each frame added."""
-        framer = Framer()
-        frames = np.concatenate([framer.push(samples), framer.finish()])
-        [probabilities] = self._activity.speech_probabilities(
-            [(self._activity.new_state(), frames)]
-        )
-        speech, windows, net_s = NetSpeech(window_s=self.model.window_s), [], [0.0]
-        for index in range(len(probabilities)):
-            frame = frames[index * FRAME_SAMPLES : (index + 1) * FRAME_SAMPLES]
-            windows += speech.push(frame, probabilities[index : index + 1])
-            net_s.append(speech.net_speech_s)
-        last = speech.finish()
-        return windows + ([last] if last else []), np.diff(net_s)
-
-    def voiceprint(self, windows: Sequence[Window]) -> NDArray[np.float32]:
-        """The running voiceprint."""
-        rows = self.model.embed([window.samples for window in windows])
-        return aggregate(rows, np.array([window.net_speech_s for window in windows]))
-
-    def listen(self, windows: Sequence[Window]) -> "Listened":
-        """What a call's windows amount to as soon as there is enough of them that count, as a server hears them."""
-        asking = Asking(self._overlap_share) if self._overlap_share else None
-        evidence = VoiceEvidence(
-            model=self.model,
-            snapshot=lambda: self._snapshot,
-            watchlist_ids=(),
-            line=self._line,
-            prompts=self._prompts,
-            overlap_share=asking,
-        )
-        heard, begun_s = 0, time.process_time()
-        for window in windows:
-            evidence.add(window, at=datetime.now(UTC))
-            heard += 1
-            if evidence.windows and len(evidence.heard.callers.net_speech_s) >= self._windows:
-                break
-        return Listened(
-            evidence=evidence,
-            windows=heard,
-            asked=asking.windows if asking else 0,
-            processor_s=time.process_time() - begun_s,
-            asking_s=asking.processor_s if asking else 0.0,
-        )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Listened:
-    """The evidence of a call, and what it took."""
-
-    evidence: VoiceEvidence
-    windows: int
-    asked: int
     processor_s: Seconds
     asking_s: Seconds
 
@@ -316,64 +194,6 @@ def _intervals(scores: NDArray[np.float64], strangers: NDArray[np.bool_]) -> dic
     return {f"{n}_low": float(v) for n, v in zip(names, low, strict=True)} | {
         f"{n}_high": float(v) for n, v in zip(names, high, strict=True)
     }
-
-
-def load_speakers(corpus: Path, store: ModelStore) -> list[Speaker]:
-    by_speaker: dict[tuple[str, str], list[Samples]] = {}
-    for row in _manifest(corpus):
-        if row["corpus"] in UNDER_TEST:
-            samples = decode_recording(corpus / row["path"]).samples
-            by_speaker.setdefault((row["corpus"], row["speaker"]), []).append(samples)
-    speakers = [
-        Speaker(corpus=name, name=speaker, enrolled=recordings[:2], turns=recordings[2:])
-        for (name, speaker), recordings in by_speaker.items()
-    ]
-    return speakers + _council(store)
-
-
-def _council(store: ModelStore) -> list[Speaker]:
-    meetings: dict[str, dict[str, list[Samples]]] = {}
-    for recording in store.demo_recordings():
-        samples = decode_recording(recording.read()).samples
-        meetings.setdefault(recording.speaker, {}).setdefault(recording.meeting, []).append(samples)
-    speakers = []
-    for speaker, own in meetings.items():
-        longest = max(own, key=lambda meeting: sum(map(len, own[meeting])))
-        turns = [
-            one[:LONGEST_TURN] for meeting in own if meeting != longest for one in own[meeting]
-        ]
-        if turns:
-            enrolled = [np.concatenate(own[longest])[: 2 * LONGEST_TURN]]
-            speakers.append(
-                Speaker(corpus="council", name=speaker, enrolled=enrolled, turns=turns[:3])
-            )
-    return speakers
-
-
-def load_material(corpus: Path, noise_and_rooms: Path) -> Material:
-    prompts: list[Samples] = []
-    others: dict[str, list[Samples]] = {}
-    for row in _manifest(corpus):
-        if row["speaker"] == PROMPTS:
-            prompts.append(decode_recording(corpus / row["path"]).samples)
-        elif row["corpus"] in OTHERS:
-            samples = at_level(decode_recording(corpus / row["path"]).samples, 0.0)
-            others.setdefault(row["speaker"], []).append(samples)
-    music = {
-        path.stem: at_level(decode_recording(path).samples, 0.0)
-        for path in sorted((noise_and_rooms / "music").glob("*.*"))
-    }
-    return Material(
-        hold_music=tuple(track for name, track in music.items() if name != MIXED_MUSIC),
-        mixed_music=(music[MIXED_MUSIC],),
-        prompt=at_level(np.concatenate(prompts[:3]), 0.0),
-        others=tuple(np.concatenate(parts) for parts in others.values()),
-    )
-
-
-def _manifest(corpus: Path) -> list[dict[str, str]]:
-    with (corpus / "MANIFEST.csv").open(newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
 
 
 def _generator(name: str) -> np.random.Generator:
