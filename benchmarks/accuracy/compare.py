@@ -48,7 +48,7 @@ def main() -> None:
 def _run(arguments: argparse.Namespace, stack: contextlib.ExitStack) -> None:
     corpus = read_corpus(arguments.corpus, only=arguments.only, same_speaker=arguments.same_speaker)
     store = ModelStore(arguments.models)
-    model = store.voice_model(arguments.model)
+    model = store.voice_model(arguments.model, precision=arguments.precision)
     noise: Path | None = arguments.noise_and_rooms
     acoustics = Acoustics.recorded(noise) if noise else Acoustics.made()
     cache: Path | None = arguments.cache
@@ -104,6 +104,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--same-speaker", action="append", default=[], metavar="NAME=OTHER")
     parser.add_argument("--seconds", action="append", default=[], type=float)
     parser.add_argument("--model", default="campplus-zh-en")
+    parser.add_argument("--precision", choices=("auto", "float32", "bfloat16"), default="float32")
     parser.add_argument("--noise-and-rooms", type=Path)
     parser.add_argument("--held-out", type=Path, default=HELD_OUT)
     parser.add_argument("--replicates", type=int, default=200)

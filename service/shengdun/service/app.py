@@ -218,9 +218,14 @@ def open_voice(settings: Settings) -> Voice:
         KeyRingError: a site's profile is sealed, and the key file is missing or another installation's.
     """
     models = ModelStore(settings.models_directory)
-    model = models.voice_model(settings.voice.model)
+    precision, at_once = settings.voice.precision, voiceprint_workers(settings.voice)
+    model = models.voice_model(settings.voice.model, precision=precision, at_once=at_once)
     names = dict.fromkeys(settings.voice.shadow_models)
-    beside = tuple(models.voice_model(name) for name in names if name != settings.voice.model)
+    beside = tuple(
+        models.voice_model(name, precision=precision)
+        for name in names
+        if name != settings.voice.model
+    )
     profiles = ProfileSource(
         library=profile_library(settings),
         keys=profile_keys(settings),

@@ -3,9 +3,14 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from shengdun.fingerprint.voice.errors import GoldenMismatch
-from shengdun.fingerprint.voice.golden import LEAST_COSINE, check_golden, golden_signal
-from shengdun.fingerprint.voice.models import VoiceModel, Voiceprints
+from shengdun.fingerprint.voice.errors import GoldenMismatch, PrecisionUnavailable
+from shengdun.fingerprint.voice.golden import (
+    LEAST_COSINE,
+    check_bfloat16,
+    check_golden,
+    golden_signal,
+)
+from shengdun.fingerprint.voice.models import Precision, VoiceModel, Voiceprints
 from shengdun.fingerprint.voice.samples import Samples
 
 
@@ -19,6 +24,7 @@ class _Distorted:
         self.model_id = model_id
         self.dimension = model.dimension
         self.window_s = model.window_s
+        self.precision: Precision = model.precision
 
     def embed(self, batch: Sequence[Samples]) -> Voiceprints:
         return self._model.embed([samples[self._delay :] * self._scale for samples in batch])
@@ -37,6 +43,14 @@ def test_wrong_front_end_is_refused(voice_model: VoiceModel, scale: float, delay
     model = _Distorted(voice_model, scale=scale, delay=delay, model_id=voice_model.model_id)
     with pytest.raises(GoldenMismatch, match="cosine"):
         check_golden(model)
+
+
+def test_bfloat16_that_computes_something_else_is_refused(voice_model: VoiceModel) -> None:
+    """A network that sees other features than the one in float32 is not used in its place."""
+    other = _Distorted(voice_model, scale=1.0, delay=80, model_id=voice_model.model_id)
+    assert check_bfloat16(voice_model, voice_model) == pytest.approx(1.0)
+    with pytest.raises(PrecisionUnavailable, match=r"cosine.*voice\.precision to float32"):
+        check_bfloat16(other, voice_model)
 
 
 def test_unknown_model_is_refused(voice_model: VoiceModel) -> None:

@@ -17,17 +17,21 @@ What makes the graph lean:
   the graph has no arithmetic on shapes.
 """
 
+import copy
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from onnx import ModelProto, TensorProto, helper
 
+from shengdun.fingerprint.voice.bfloat16 import Bfloat16Network
 from shengdun.fingerprint.voice.checkpoint import StateDict
 from shengdun.fingerprint.voice.fbank import (
+    FRAME_LENGTH,
+    FRAME_SHIFT,
     LOG_FLOOR,
     MEL_BINS,
     SPECTRUM_BINS,
@@ -35,7 +39,7 @@ from shengdun.fingerprint.voice.fbank import (
     power_spectra,
 )
 from shengdun.fingerprint.voice.graph import Affine, GraphBuilder, batch_norm
-from shengdun.fingerprint.voice.models import Voiceprints
+from shengdun.fingerprint.voice.models import Precision, Voiceprints
 from shengdun.fingerprint.voice.runtime import open_session
 from shengdun.fingerprint.voice.samples import MODEL_RATE_HZ, Samples, Seconds
 
@@ -45,6 +49,7 @@ BUILDER_VERSION = 2
 DIMENSION = 192
 WINDOW_S: Seconds = 3.0
 
+_WINDOW_FRAMES = 1 + (round(WINDOW_S * MODEL_RATE_HZ) - FRAME_LENGTH) // FRAME_SHIFT
 _SEGMENT_FRAMES = 100
 _SHORTEST_S: Seconds = 0.1
 _BLOCKS = ((12, 1), (24, 2), (16, 2))
@@ -289,6 +294,27 @@ class CamPlusPlus:
     def __init__(self, graph: Path | bytes, *, model_id: str, threads: int = 1) -> None:
         self._session = open_session(graph, threads=threads)
         self._model_id = model_id
+        self._full_window: Bfloat16Network | None = None
+
+    def in_bfloat16(self, graph: bytes, *, at_once: int = 1) -> Self:
+        """Gives this model with full windows computed in bfloat16.
+
+        Args:
+            graph: what this model was opened with.
+            at_once: windows that may be computed at the same time.
+
+        Raises:
+            PrecisionUnavailable: this machine can't do it.
+        """
+        shapes = {name: values.shape for name, values in frame_inputs(_WINDOW_FRAMES).items()}
+        faster = copy.copy(self)
+        faster._full_window = Bfloat16Network(  # noqa: SLF001 (of this class)
+            graph,
+            shapes={"power": (_WINDOW_FRAMES, SPECTRUM_BINS), **shapes},
+            output="embedding",
+            at_once=at_once,
+        )
+        return faster
 
     @property
     def model_id(self) -> str:
@@ -305,6 +331,11 @@ class CamPlusPlus:
         """3 s of net speech."""
         return WINDOW_S
 
+    @property
+    def precision(self) -> Precision:
+        """What full windows are computed in; all others always are in float32."""
+        return "bfloat16" if self._full_window else "float32"
+
     def embed(self, batch: Sequence[Samples]) -> Voiceprints:
         """Computes one voiceprint for each stretch of net speech, each in a run of its own.
 
@@ -319,17 +350,27 @@ class CamPlusPlus:
         """
         voiceprints = np.empty((len(batch), DIMENSION), np.float32)
         for row, samples in zip(voiceprints, batch, strict=True):
-            embedding = self._run("embedding", samples)[0]
+            embedding = self._embedding(samples)[0]
             row[:] = embedding / np.sqrt(np.square(embedding, dtype=np.float64).sum())
         return voiceprints
 
     def features(self, samples: Samples) -> NDArray[np.float32]:
         """Computes what the network sees: mean-normalised log mel energies, (frames, 80)."""
-        return self._run("features", samples)
+        return self._run("features", _inputs(samples))
 
-    def _run(self, output: str, samples: Samples) -> NDArray[np.float32]:
-        if len(samples) < _SHORTEST_S * MODEL_RATE_HZ:
-            raise ValueError(f"A voiceprint needs {_SHORTEST_S} s of net speech.")
-        power = power_spectra(samples)
-        (result,) = self._session.run([output], {"power": power, **frame_inputs(len(power))})
+    def _embedding(self, samples: Samples) -> NDArray[np.float32]:
+        inputs = _inputs(samples)
+        if self._full_window is not None and len(inputs["power"]) == _WINDOW_FRAMES:
+            return self._full_window.run(inputs)
+        return self._run("embedding", inputs)
+
+    def _run(self, output: str, inputs: Mapping[str, NDArray[Any]]) -> NDArray[np.float32]:
+        (result,) = self._session.run([output], inputs)
         return np.asarray(result, np.float32)
+
+
+def _inputs(samples: Samples) -> Mapping[str, NDArray[Any]]:
+    if len(samples) < _SHORTEST_S * MODEL_RATE_HZ:
+        raise ValueError(f"A voiceprint needs {_SHORTEST_S} s of net speech.")
+    power = power_spectra(samples)
+    return {"power": power, **frame_inputs(len(power))}

@@ -18,7 +18,8 @@
             ├── ModelInstallFailed    could not be fetched or written
             ├── UnsafeCheckpoint      asks for more than tensors when it is read
             ├── GoldenMismatch        computes other voiceprints than it should
-            └── ConversionFailed      another library's model could not be converted
+            ├── ConversionFailed      another library's model could not be converted
+            └── PrecisionUnavailable  this machine can't compute in bfloat16
 """
 
 from shengdun.fingerprint.errors import ShengdunError, Status
@@ -125,3 +126,9 @@ class ConversionFailed(ModelError):
     """A model of another library can't be converted here, or what came out disagrees with it."""
 
     reason = "MODEL_CONVERSION_FAILED"
+
+
+class PrecisionUnavailable(ModelError):
+    """This machine can't compute voiceprints in the precision that was asked for."""
+
+    reason = "PRECISION_UNAVAILABLE"

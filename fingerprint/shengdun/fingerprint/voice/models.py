@@ -1,7 +1,7 @@
 """The seam between voice models and everything that uses voiceprints."""
 
 from collections.abc import Sequence
-from typing import Protocol, TypeAlias
+from typing import Literal, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +10,9 @@ from shengdun.fingerprint.voice.samples import Samples, Seconds
 
 Voiceprints: TypeAlias = NDArray[np.float32]
 """Voiceprints as rows of unit length, shape ``(n, dimension)``."""
+
+Precision: TypeAlias = Literal["float32", "bfloat16"]
+"""What the network of a full window is computed in."""
 
 
 class VoiceModel(Protocol):
@@ -32,6 +35,11 @@ class VoiceModel(Protocol):
     @property
     def window_s(self) -> Seconds:
         """Net speech that one voiceprint of a call is made from."""
+        ...
+
+    @property
+    def precision(self) -> Precision:
+        """What full windows are computed in; all others always are in float32."""
         ...
 
     def embed(self, batch: Sequence[Samples]) -> Voiceprints:

@@ -270,6 +270,7 @@ class Embedder:
             take.condition.value,
             self._acoustics.fingerprint,
             self._model.model_id,
+            self._model.precision,
             repr(take.seconds),
             repr(self._limit_s),
             front_end_version(),

@@ -10,7 +10,7 @@ from shengdun.fingerprint.voice.acoustics import Acoustics
 from shengdun.fingerprint.voice.activity import VoiceActivity
 from shengdun.fingerprint.voice.catalogue import ModelState
 from shengdun.fingerprint.voice.conditions import Condition
-from shengdun.fingerprint.voice.model_store import ModelStore
+from shengdun.fingerprint.voice.model_store import AskedPrecision, ModelStore
 from shengdun.index.accuracy.comparison import ComparisonPlan, Contender, compare
 from shengdun.index.accuracy.comparison_report import markdown, write_comparison
 from shengdun.index.accuracy.corpus import read_corpus
@@ -109,7 +109,14 @@ def compare_models(
         note(f"warning: {warning}")
     acoustics = Acoustics.recorded(noise_and_rooms) if noise_and_rooms else Acoustics.made()
     library, keys = profile_library(settings), profile_keys(settings)
-    bench = _Bench(store, library, acoustics, EmbeddingCache(cache), limit_s=plan.limit_s)
+    bench = _Bench(
+        store,
+        library,
+        acoustics,
+        EmbeddingCache(cache),
+        limit_s=plan.limit_s,
+        precision=settings.voice.precision,
+    )
     named = settings.voice.calibration_profile
     given = [*([named.expanduser()] if named else []), *(profile or ())]
     contenders = bench.contenders(names, [load(one, keys) for one in given])
@@ -133,8 +140,10 @@ class _Bench:
         cache: EmbeddingCache,
         *,
         limit_s: float,
+        precision: AskedPrecision,
     ) -> None:
         self._store = store
+        self._precision = precision
         self._library = library
         self._activity: VoiceActivity = store.voice_activity()
         self._acoustics = acoustics
@@ -154,7 +163,7 @@ class _Bench:
 
     def _contender(self, name: str, given: Sequence[CalibrationProfile]) -> Contender:
         path = self._store.verify(name)
-        model = self._store.voice_model(name)
+        model = self._store.voice_model(name, precision=self._precision)
         own = [profile for profile in given if profile.model_id == model.model_id]
         return Contender(
             model=model,

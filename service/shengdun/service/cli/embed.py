@@ -36,7 +36,10 @@ def embed(
         raise typer.BadParameter(f"--output: there is no folder {output.parent}")
     settings = settings_of(config, data_dir)
     store = ModelStore(settings.models_directory)
-    model, activity = store.voice_model(settings.voice.model), store.voice_activity()
+    model, activity = (
+        store.voice_model(settings.voice.model, precision=settings.voice.precision),
+        store.voice_activity(),
+    )
     embedded: dict[Path, EmbeddedRecording] = {}
     errors: dict[Path, str] = {}
     for number, file in enumerate(files, start=1):
