@@ -348,6 +348,7 @@ class GetServerInfoResponse(_message.Message):
     WORKER_FIELD_NUMBER: _builtins.int
     WORKERS_FIELD_NUMBER: _builtins.int
     LOAD_FIELD_NUMBER: _builtins.int
+    VOICE_PRECISION_FIELD_NUMBER: _builtins.int
     version: _builtins.str
     """The version of the server."""
     model_id: _builtins.str
@@ -362,6 +363,8 @@ class GetServerInfoResponse(_message.Message):
     """Which process answers, of those that take calls on this port: from 1 to workers."""
     workers: _builtins.int
     """How many processes take calls on this port."""
+    voice_precision: _builtins.str
+    """What it computes voiceprints of full windows in: float32 or bfloat16. They compare with each other."""
     @_builtins.property
     def lines(self) -> _containers.RepeatedCompositeFieldContainer[Global___LineInfo]:
         """The lines that can be named in a call."""
@@ -382,10 +385,11 @@ class GetServerInfoResponse(_message.Message):
         worker: _builtins.int = ...,
         workers: _builtins.int = ...,
         load: Global___ServerLoad | None = ...,
+        voice_precision: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["load", b"load"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["calibration_profile_id", b"calibration_profile_id", "lines", b"lines", "live_calls", b"live_calls", "load", b"load", "model_id", b"model_id", "version", b"version", "watchlists_stale", b"watchlists_stale", "worker", b"worker", "workers", b"workers"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["calibration_profile_id", b"calibration_profile_id", "lines", b"lines", "live_calls", b"live_calls", "load", b"load", "model_id", b"model_id", "version", b"version", "voice_precision", b"voice_precision", "watchlists_stale", b"watchlists_stale", "worker", b"worker", "workers", b"workers"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

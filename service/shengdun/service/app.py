@@ -138,6 +138,7 @@ async def open_application(
             reading_store.cancel()
             await asyncio.gather(reading_store, return_exceptions=True)
             raise
+        _log.info("voice model", model=voice.model.model_id, precision=voice.model.precision)
         with _logged("store"):
             reading = await reading_store
         with _logged("registry"):

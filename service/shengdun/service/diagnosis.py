@@ -1,7 +1,6 @@
 """Whether this machine can serve, check by check, each with what to do."""
 
 import os
-import re
 import shutil
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
@@ -11,6 +10,8 @@ from enum import Enum
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 from typing import Final
+
+from packaging.requirements import Requirement
 
 from shengdun.fingerprint.errors import ShengdunError
 from shengdun.fingerprint.voice.catalogue import ModelState
@@ -101,8 +102,9 @@ def _attempt(subject: str, check: Callable[[], str]) -> Finding:
 
 
 def _packages() -> Finding:
-    needed = [line for line in requires("shengdun") or () if "extra ==" not in line]
-    names = [re.split(r"[^A-Za-z0-9._-]", line, maxsplit=1)[0] for line in needed]
+    stated = [Requirement(line) for line in requires("shengdun") or ()]
+    # Some are for other machines, or only for an extra.
+    names = [one.name for one in stated if one.marker is None or one.marker.evaluate({"extra": ""})]
     missing = [name for name in names if not _installed(name)]
     if missing:
         remedy = "install Shengdun again: `pip install --force-reinstall shengdun`"
@@ -193,7 +195,7 @@ def _voice(settings: Settings) -> tuple[Voice | None, Finding]:
     profile = voice.scorer.profile_id
     return voice, _ok(
         "golden voiceprint",
-        f"{voice.model.model_id} agrees (cosine {cosine:.6f}), profile {profile}",
+        f"{voice.model.model_id} agrees (cosine {cosine:.6f}), computes in {voice.model.precision}, profile {profile}",
     )
 
 

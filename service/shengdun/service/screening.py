@@ -165,6 +165,7 @@ class ScreeningServicer(screening_pb2_grpc.ScreeningServiceServicer):
             ),
             worker=self._calls.place.number,
             workers=self._calls.place.workers,
+            voice_precision=self._screener.model.precision,
         )
 
     async def _answer(

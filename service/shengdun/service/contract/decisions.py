@@ -467,6 +467,7 @@ class ServerInfo:
         load: how much it is doing; None from a server that is older than this client.
         worker: which process answers, of those that take calls on this port: from 1 to ``workers``.
         workers: how many processes take calls on this port.
+        voice_precision: what it computes voiceprints of full windows in, ``float32`` or ``bfloat16``.
     """
 
     version: str
@@ -478,3 +479,4 @@ class ServerInfo:
     load: ServerLoad | None = None
     worker: int = 1
     workers: int = 1
+    voice_precision: str = "float32"

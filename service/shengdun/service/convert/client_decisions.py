@@ -106,6 +106,7 @@ def server_info_from_wire(wire: screening_pb2.GetServerInfoResponse) -> values.S
         # An earlier server was one process and said nothing about it.
         worker=wire.worker or 1,
         workers=wire.workers or 1,
+        voice_precision=wire.voice_precision or "float32",
     )
 
 

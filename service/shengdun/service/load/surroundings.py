@@ -35,6 +35,7 @@ def surroundings(server: ServerInfo | None) -> dict[str, Any]:
         else {
             "version": server.version,
             "model_id": server.model_id,
+            "voice_precision": server.voice_precision,
             "calibration_profile_id": server.calibration_profile_id,
             "live_calls_before": server.live_calls,
         },
