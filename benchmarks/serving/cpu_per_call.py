@@ -4,8 +4,9 @@
 
 Every length of call has a server of its own, all at the same time, so that they share what a neighbour on the machine
 does to them. Calls are sent in chunks of 100 ms in real time. Of a server all its processes count, the store too. The
-floor of the very same calls is measured right after (``bare``); the report has a plot beside it. Lists have 10,000
-random voiceprints, which nobody is on: a call rests once nothing that follows could change what is recommended.
+floor of the very same calls is measured right after (``bare``), in float32 and in the precision of the server; the
+report has a plot beside it. Lists have 10,000 random voiceprints, which nobody is on: a call rests once nothing that
+follows could change what is recommended.
 """
 
 import argparse
@@ -42,7 +43,8 @@ class Cost:
         length_s: the length.
         calls: how many there were.
         server_s: processor seconds of the server.
-        bare: of the models alone.
+        bare: of the models alone, in float32.
+        bare_as_served: the same in the precision that the server computes in.
         heard_s: mean audio of a call that had to be heard.
         net_speech_s: mean net speech of the last decision.
         memory_mb: of the server afterwards.
@@ -52,6 +54,7 @@ class Cost:
     calls: int
     server_s: float
     bare: BareCost
+    bare_as_served: BareCost
     heard_s: float
     net_speech_s: float
     memory_mb: float
@@ -61,13 +64,20 @@ class Cost:
         """Of the server over the floor."""
         return self.server_s / self.bare.whole_s
 
+    @property
+    def ratio_as_served(self) -> float:
+        """Of the server over the floor in its own precision."""
+        return self.server_s / self.bare_as_served.whole_s
+
     def as_json(self) -> dict[str, Any]:
         """Everything, and what follows from it."""
         return {
             **asdict(self),
             "ratio": self.ratio,
+            "ratio_as_served": self.ratio_as_served,
             "server_ms_per_call": 1000 * self.server_s / self.calls,
             "bare_ms_per_call": 1000 * self.bare.whole_s / self.calls,
+            "bare_as_served_ms_per_call": 1000 * self.bare_as_served.whole_s / self.calls,
         }
 
 
@@ -91,12 +101,14 @@ def costs(
     with ThreadPoolExecutor(len(servers)) as threads:
         played = list(threads.map(play, servers, lengths))
     activity, model = store.voice_activity(), store.voice_model(MODEL)
+    served = store.voice_model(MODEL, precision="auto")
     return [
         Cost(
             length_s=length_s,
             calls=calls,
             server_s=server_s,
             bare=floor(heard, activity, model),
+            bare_as_served=floor(heard, activity, served),
             heard_s=sum(call.heard_s for call in heard) / calls,
             net_speech_s=net_speech(heard),
             memory_mb=server.memory_bytes() / 1e6,
@@ -148,18 +160,24 @@ def servers_for(
 
 def chart(results: Sequence[Sequence[Cost]]) -> Chart:
     """Processor time of a call over its length: medians of the repetitions."""
-    server, bare = [], []
+    server, bare, served = [], [], []
     for of_length in zip(*results, strict=True):
         length_s = of_length[0].length_s
         of_server = summed_up([1000 * one.server_s / one.calls for one in of_length])
         of_models = summed_up([1000 * one.bare.whole_s / one.calls for one in of_length])
+        as_served = summed_up([1000 * one.bare_as_served.whole_s / one.calls for one in of_length])
         server.append((length_s, of_server["median"]))
         bare.append((length_s, of_models["median"]))
+        served.append((length_s, as_served["median"]))
     return Chart(
         title="Processor time of a call over its length",
         across="length of the call, s",
         up="ms of processor time",
-        lines={"server": server, "models alone": bare},
+        lines={
+            "server": server,
+            "models alone, in float32": bare,
+            "models alone, as served": served,
+        },
     )
 
 
@@ -191,7 +209,10 @@ def main() -> None:
             )
             results.append(found)
             loads.append(load_average())
-            print({one.length_s: round(one.ratio, 3) for one in found}, flush=True)
+            ratios = {
+                one.length_s: (round(one.ratio, 3), round(one.ratio_as_served, 3)) for one in found
+            }
+            print(ratios, flush=True)
     write(
         arguments.output,
         {
@@ -200,6 +221,10 @@ def main() -> None:
             "load_average_of_repetitions": loads,
             "ratio_by_length": {
                 str(of_length[0].length_s): summed_up([one.ratio for one in of_length])
+                for of_length in zip(*results, strict=True)
+            },
+            "ratio_as_served_by_length": {
+                str(of_length[0].length_s): summed_up([one.ratio_as_served for one in of_length])
                 for of_length in zip(*results, strict=True)
             },
             "repetitions": [[one.as_json() for one in found] for found in results],

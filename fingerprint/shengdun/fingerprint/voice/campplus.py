@@ -282,6 +282,25 @@ def frame_inputs(frames: int) -> Mapping[str, NDArray[Any]]:
     }
 
 
+def bfloat16_network(graph: bytes, *, at_once: int = 1) -> Bfloat16Network:
+    """Compiles the graph for full windows.
+
+    Args:
+        graph: what ``build_graph`` built.
+        at_once: windows that may be computed at the same time.
+
+    Raises:
+        PrecisionUnavailable: this machine can't do it.
+    """
+    shapes = {name: values.shape for name, values in frame_inputs(_WINDOW_FRAMES).items()}
+    return Bfloat16Network(
+        graph,
+        shapes={"power": (_WINDOW_FRAMES, SPECTRUM_BINS), **shapes},
+        output="embedding",
+        at_once=at_once,
+    )
+
+
 class CamPlusPlus:
     """CAM++ as a voice model.
 
@@ -306,14 +325,8 @@ class CamPlusPlus:
         Raises:
             PrecisionUnavailable: this machine can't do it.
         """
-        shapes = {name: values.shape for name, values in frame_inputs(_WINDOW_FRAMES).items()}
         faster = copy.copy(self)
-        faster._full_window = Bfloat16Network(  # noqa: SLF001 (of this class)
-            graph,
-            shapes={"power": (_WINDOW_FRAMES, SPECTRUM_BINS), **shapes},
-            output="embedding",
-            at_once=at_once,
-        )
+        faster._full_window = bfloat16_network(graph, at_once=at_once)  # noqa: SLF001 (of this class)
         return faster
 
     @property
