@@ -1,6 +1,8 @@
 """How models are run: one ONNX Runtime session each, on the CPU, with a fixed number of threads."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -30,5 +32,18 @@ def open_session(model: Path | bytes, *, threads: int) -> Any:  # noqa: ANN401 (
     options.log_severity_level = _ERRORS_ONLY
     # Idle worker threads that spin take the cores from the other sessions.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    source = str(model) if isinstance(model, Path) else model
-    return onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
+    with _as_file(model) as path:
+        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+
+
+@contextmanager
+def _as_file(model: Path | bytes) -> Iterator[Path]:
+    """Gives bytes as a file in memory: of a model that it's given as bytes, ONNX Runtime keeps a second copy."""
+    if isinstance(model, Path):
+        yield model
+        return
+    descriptor = os.memfd_create("model")
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(model)
+        file.flush()
+        yield Path(f"/proc/self/fd/{descriptor}")
