@@ -9,6 +9,8 @@ ECAPA_VENV := .venv-ecapa
 PEERS_VENV := .venv-peers
 SHERPA_VENV := .venv-sherpa
 BENCH := $(STATE)/bench
+# What accuracy is measured in: the same on every machine. A server with a matrix unit computes in bfloat16.
+PRECISION ?= float32
 export SHENGDUN_MODELS_DIR := $(CURDIR)/$(STATE)/models
 ROOMS := fingerprint index enrollment service
 SOURCES := $(ROOMS) benchmarks tests
@@ -48,9 +50,9 @@ $(PEERS_VENV)/.peers: requirements/peers.lock
 bench-accuracy: $(VENV)/.runtime $(if $(filter no,$(PEERS)),,$(PEERS_VENV)/.peers) ## Measure accuracy on CORPUS=DIR, beside peers (6 GB; PEERS=no leaves Resemblyzer out)
 	@test -n "$(CORPUS)" || { echo "make bench-accuracy CORPUS=DIR [OPTIONS='--condition pcmu --only NAME'] [PEERS=no]" >&2; exit 2; }
 	$(BIN)/shengdun models install --quiet
-	$(BIN)/shengdun evaluate $(CORPUS) --output $(STATE)/accuracy --cache $(STATE)/voiceprints $(OPTIONS)
+	SHENGDUN_VOICE__PRECISION=$(PRECISION) $(BIN)/shengdun evaluate $(CORPUS) --output $(STATE)/accuracy --cache $(STATE)/voiceprints $(OPTIONS)
 	$(BIN)/python -m benchmarks.accuracy.compare $(CORPUS) $(SHENGDUN_MODELS_DIR) $(STATE)/accuracy --cache $(STATE)/voiceprints \
-	  $(if $(filter no,$(PEERS)),,--resemblyzer $(PEERS_VENV)/bin/python) $(OPTIONS)
+	  --precision $(PRECISION) $(if $(filter no,$(PEERS)),,--resemblyzer $(PEERS_VENV)/bin/python) $(OPTIONS)
 
 bench-robustness: $(VENV)/.runtime ## Measure what telephone lines do to evidence: CORPUS=DIR, NOISE=DIR with noises and rooms
 	@test -n "$(CORPUS)" -a -n "$(NOISE)" || { echo "make bench-robustness CORPUS=DIR NOISE=DIR [OPTIONS='--every 3']" >&2; exit 2; }
