@@ -57,14 +57,22 @@ class HeardCall:
         return self.decisions[-1].net_speech.total_seconds()
 
 
-def play_calls(address: str, plan: Plan, reel: Reel) -> list[HeardCall]:
-    """Makes all calls of a plan in real time; one that fails fails all."""
-    return asyncio.run(_play_all(address, plan, reel))
+def play_calls(
+    address: str, plan: Plan, reel: Reel, *, end_at_final: bool = False
+) -> list[HeardCall]:
+    """Makes all calls of a plan in real time; one that fails fails all.
+
+    Args:
+        address: of the server.
+        plan: the calls.
+        reel: what is played.
+        end_at_final: whether the media stream ends with the final decision, and not with the call.
+    """
+    return asyncio.run(_play_all(address, plan, reel, end_at_final=end_at_final))
 
 
-async def _play_all(address: str, plan: Plan, reel: Reel) -> list[HeardCall]:
+async def _play_all(address: str, plan: Plan, reel: Reel, *, end_at_final: bool) -> list[HeardCall]:
     run_id, began_at = f"bench-{time.time_ns():x}", time.monotonic() + _LEAD_S
-    audio = reel.file
     async with AsyncExitStack() as connections:
         clients = [
             await connections.enter_async_context(
@@ -73,7 +81,14 @@ async def _play_all(address: str, plan: Plan, reel: Reel) -> list[HeardCall]:
             for _ in range(CONNECTIONS)
         ]
         playing = [
-            _play(clients[call.number % CONNECTIONS], run_id, call, began_at, reel, audio)
+            _play(
+                clients[call.number % CONNECTIONS],
+                run_id,
+                call,
+                began_at,
+                reel,
+                end_at_final=end_at_final,
+            )
             for call in plan.calls
         ]
         return list(await asyncio.gather(*playing))
@@ -85,13 +100,15 @@ async def _play(
     call: PlannedCall,
     began_at: float,
     reel: Reel,
-    audio: Path,
+    *,
+    end_at_final: bool,
 ) -> HeardCall:
     clip = reel.clips[call.clip]
     audio_format = AudioFormat(encoding=clip.encoding)
-    sent = tuple(chunks(_cut(audio, call, reel), audio_format))
+    sent = tuple(chunks(_cut(reel.file, call, reel), audio_format))
     config = CallConfig(call_id=f"{run_id}-{call.number}", audio_format=audio_format)
     decisions: list[Decision] = []
+    is_final = False
     await asyncio.sleep(began_at + call.start_s - time.monotonic())
     async with client.screen_call(config) as stream:
 
@@ -99,11 +116,15 @@ async def _play(
             for index, chunk in enumerate(sent, start=1):
                 due_at = began_at + call.start_s + index * CHUNK_S
                 await asyncio.sleep(due_at - time.monotonic())
+                if end_at_final and is_final:
+                    break
                 await stream.send(chunk)
             await stream.finish()
 
         speaking = asyncio.create_task(speak())
-        decisions += [decision async for decision in stream]
+        async for decision in stream:
+            decisions.append(decision)
+            is_final = decision.state is DecisionState.FINAL
         await speaking
     return HeardCall(audio_format=audio_format, chunks=sent, decisions=tuple(decisions))
 

@@ -89,13 +89,19 @@ def costs(
     *,
     calls: int,
     repetition: int,
+    end_at_final: bool = False,
 ) -> list[Cost]:
     """One repetition: every length at the same time on its own server, then the floors one after the other."""
 
     def play(server: Running, length_s: float) -> tuple[list[HeardCall], float]:
         plan = asked.draw(length_s, repetition=repetition).one_by_one(calls)
         before_s = server.cpu_s()
-        heard = play_calls(server.address, together(plan, within_s=BEGIN_WITHIN_S), asked.reel)
+        heard = play_calls(
+            server.address,
+            together(plan, within_s=BEGIN_WITHIN_S),
+            asked.reel,
+            end_at_final=end_at_final,
+        )
         return heard, server.cpu_s() - before_s
 
     with ThreadPoolExecutor(len(servers)) as threads:
@@ -190,6 +196,7 @@ def main() -> None:
     parser.add_argument("--directory", type=Path, required=True, help="for the servers' lists")
     parser.add_argument("--lengths", default="30")
     parser.add_argument("--calls", type=int, default=24)
+    parser.add_argument("--end-at-final", action="store_true", help="send nothing after FINAL")
     parser.add_argument("--listed", type=int, default=10_000)
     parser.add_argument("--repetitions", type=int, default=5)
     parser.add_argument("--seed", type=int, default=1)
@@ -205,7 +212,13 @@ def main() -> None:
         costs(servers, lengths, asked, store, calls=2, repetition=-1)  # Nothing is warm before.
         for repetition in range(arguments.repetitions):
             found = costs(
-                servers, lengths, asked, store, calls=arguments.calls, repetition=repetition
+                servers,
+                lengths,
+                asked,
+                store,
+                calls=arguments.calls,
+                repetition=repetition,
+                end_at_final=arguments.end_at_final,
             )
             results.append(found)
             loads.append(load_average())
@@ -217,6 +230,7 @@ def main() -> None:
         arguments.output,
         {
             "listed": arguments.listed,
+            "end_at_final": arguments.end_at_final,
             "seed": arguments.seed,
             "load_average_of_repetitions": loads,
             "ratio_by_length": {
