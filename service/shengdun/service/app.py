@@ -222,10 +222,12 @@ def open_voice(settings: Settings) -> Voice:
     precision = settings.voice.precision
     # In bfloat16 a window takes some 6 ms, less than what the lane does for it besides, and each at once takes 40 MB.
     at_once = -(-voiceprint_workers(settings.voice) // 2)
-    model = models.voice_model(settings.voice.model, precision=precision, at_once=at_once)
+    model = models.voice_model(
+        settings.voice.model, precision=precision, at_once=at_once, tell=_log.warning
+    )
     names = dict.fromkeys(settings.voice.shadow_models)
     beside = tuple(
-        models.voice_model(name, precision=precision)
+        models.voice_model(name, precision=precision, tell=_log.warning)
         for name in names
         if name != settings.voice.model
     )

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 
 from fixtures.converted_models import DIMENSION, network
 from fixtures.voice_model_contract import VoiceModelContract
+from shengdun.fingerprint.voice import bfloat16
 from shengdun.fingerprint.voice.bfloat16 import Bfloat16Network, has_matrix_unit
 from shengdun.fingerprint.voice.demo_recordings import DemoRecording
 from shengdun.fingerprint.voice.ecapa import Ecapa
@@ -85,6 +87,26 @@ def test_auto_takes_the_matrix_unit(model_store: ModelStore) -> None:
     """Where there is a matrix unit it is used unless float32 is asked for."""
     assert model_store.voice_model(precision="auto").precision == "bfloat16"
     assert model_store.voice_model().precision == "float32"
+
+
+@pytest.fixture
+def without_openvino(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A machine on which it can't be imported."""
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    bfloat16._core.cache_clear()
+    yield
+    bfloat16._core.cache_clear()
+
+
+@with_matrix_unit
+@pytest.mark.usefixtures("without_openvino")
+def test_without_openvino_auto_goes_on_in_float32_and_says_why(model_store: ModelStore) -> None:
+    """Nothing stops for it; who asks for bfloat16 is told what to do."""
+    told: list[str] = []
+    assert model_store.voice_model(precision="auto", tell=told.append).precision == "float32"
+    assert "OpenVINO" in told[0]
+    with pytest.raises(PrecisionUnavailable, match="Install Shengdun again"):
+        model_store.voice_model(precision="bfloat16")
 
 
 @with_matrix_unit

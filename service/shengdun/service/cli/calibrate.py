@@ -79,7 +79,7 @@ def calibrate(
     for warning in folder.warnings:
         note(f"warning: {warning}")
     store = ModelStore(settings.models_directory)
-    model = store.voice_model(settings.voice.model, precision=settings.voice.precision)
+    model = store.voice_model(settings.voice.model, precision=settings.voice.precision, tell=note)
     base = _base(model.model_id)
     listener = CallListener(
         model=model,

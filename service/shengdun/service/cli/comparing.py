@@ -163,7 +163,7 @@ class _Bench:
 
     def _contender(self, name: str, given: Sequence[CalibrationProfile]) -> Contender:
         path = self._store.verify(name)
-        model = self._store.voice_model(name, precision=self._precision)
+        model = self._store.voice_model(name, precision=self._precision, tell=note)
         own = [profile for profile in given if profile.model_id == model.model_id]
         return Contender(
             model=model,

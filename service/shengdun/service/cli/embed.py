@@ -37,7 +37,7 @@ def embed(
     settings = settings_of(config, data_dir)
     store = ModelStore(settings.models_directory)
     model, activity = (
-        store.voice_model(settings.voice.model, precision=settings.voice.precision),
+        store.voice_model(settings.voice.model, precision=settings.voice.precision, tell=note),
         store.voice_activity(),
     )
     embedded: dict[Path, EmbeddedRecording] = {}

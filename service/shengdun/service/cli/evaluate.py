@@ -96,7 +96,7 @@ def evaluate_corpus(
     for warning in recordings.warnings:
         note(f"warning: {warning}")
     store = ModelStore(settings.models_directory)
-    model = store.voice_model(settings.voice.model, precision=settings.voice.precision)
+    model = store.voice_model(settings.voice.model, precision=settings.voice.precision, tell=note)
     calibration = (
         load(profile, profile_keys(settings)) if profile else default_profile(model.model_id)
     )
