@@ -13,6 +13,7 @@ import hashlib
 import io
 import json
 import os
+import tokenize
 import zipfile
 import zlib
 from dataclasses import asdict, dataclass
@@ -66,6 +67,9 @@ _UNREADABLE: Final = (
     AttributeError,
     EOFError,
     zipfile.BadZipFile,
+    # NumPy reads the header of an array as Python source, the second time by tokens.
+    tokenize.TokenError,
+    SyntaxError,
     zlib.error,
     RuntimeError,
 )

@@ -19,7 +19,7 @@ from shengdun.enrollment.assessment import VoiceTools
 from shengdun.enrollment.enroller import Enroller
 from shengdun.enrollment.policy import EnrollmentPolicy
 from shengdun.fingerprint.voice.activity import FRAME_SAMPLES, VoiceActivity
-from shengdun.fingerprint.voice.model_store import ModelStore
+from shengdun.fingerprint.voice.model_store import ModelStore, Progress
 from shengdun.fingerprint.voice.models import VoiceModel
 from shengdun.fingerprint.voice.samples import MODEL_RATE_HZ
 from shengdun.fingerprint.voice.speakers import SpeakerCount
@@ -206,8 +206,12 @@ async def open_application(
         )
 
 
-def open_voice(settings: Settings) -> Voice:
+def open_voice(settings: Settings, tell: Progress = _log.warning) -> Voice:
     """Load the voice path, checked and self-tested; blocks for seconds.
+
+    Args:
+        settings: the settings.
+        tell: told why voiceprints take longer than they need on this processor, if they do.
 
     Raises:
         ModelError: a model is missing, altered, or gives other voiceprints than it should.
@@ -223,11 +227,11 @@ def open_voice(settings: Settings) -> Voice:
     # In bfloat16 a window takes some 6 ms, less than what the lane does for it besides, and each at once takes 40 MB.
     at_once = -(-voiceprint_workers(settings.voice) // 2)
     model = models.voice_model(
-        settings.voice.model, precision=precision, at_once=at_once, tell=_log.warning
+        settings.voice.model, precision=precision, at_once=at_once, tell=tell
     )
     names = dict.fromkeys(settings.voice.shadow_models)
     beside = tuple(
-        models.voice_model(name, precision=precision, tell=_log.warning)
+        models.voice_model(name, precision=precision, tell=tell)
         for name in names
         if name != settings.voice.model
     )

@@ -14,7 +14,6 @@ from typing import Final
 from packaging.requirements import Requirement
 
 from shengdun.fingerprint.errors import ShengdunError
-from shengdun.fingerprint.voice.bfloat16 import has_matrix_unit
 from shengdun.fingerprint.voice.catalogue import ModelState
 from shengdun.fingerprint.voice.converted import ConvertedStatus
 from shengdun.fingerprint.voice.model_store import ModelStatus, ModelStore
@@ -188,17 +187,16 @@ def _converted(status: ConvertedStatus) -> Finding:
 
 
 def _voice(settings: Settings) -> tuple[Voice | None, Finding]:
+    slower: list[str] = []
     try:
-        voice = open_voice(settings)
+        voice = open_voice(settings, slower.append)
         cosine = ModelStore(settings.models_directory).self_test(voice.model)
     except ShengdunError as error:
         return None, _fail("golden voiceprint", error.message)
     model, profile = voice.model, voice.scorer.profile_id
     found = f"{model.model_id} agrees (cosine {cosine:.6f}), computes in {model.precision}, profile {profile}"
-    slower = settings.voice.precision == "auto" and model.precision == "float32"
-    if slower and has_matrix_unit():
-        remedy = "three times as long as this processor needs; set voice.precision to bfloat16 and a start says why"
-        return voice, _warn("golden voiceprint", f"{found}: {remedy}")
+    if slower:
+        return voice, _warn("golden voiceprint", f"{found}; {slower[0]}")
     return voice, _ok("golden voiceprint", found)
 
 

@@ -9,6 +9,7 @@ import hashlib
 import io
 import os
 import tempfile
+import tokenize
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -105,7 +106,15 @@ class EmbeddingCache:
                     snr_db=None if np.isnan(stored["snr_db"]) else float(stored["snr_db"]),
                     failure=str(stored["failure"]),
                 )
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        except (
+            OSError,
+            ValueError,
+            KeyError,
+            EOFError,
+            SyntaxError,
+            tokenize.TokenError,
+            zipfile.BadZipFile,
+        ):
             return None
 
     def put(self, key: str, heard: Heard) -> None:

@@ -5,6 +5,7 @@ import hashlib
 import io
 import os
 import tempfile
+import tokenize
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -220,7 +221,15 @@ def _kept(place: Path | None, recording: CallRecording) -> SiteCall | None:
                 snr_db=None if np.isnan(snr_db) else snr_db,
                 speaker=recording.speaker,
             )
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+    except (
+        OSError,
+        ValueError,
+        KeyError,
+        EOFError,
+        SyntaxError,
+        tokenize.TokenError,
+        zipfile.BadZipFile,
+    ):
         return None
 
 
