@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from fixtures.signals import silence
 from fixtures.voice_model_contract import VoiceModelContract
+from shengdun.fingerprint.voice.bfloat16 import has_matrix_unit
 from shengdun.fingerprint.voice.ecapa import Ecapa
 from shengdun.fingerprint.voice.ecapa_export import convert
 from shengdun.fingerprint.voice.errors import ConversionFailed
@@ -28,6 +29,12 @@ def ecapa(ecapa_store: ModelStore) -> VoiceModel:
     return ecapa_store.voice_model(NAME)
 
 
+@pytest.fixture(scope="module")
+def ecapa_in_bfloat16(ecapa_store: ModelStore) -> VoiceModel:
+    """The same with full windows in bfloat16."""
+    return ecapa_store.voice_model(NAME, precision="bfloat16")
+
+
 class TestEcapa(VoiceModelContract):
     """A converted ECAPA-TDNN is a voice model."""
 
@@ -35,6 +42,28 @@ class TestEcapa(VoiceModelContract):
     def model(self, ecapa: VoiceModel) -> VoiceModel:
         """The converted model."""
         return ecapa
+
+
+@pytest.mark.skipif(not has_matrix_unit(), reason="needs a processor with AMX")
+class TestEcapaInBfloat16(VoiceModelContract):
+    """So it is with full windows in bfloat16, cut out of the file that the conversion made."""
+
+    @pytest.fixture
+    def model(self, ecapa_in_bfloat16: VoiceModel) -> VoiceModel:
+        """The converted model in bfloat16."""
+        return ecapa_in_bfloat16
+
+    def test_full_windows_are_close_to_float32(
+        self, model: VoiceModel, ecapa: VoiceModel, speech: list[Samples]
+    ) -> None:
+        """Full windows agree at 0.999 at least without being the same; what is shorter has the same bits."""
+        windows = [samples[:48_000] for samples in speech if len(samples) >= 48_000]
+        found, expected = model.embed(windows), ecapa.embed(windows)
+        assert windows
+        assert cosines(found, expected).min() >= 0.999
+        assert not np.array_equal(found, expected)
+        shorter = [samples[:30_000] for samples in windows]
+        assert np.array_equal(model.embed(shorter), ecapa.embed(shorter))
 
 
 def cosines(rows: NDArray[np.float32], others: NDArray[np.float32]) -> NDArray[np.float32]:
