@@ -58,9 +58,8 @@ _STRANGERS: Final = (
 _READABLE: Final = ("mean", "whitening", "cohort")
 _ARRAYS: Final = (*_READABLE, *_STRANGERS)
 _SEALED: Final = "sealed"
-# What a bit that a disk has flipped makes of an archive: the last two are about how it is compressed.
 _ZIP: Final = b"PK"
-_UNREADABLE: Final = (
+UNREADABLE: Final = (
     ValueError,
     KeyError,
     TypeError,
@@ -73,6 +72,7 @@ _UNREADABLE: Final = (
     zlib.error,
     RuntimeError,
 )
+"""What a bit that a disk has flipped makes of an archive of arrays; the last two are about how it is compressed."""
 
 
 class ProfileMismatch(IndexRoomError):
@@ -296,7 +296,7 @@ def load(path: Path, keys: ProfileKeys | None = None) -> CalibrationProfile:
             f"{_VERSIONS[0]} to {_VERSIONS[-1] + 1}. Use the version of Shengdun that wrote it, or make the profile "
             f"anew with `shengdun calibrate`."
         ) from None
-    except (OSError, SealBroken, *_UNREADABLE) as error:
+    except (OSError, SealBroken, *UNREADABLE) as error:
         raise _damaged(path, error) from error
 
 
@@ -310,7 +310,7 @@ def needs_sealing(path: Path, keys: ProfileKeys) -> bool:
     """
     try:
         _, arrays = _read(path)
-    except (OSError, *_UNREADABLE) as error:
+    except (OSError, *UNREADABLE) as error:
         raise _damaged(path, error) from error
     if _SEALED in arrays:
         return not keys.is_current(arrays[_SEALED].tobytes())
@@ -328,7 +328,7 @@ def _damaged(path: Path, error: Exception) -> ProfileDamaged:
 
 
 def _read(path: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
-    """The metadata and the arrays of a file, as they are; raises what is in ``_UNREADABLE``, and ``OSError``."""
+    """The metadata and the arrays of a file, as they are; raises what is in ``UNREADABLE``, and ``OSError``."""
     content = path.read_bytes()
     if not content.startswith(_ZIP):
         # NumPy would say how to have it run whatever the file holds.

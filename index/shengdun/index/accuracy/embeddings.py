@@ -9,8 +9,6 @@ import hashlib
 import io
 import os
 import tempfile
-import tokenize
-import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field, replace
@@ -32,6 +30,7 @@ from shengdun.fingerprint.voice.recordings import decode_recording
 from shengdun.fingerprint.voice.samples import MODEL_RATE_HZ, Samples, Seconds
 from shengdun.fingerprint.voice.windows import NetSpeech, Window, WindowPolicy
 from shengdun.index.accuracy.corpus import CorpusRecording
+from shengdun.index.calibration import UNREADABLE
 from shengdun.index.scoring import aggregate
 
 WHOLE: Final = 0.0
@@ -106,15 +105,7 @@ class EmbeddingCache:
                     snr_db=None if np.isnan(stored["snr_db"]) else float(stored["snr_db"]),
                     failure=str(stored["failure"]),
                 )
-        except (
-            OSError,
-            ValueError,
-            KeyError,
-            EOFError,
-            SyntaxError,
-            tokenize.TokenError,
-            zipfile.BadZipFile,
-        ):
+        except (OSError, *UNREADABLE):
             return None
 
     def put(self, key: str, heard: Heard) -> None:

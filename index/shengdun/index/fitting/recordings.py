@@ -5,8 +5,6 @@ import hashlib
 import io
 import os
 import tempfile
-import tokenize
-import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
@@ -24,6 +22,7 @@ from shengdun.fingerprint.voice.recordings import decode_recording
 from shengdun.fingerprint.voice.samples import MODEL_RATE_HZ, Seconds
 from shengdun.index.accuracy.corpus import SUFFIXES, names_of
 from shengdun.index.accuracy.embeddings import front_end_version
+from shengdun.index.calibration import UNREADABLE
 from shengdun.index.errors import IndexRoomError
 from shengdun.index.fitting.calls import SiteCall
 
@@ -221,15 +220,7 @@ def _kept(place: Path | None, recording: CallRecording) -> SiteCall | None:
                 snr_db=None if np.isnan(snr_db) else snr_db,
                 speaker=recording.speaker,
             )
-    except (
-        OSError,
-        ValueError,
-        KeyError,
-        EOFError,
-        SyntaxError,
-        tokenize.TokenError,
-        zipfile.BadZipFile,
-    ):
+    except (OSError, *UNREADABLE):
         return None
 
 
