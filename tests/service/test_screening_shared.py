@@ -79,13 +79,15 @@ async def test_any_server_answers_for_a_call(site: Site, recordings: Recordings)
     actor_id = await enrol(site.one, recordings, "S6")
     audio = telephone(speech_of(recordings, "S6", seconds=7))
     async with site.one.screen_call(CallConfig(call_id="shared")) as call:
-        await call.send(audio)
+        # One window and no more: a decision that is overtaken before the other server is asked is never seen there.
+        await call.send(audio[:28_000])
         decision = await anext(call)
         while decision.state is not DecisionState.PROVISIONAL:
             decision = await anext(call)
         answer = await _until_published(site.other, "shared", decision.decision_id)
         assert answer.live
         assert evidence(answer.decision) == evidence(decision)
+        await call.send(audio[28_000:])
     assert call.decision is not None
     ended = await _until_published(site.other, "shared", call.decision.decision_id)
     assert not ended.live
