@@ -66,7 +66,7 @@ def claim_another_entry(file: Path) -> None:
 
 def be_of_another_version(file: Path) -> None:
     line, _, rest = file.read_bytes().partition(b"\n")
-    file.write_bytes(line.replace(b'"format": 1', b'"format": 0') + b"\n" + rest)
+    file.write_bytes(line.replace(b'"format": 2', b'"format": 0') + b"\n" + rest)
 
 
 def be_no_checkpoint(file: Path) -> None:

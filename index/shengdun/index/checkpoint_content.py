@@ -1,8 +1,9 @@
 """What a checkpoint holds: all that a start works out of the records, and nothing that is read from the store anyway.
 
 Of actors and voiceprints that is their ids, expiries, lists and models, of every record its digest, and of every
-watchlist the segments: vectors, sketches and statistics. The sealed records stay in the store; a start reads them all
-and compares them with the digests, so what is served is what the store holds, as without a checkpoint.
+watchlist the segments: vectors, sketches and statistics. Of scripts it is the digests alone; they are indexed anew. The
+sealed records stay in the store; a start reads them all and compares them with the digests, so what is served is what
+the store holds, as without a checkpoint.
 
 Parts, in this order: the manifest (JSON); the columns of the actors in the order of their codes; those of their
 voiceprints, actor by actor; then for each watchlist, profile and segment of the manifest the columns of the segment.
@@ -25,11 +26,13 @@ from shengdun.index.members import Members
 from shengdun.index.records import (
     RecordCodec,
     actor_record,
+    script_record,
     voiceprint_record,
     watchlist_record,
 )
 from shengdun.index.scorers import Scorers
 from shengdun.index.scoring import Scorer, TemplateStatistics
+from shengdun.index.scripts.holdings import scripts_after
 from shengdun.index.segments import Segment, remove
 from shengdun.index.sketches import SketchForm
 from shengdun.index.snapshot import Snapshot
@@ -49,6 +52,9 @@ def packed(snapshot: Snapshot) -> Iterator[bytes]:
             "models": models,
             "lists": [sorted(each) for each in lists],
             "listings": {name: _described(each) for name, each in snapshot.listings.items()},
+            "scripts": {
+                name: sha256(held.record).hexdigest() for name, held in snapshot.scripts.items()
+            },
         }
     ).encode()
     list_rows = {each: row for row, each in enumerate(lists)}
@@ -144,6 +150,10 @@ class CheckpointContent:
         self.digests = {
             watchlist_record(name): each["digest"] for name, each in self._listings.items()
         }
+        self._scripts = {
+            script_record(name): digest for name, digest in manifest["scripts"].items()
+        }
+        self.digests |= self._scripts
         self.digests |= zip(map(actor_record, self._actor_ids), _hex(actor_digests), strict=True)
         owned = zip(self._actor_ids, self._names_of, strict=True)
         self._records = [voiceprint_record(owner, name) for owner, names in owned for name in names]
@@ -175,7 +185,7 @@ class CheckpointContent:
 
         Raises:
             CheckpointUnusable: it has no vectors for one of the scorers, or others than are computed today.
-            StoreTampered: a watchlist's record can't be opened.
+            StoreTampered: the record of a watchlist or a script can't be opened.
         """
         if not {scorer.profile_id for scorer in scorers} <= set(header.profiles):
             raise CheckpointUnusable("other calibration profiles were in use")
@@ -206,6 +216,7 @@ class CheckpointContent:
             listings=listings,
             scorers=scorers,
             next_code=len(self._actor_ids),
+            scripts=scripts_after({}, {name: records.get(name) for name in self._scripts}, codec),
         )
 
     def _holdings(

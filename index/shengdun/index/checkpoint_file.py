@@ -23,7 +23,7 @@ from shengdun.index.errors import SealBroken
 from shengdun.index.journal import Head
 from shengdun.index.keys import DataKey
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 """Goes up whenever something else is written, or the same is computed in another way: sketches, projections, codes."""
 _LENGTH_BYTES: Final = 8
 _LONGEST_HEADER: Final = 65_536

@@ -11,6 +11,10 @@
     ├── ActorExists            ALREADY_EXISTS
     ├── VoiceprintNotFound     NOT_FOUND
     ├── LastVoiceprint         FAILED_PRECONDITION  an actor keeps at least one voiceprint
+    ├── InvalidText            INVALID_ARGUMENT     blank, no text, or turned around by right-to-left marks
+    ├── TextTooLong            INVALID_ARGUMENT
+    ├── ScriptNotFound         NOT_FOUND
+    ├── ScriptExists           ALREADY_EXISTS
     ├── RevisionConflict       ABORTED              the record has changed since it was read
     ├── IdempotencyConflict    ALREADY_EXISTS       the same key came with another request
     ├── ModelMismatch          FAILED_PRECONDITION  voiceprints of different voice models
@@ -112,6 +116,39 @@ class LastVoiceprint(IndexRoomError):
 
     status: ClassVar[Status] = Status.FAILED_PRECONDITION
     reason: ClassVar[str] = "LAST_VOICEPRINT"
+
+
+class InvalidText(IndexRoomError):
+    """A text is blank, is no text, or has marks that show it otherwise than it is."""
+
+    status: ClassVar[Status] = Status.INVALID_ARGUMENT
+    reason: ClassVar[str] = "INVALID_TEXT"
+
+
+class TextTooLong(IndexRoomError):
+    """A text has more characters than any letter or chat has."""
+
+    status: ClassVar[Status] = Status.INVALID_ARGUMENT
+    reason: ClassVar[str] = "TEXT_TOO_LONG"
+
+
+class ScriptNotFound(IndexRoomError):
+    """There is no script of this id; never registered, or erased."""
+
+    status: ClassVar[Status] = Status.NOT_FOUND
+    reason: ClassVar[str] = "SCRIPT_NOT_FOUND"
+
+    @classmethod
+    def of(cls, script_id: str) -> "ScriptNotFound":
+        """The error for one script id."""
+        return cls(f"There is no script '{script_id}': it was never registered, or it was erased.")
+
+
+class ScriptExists(IndexRoomError):
+    """A script of this id exists already."""
+
+    status: ClassVar[Status] = Status.ALREADY_EXISTS
+    reason: ClassVar[str] = "SCRIPT_EXISTS"
 
 
 class RevisionConflict(IndexRoomError):

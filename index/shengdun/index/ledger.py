@@ -24,6 +24,7 @@ from shengdun.index.reading import StoreReading
 from shengdun.index.records import RecordCodec, actor_of
 from shengdun.index.scorers import Scorers
 from shengdun.index.scoring import Scorer
+from shengdun.index.scripts.known import KnownScripts
 from shengdun.index.snapshot import Snapshot, record_names
 
 _WAIT_MS: Final = 500
@@ -51,12 +52,14 @@ class Ledger:
         journal: where changes go.
         keys: of this installation.
         codec: opens and seals records.
+        scripts: what texts are compared with; follows the snapshot.
     """
 
     def __init__(self, reading: StoreReading, snapshot: Snapshot) -> None:
         self.snapshot = snapshot
         self.keys = reading.keys
         self.codec = RecordCodec(reading.keys)
+        self.scripts = KnownScripts()
         self.journal = Journal(reading.store, reading.keys)
         self._store = reading.store
         self._anchor = reading.anchor
@@ -183,6 +186,7 @@ class Ledger:
             if name in changed or actor_of(name) in actors
         }
         self.snapshot = before.applied(batch.entries, anew, self.codec)
+        self.scripts.follow(self.snapshot.scripts)
 
     async def _verify_the_rest(self, checkpoint: Checkpoint) -> None:
         """Verify what a start from a checkpoint has left out, and write checkpoints from then on."""
@@ -226,9 +230,13 @@ class Ledger:
         """Anchor some entries and make the snapshot that has them."""
         self._checkpoints.take(batch.entries)
         await asyncio.to_thread(self._anchor.advance, batch.entries[-1].head)
-        self.snapshot = await asyncio.to_thread(
-            self.snapshot.applied, batch.entries, batch.records, self.codec
-        )
+        self.snapshot = await asyncio.to_thread(self._applied, batch)
+
+    def _applied(self, batch: Batch) -> Snapshot:
+        """The next snapshot; its scripts are searched for when this returns."""
+        after = self.snapshot.applied(batch.entries, batch.records, self.codec)
+        self.scripts.follow(after.scripts)
+        return after
 
     async def _catch_up(self) -> None:
         """Take what is newer in the journal; the lock is held."""

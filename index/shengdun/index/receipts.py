@@ -1,4 +1,4 @@
-"""Deletion receipts: signed proof that an actor's biometrics were erased, to be kept outside of the store."""
+"""Deletion receipts: signed proof that an actor or a script was erased, to be kept outside of the store."""
 
 import hmac
 import json
@@ -12,12 +12,19 @@ from shengdun.index.watchlists import ErasureReceipt
 
 
 def issue(
-    entry: JournalEntry, *, actor_id: str, voiceprints: int, reason: str, keys: KeyRing
+    entry: JournalEntry,
+    *,
+    actor_id: str = "",
+    script_id: str = "",
+    voiceprints: int = 0,
+    reason: str,
+    keys: KeyRing,
 ) -> ErasureReceipt:
-    """The receipt for an actor that a journal entry erased."""
+    """The receipt for an actor, or a script, that a journal entry erased."""
     receipt = ErasureReceipt(
         receipt_id=make_id("rcp"),
         actor_id=actor_id,
+        script_id=script_id,
         reason=reason,
         principal=entry.principal,
         erased_at=entry.at,
@@ -36,6 +43,9 @@ def is_signed(receipt: ErasureReceipt, keys: KeyRing) -> bool:
 
 def _sign(receipt: ErasureReceipt, keys: KeyRing) -> str:
     fields = asdict(replace(receipt, signature=""))
+    if not receipt.script_id:
+        # Those of actors were signed without it before there were scripts.
+        del fields["script_id"]
     message = json.dumps(fields, default=_time, sort_keys=True, ensure_ascii=False)
     return keys.receipt_mac(b"receipt/" + message.encode()).hex()
 

@@ -1,14 +1,16 @@
-"""Records: the stored, sealed form of watchlists, actors and voiceprints.
+"""Records: the stored, sealed form of watchlists, actors, voiceprints and scripts.
 
 =================================  ==============================================================================
 ``watchlist/<id>``                 sealed with the master key
 ``actor/<id>``                     the actor's wrapped data key, then the actor sealed with the data key
 ``voiceprint/<actor>/<id>``        header and rotated vector, sealed with the actor's data key
+``script/<id>``                    the script's wrapped data key, then the script sealed with the data key
 =================================  ==============================================================================
 
 The name of a record is bound to its ciphertext, so that records can't be swapped. With ``actor/<id>`` goes the store's
 only copy of the data key, and with it the means to read the actor's voiceprints wherever the store still has their
-bytes. A backup of the whole store has that record too: there an actor is erased when the backup is.
+bytes. A backup of the whole store has that record too: there an actor is erased when the backup is. So it is with a
+script and ``script/<id>``.
 """
 
 import json
@@ -25,11 +27,13 @@ from shengdun.fingerprint.errors import ShengdunError
 from shengdun.index.errors import KeyWrong, StoreTampered
 from shengdun.index.keys import DataKey, KeyRing
 from shengdun.index.rotation import rotate, unrotate
+from shengdun.index.scripts.script import Script, ScriptKind
 from shengdun.index.watchlists import Actor, Provenance, Template, VoiceprintInfo, Watchlist
 
 WATCHLIST: Final = "watchlist"
 ACTOR: Final = "actor"
 VOICEPRINT: Final = "voiceprint"
+SCRIPT: Final = "script"
 _LENGTH_BYTES: Final = 4
 _NOTHING: Final = np.empty(0, dtype=np.float32)
 
@@ -49,10 +53,15 @@ def voiceprint_record(actor_id: str, voiceprint_id: str) -> str:
     return f"{VOICEPRINT}/{actor_id}/{voiceprint_id}"
 
 
+def script_record(script_id: str) -> str:
+    """The name of a script's record."""
+    return f"{SCRIPT}/{script_id}"
+
+
 def actor_of(name: str) -> str | None:
-    """The id of the actor whose record it is, or the record of one of whose voiceprints; None for a watchlist's."""
+    """The id of the actor whose record it is, or the record of one of whose voiceprints; None for any other record."""
     kind, _, rest = name.partition("/")
-    return None if kind == WATCHLIST else rest.partition("/")[0]
+    return rest.partition("/")[0] if kind in (ACTOR, VOICEPRINT) else None
 
 
 class RecordCodec:
@@ -61,9 +70,9 @@ class RecordCodec:
     def __init__(self, keys: KeyRing) -> None:
         self._keys = keys
 
-    def new_data_key(self, actor_id: str) -> DataKey:
-        """A data key for a new actor."""
-        return self._keys.new_data_key(_key_aad(actor_id))
+    def new_data_key(self, owner: str) -> DataKey:
+        """A data key for a new actor, given by its id, or a new script, given by the name of its record."""
+        return self._keys.new_data_key(_key_aad(owner))
 
     def encode_watchlist(self, watchlist: Watchlist) -> bytes:
         """Seal a watchlist."""
@@ -113,6 +122,24 @@ class RecordCodec:
             fields["aliases"] = tuple(fields["aliases"])
             fields["provenance"] = Provenance(**fields["provenance"])
             return Actor(**fields, voiceprints=voiceprints), opened.data_key
+        except (ShengdunError, ValueError, TypeError, KeyError) as error:
+            raise _damaged(name, error) from error
+
+    def encode_script(self, script: Script, data_key: DataKey) -> bytes:
+        """Seal a script."""
+        fields = asdict(script) | {"kind": script.kind.value}
+        sealed = data_key.seal(_dump(fields), script_record(script.script_id).encode())
+        return _framed(data_key.wrapped) + sealed
+
+    def decode_script(self, name: str, stored: bytes) -> tuple[Script, DataKey]:
+        """Open a script."""
+        try:
+            wrapped, sealed = _unframed(stored)
+            data_key = self._keys.unwrap(wrapped, _key_aad(name))
+            fields = _load_times(_parsed(data_key.unseal(sealed, name.encode())))
+            fields["kind"] = ScriptKind(fields["kind"])
+            fields["provenance"] = Provenance(**fields["provenance"])
+            return Script(**fields), data_key
         except (ShengdunError, ValueError, TypeError, KeyError) as error:
             raise _damaged(name, error) from error
 
@@ -210,8 +237,9 @@ def _damaged(name: str, error: Exception) -> ShengdunError:
     return StoreTampered.of(f"key {name}", "can't be opened")
 
 
-def _key_aad(actor_id: str) -> bytes:
-    return f"data-key/{actor_id}".encode()
+def _key_aad(owner: str) -> bytes:
+    # An actor's id has no slash in it, and the name of a script's record has one.
+    return f"data-key/{owner}".encode()
 
 
 def _dump(fields: dict[str, Any]) -> bytes:

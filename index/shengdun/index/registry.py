@@ -1,4 +1,4 @@
-"""The registry: watchlists and actors, as the rest of the system changes and reads them.
+"""The registry: watchlists, actors and scripts, as the rest of the system changes and reads them.
 
 Whatever a method has acknowledged survives the death of this process and of the store, is in the journal, and is in the
 snapshot of this process: an actor is searchable, or gone, when the call returns. Other processes follow within a
@@ -7,26 +7,28 @@ second.
 
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Final
 
 from shengdun.index import receipts
+from shengdun.index.changes import Changes, Outcome
 from shengdun.index.compaction import Compactor
 from shengdun.index.errors import ActorNotFound
 from shengdun.index.health import IndexHealth
-from shengdun.index.idempotency import describe, recall, remember
+from shengdun.index.idempotency import describe
 from shengdun.index.identifiers import check_record_id, check_text, make_id
-from shengdun.index.journal import Draft, Idempotency, JournalEntry, Seen
+from shengdun.index.journal import Draft
 from shengdun.index.keys import KeyRing
-from shengdun.index.ledger import Ledger, Plan
+from shengdun.index.ledger import Ledger
 from shengdun.index.planning import Planner
 from shengdun.index.reading import StoreReading
-from shengdun.index.records import ACTOR, actor_record
+from shengdun.index.records import ACTOR, actor_record, script_record
 from shengdun.index.scorers import Scorers
 from shengdun.index.scoring import Scorer
+from shengdun.index.scripts.keeping import ScriptKeeping
 from shengdun.index.snapshot import Snapshot
 from shengdun.index.store import Store
 from shengdun.index.watchlists import (
@@ -45,29 +47,24 @@ from shengdun.index.watchlists import (
 LONGEST_AUDIT_PAGE: Final = 1000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Outcome:
-    """A change: its entry (None if it had been made before), the snapshots around it, and the id it is about."""
-
-    entry: JournalEntry | None
-    before: Snapshot
-    after: Snapshot
-    subject: str = ""
-
-
 class Registry:
-    """Watchlists and actors over one store.
+    """Watchlists, actors and scripts over one store.
 
     Every change needs a ``principal``, the name of who makes it, and raises besides what is documented
     ``StoreUnavailable`` (the change may or may not have been kept), ``StoreFull`` and ``StoreBusy`` (nothing was
     changed).
+
+    Attributes:
+        scripts: the scripts.
     """
 
     def __init__(self, store: Store, ledger: Ledger) -> None:
         """Use ``Registry.open``."""
         self._ledger = ledger
+        self._changes = Changes(ledger)
         self._planner = Planner(ledger.codec)
         self._compactor = Compactor(store)
+        self.scripts = ScriptKeeping(ledger, self._changes, self._compactor)
 
     @classmethod
     async def open(
@@ -151,10 +148,10 @@ class Registry:
             WatchlistExists: its id is taken.
             IdempotencyConflict: the key came with another request.
         """
-        asked = self._asked(
+        asked = self._changes.asked(
             principal, idempotency_key, ["create_watchlist", asdict(new)], new.watchlist_id
         )
-        outcome = await self._commit(
+        outcome = await self._changes.commit(
             lambda now: self._planner.create_watchlist(now, new, principal), principal, asked
         )
         return outcome.after.watchlist(new.watchlist_id)
@@ -187,7 +184,7 @@ class Registry:
             WatchlistNotFound: there is no such watchlist.
             RevisionConflict: it has changed since it was read.
         """
-        outcome = await self._commit(
+        outcome = await self._changes.commit(
             lambda now: self._planner.update_watchlist(
                 now, watchlist_id, changes, expected_revision, principal
             ),
@@ -211,7 +208,7 @@ class Registry:
         """
         issued: list[ErasureReceipt] = []
         while True:
-            outcome = await self._commit(
+            outcome = await self._changes.commit(
                 lambda now: self._planner.empty_watchlist(
                     now, watchlist_id, force=force, principal=principal
                 ),
@@ -244,8 +241,8 @@ class Registry:
         actor_id = check_record_id("Actor id", new.actor_id or make_id("act"))
         request = asdict(new) | {"watchlist_ids": sorted(new.watchlist_ids)}
         described = ["register_actor", request, describe(templates)]
-        asked = self._asked(principal, idempotency_key, described, actor_id)
-        outcome = await self._commit(
+        asked = self._changes.asked(principal, idempotency_key, described, actor_id)
+        outcome = await self._changes.commit(
             lambda now: self._planner.register_actor(now, actor_id, new, templates, principal),
             principal,
             asked,
@@ -270,8 +267,8 @@ class Registry:
             IdempotencyConflict: the key came with another request.
         """
         described = ["add_voiceprints", actor_id, describe(templates)]
-        asked = self._asked(principal, idempotency_key, described, actor_id)
-        outcome = await self._commit(
+        asked = self._changes.asked(principal, idempotency_key, described, actor_id)
+        outcome = await self._changes.commit(
             lambda now: self._planner.add_voiceprints(
                 now, actor_id, templates, expected_revision, principal
             ),
@@ -296,7 +293,7 @@ class Registry:
             LastVoiceprint: it is the actor's only one, or the only one of a model that is searched with.
             RevisionConflict: the actor has changed since it was read.
         """
-        outcome = await self._commit(
+        outcome = await self._changes.commit(
             lambda now: self._planner.remove_voiceprint(
                 now, actor_id, voiceprint_id, expected_revision, principal
             ),
@@ -349,7 +346,7 @@ class Registry:
             ModelMismatch: the actor has no voiceprint of the watchlist's model, nor of one that is searched with.
             RevisionConflict: the actor has changed since it was read.
         """
-        outcome = await self._commit(
+        outcome = await self._changes.commit(
             lambda now: self._planner.update_actor(
                 now, actor_id, changes, expected_revision, principal
             ),
@@ -367,7 +364,7 @@ class Registry:
             ActorNotFound: there is no such actor.
         """
         check_text("reason", reason, longest=1000)
-        outcome = await self._commit(
+        outcome = await self._changes.commit(
             lambda now: self._planner.erase_actor(
                 now, actor_id, reason=reason, principal=principal
             ),
@@ -386,7 +383,8 @@ class Registry:
         if not receipts.is_signed(receipt, self.keys):
             return False
         page = await self._ledger.journal.page(receipt.journal_sequence - 1, 1)
-        record = actor_record(receipt.actor_id)
+        is_script = bool(receipt.script_id)
+        record = script_record(receipt.script_id) if is_script else actor_record(receipt.actor_id)
         return (
             bool(page)
             and page[0].head.hash.hex() == receipt.journal_hash
@@ -404,7 +402,7 @@ class Registry:
         resealed = 0
         for actor_id in old:
             with suppress(ActorNotFound):
-                await self._commit(
+                await self._changes.commit(
                     partial(self._planner.reseal_actor, actor_id, principal), principal
                 )
                 resealed += 1
@@ -424,7 +422,7 @@ class Registry:
         for subject in subjects:
             check_text("subject", subject, longest=300, empty=False)
         draft = Draft(kind=kind, principal=principal, subjects=tuple(subjects))
-        await self._commit(lambda _: draft, principal, frees_space=True)
+        await self._changes.commit(lambda _: draft, principal, frees_space=True)
 
     async def audit(self, *, after: int = 0, limit: int = 100) -> tuple[AuditEntry, ...]:
         """The journal entries after a sequence number, oldest first; at most 1000."""
@@ -441,42 +439,7 @@ class Registry:
             for entry in entries
         )
 
-    def _asked(
-        self, principal: str, idempotency_key: str | None, request: object, subject: str
-    ) -> Idempotency | None:
-        return remember(
-            self.keys,
-            principal=principal,
-            idempotency_key=idempotency_key,
-            request=request,
-            subject=subject,
-        )
-
-    async def _commit(
-        self,
-        plan: Plan,
-        principal: str,
-        asked: Idempotency | None = None,
-        *,
-        frees_space: bool = False,
-    ) -> _Outcome:
-        check_text("principal", principal, longest=128, empty=False)
-        before = self.snapshot
-
-        def noting_what_it_saw(snapshot: Snapshot) -> Draft:
-            nonlocal before
-            before = snapshot
-            return plan(snapshot)
-
-        done = await self._ledger.commit(
-            noting_what_it_saw, idempotency=asked, frees_space=frees_space
-        )
-        if not isinstance(done, Seen):
-            return _Outcome(entry=done.entry, before=before, after=done.snapshot)
-        subject = recall(done, asked) if asked is not None else ""
-        return _Outcome(entry=None, before=before, after=self.snapshot, subject=subject)
-
-    def _receipts(self, outcome: _Outcome, reason: str) -> list[ErasureReceipt]:
+    def _receipts(self, outcome: Outcome, reason: str) -> list[ErasureReceipt]:
         if outcome.entry is None:
             return []
         prefix = f"{ACTOR}/"

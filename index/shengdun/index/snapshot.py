@@ -15,18 +15,25 @@ from numpy.typing import NDArray
 
 from shengdun.index.calibration import ProfileMismatch
 from shengdun.index.contents import ContentChange, Listing, rescored
-from shengdun.index.errors import ActorNotFound, ModelMismatch, WatchlistNotFound
+from shengdun.index.errors import (
+    ActorNotFound,
+    ModelMismatch,
+    ScriptNotFound,
+    WatchlistNotFound,
+)
 from shengdun.index.holdings import Holding
 from shengdun.index.identifiers import check_record_id
 from shengdun.index.journal import START, Head, JournalEntry
 from shengdun.index.records import (
     RecordCodec,
     actor_record,
+    script_record,
     voiceprint_record,
     watchlist_record,
 )
 from shengdun.index.scorers import Scorers
 from shengdun.index.scoring import Scorer
+from shengdun.index.scripts.holdings import ScriptHolding, scripts_after
 from shengdun.index.search import Candidate, rank
 from shengdun.index.segments import Segment, microseconds
 from shengdun.index.watchlists import Actor, ActorPage, Template, Watchlist
@@ -93,9 +100,10 @@ class Snapshot:
         holdings: the actors, by id.
         listings: the watchlists, by id.
         scorers: those that it can be searched with.
+        scripts: the scripts, by id.
     """
 
-    __slots__ = ("_next_code", "head", "holdings", "listings", "scorers")
+    __slots__ = ("_next_code", "head", "holdings", "listings", "scorers", "scripts")
 
     def __init__(
         self,
@@ -105,18 +113,20 @@ class Snapshot:
         listings: Mapping[str, Listing],
         scorers: Scorers,
         next_code: int,
+        scripts: Mapping[str, ScriptHolding],
     ) -> None:
         self.head = head
         self.holdings = holdings
         self.listings = listings
         self.scorers = scorers
+        self.scripts = scripts
         self._next_code = next_code
 
     @classmethod
     def empty(cls, active: Sequence[Scorer], shadow: Sequence[Scorer] = ()) -> "Snapshot":
         """Before the first entry, for one active scorer a voice model and others in shadow."""
         scorers = Scorers(active=tuple(active), shadow=tuple(shadow))
-        return cls(head=START, holdings={}, listings={}, scorers=scorers, next_code=0)
+        return cls(head=START, holdings={}, listings={}, scorers=scorers, next_code=0, scripts={})
 
     @property
     def journal_sequence(self) -> int:
@@ -214,6 +224,13 @@ class Snapshot:
             return self.holdings[actor_id]
         except KeyError:
             raise ActorNotFound.of(actor_id) from None
+
+    def script_holding(self, script_id: str) -> ScriptHolding:
+        """A script with all that belongs to it. Raises ``ScriptNotFound``."""
+        try:
+            return self.scripts[script_id]
+        except KeyError:
+            raise ScriptNotFound.of(script_id) from None
 
     def __contains__(self, actor_id: object) -> bool:
         return actor_id in self.holdings
@@ -367,6 +384,7 @@ class Snapshot:
             listings=change.listings,
             scorers=self.scorers,
             next_code=change.next_code,
+            scripts=scripts_after(self.scripts, records, codec),
         )
 
     def with_scorers(self, scorers: Scorers, prepared: "Snapshot | None" = None) -> "Snapshot":
@@ -385,6 +403,7 @@ class Snapshot:
             listings=rescored(self.holdings, self.listings, scorers, holdings, listings),
             scorers=scorers,
             next_code=self._next_code,
+            scripts=self.scripts,
         )
 
 
@@ -392,6 +411,7 @@ def record_names(snapshot: Snapshot) -> frozenset[str]:
     """The names of all records that a snapshot was made from."""
     names = {watchlist_record(name) for name in snapshot.listings}
     names.update(actor_record(name) for name in snapshot.holdings)
+    names.update(script_record(name) for name in snapshot.scripts)
     names.update(
         voiceprint_record(held.actor_id, name)
         for held in snapshot.holdings.values()

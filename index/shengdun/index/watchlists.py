@@ -324,11 +324,11 @@ class ActorPage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ErasureReceipt:
-    """Proof that an actor's biometrics were erased: signed with the installation's own key.
+    """Proof that an actor's biometrics, or a script, were erased: signed with the installation's own key.
 
     Attributes:
         receipt_id: made by the server.
-        actor_id: who was erased.
+        actor_id: who was erased; empty for a script.
         reason: as the caller gave it; the journal keeps a keyed digest of it only.
         principal: who asked for it.
         erased_at: in UTC.
@@ -336,6 +336,7 @@ class ErasureReceipt:
         journal_sequence: the journal entry of the erasure.
         journal_hash: that entry's hash, hex.
         signature: HMAC-SHA-256 over the other fields, hex.
+        script_id: the script that was erased; empty for an actor.
     """
 
     receipt_id: str
@@ -347,6 +348,7 @@ class ErasureReceipt:
     journal_sequence: int
     journal_hash: str
     signature: str
+    script_id: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,116 @@
+"""The scripts that are searched for: an index that follows the snapshots, each script in it until it expires.
+
+The index holds what every snapshot's records say and nothing else, so that every process and machine that has the same
+journal entry finds the same.
+"""
+
+import heapq
+import threading
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+from shengdun.index.scripts.holdings import ScriptHolding
+from shengdun.index.scripts.matching import ScriptIndex, ScriptListener, ScriptMatch, ScriptTooShort
+from shengdun.index.scripts.script import Script
+from shengdun.index.segments import NEVER_US, microseconds
+
+MOST_MATCHES: Final = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundScript:
+    """A script that a text uses.
+
+    Attributes:
+        script: what is kept of it; the places of the passages are counted in its text.
+        match: how much speaks for it, and where.
+    """
+
+    script: Script
+    match: ScriptMatch
+
+
+class KnownScripts:
+    """What texts and calls are compared with; one for each process. Safe to use from any thread."""
+
+    def __init__(self) -> None:
+        self._index = ScriptIndex()
+        self._lock = threading.Lock()
+        self._followed: Mapping[str, ScriptHolding] = {}
+        self._expiries: list[tuple[int, str]] = []
+
+    def __len__(self) -> int:
+        return len(self._index)
+
+    def __contains__(self, script_id: object) -> bool:
+        """Whether a script is searched for: it has not expired, and is long enough."""
+        return script_id in self._index
+
+    def follow(self, scripts: Mapping[str, ScriptHolding]) -> None:
+        """Search for these from now on; what has not changed is left as it is."""
+        with self._lock:
+            before = self._followed
+            if scripts is before:
+                return
+            for script_id in before.keys() - scripts.keys():
+                self._index.remove(script_id)
+            changed = [
+                holding
+                for script_id, holding in scripts.items()
+                if script_id not in before or before[script_id].record != holding.record
+            ]
+            for holding in changed:
+                self._index.remove(holding.script_id)
+            now_us = microseconds(datetime.now(UTC))
+            self._add([holding for holding in changed if holding.expires_us > now_us])
+            self._followed = scripts
+
+    def match(self, text: str, *, limit: int = 10) -> list[FoundScript]:
+        """The scripts that a text uses, best first; takes milliseconds and more, so call it from a worker thread.
+
+        Args:
+            text: as it was said or written.
+            limit: how many at most, 1 to 100.
+        """
+        self._leave_expired()
+        matches = self._index.match(text, limit=max(1, min(limit, MOST_MATCHES)))
+        # Looked up afterwards, so that what was erased meanwhile is not shown any more.
+        known = self._followed
+        found = []
+        for match in matches:
+            holding = known.get(match.script_id)
+            if holding is not None:
+                found.append(FoundScript(script=holding.script, match=match))
+        return found
+
+    def listener(self) -> ScriptListener:
+        """Follows the words of one call."""
+        self._leave_expired()
+        return self._index.listener()
+
+    def _add(self, holdings: Sequence[ScriptHolding]) -> None:
+        try:
+            self._index.extend((held.script_id, held.script.text) for held in holdings)
+        except ScriptTooShort:
+            # Another version took it. It is kept all the same, and is told to be none that is searched for.
+            for held in holdings:
+                with suppress(ScriptTooShort):
+                    self._index.add(held.script_id, held.script.text)
+        for held in holdings:
+            if held.expires_us < NEVER_US:
+                heapq.heappush(self._expiries, (held.expires_us, held.script_id))
+
+    def _leave_expired(self) -> None:
+        now_us = microseconds(datetime.now(UTC))
+        if not self._expiries or self._expiries[0][0] > now_us:
+            return
+        with self._lock:
+            while self._expiries and self._expiries[0][0] <= now_us:
+                _, script_id = heapq.heappop(self._expiries)
+                holding = self._followed.get(script_id)
+                # Erased and registered again, it may have longer.
+                if holding is None or holding.expires_us <= now_us:
+                    self._index.remove(script_id)
