@@ -281,6 +281,7 @@ def snapshot_of(segments: tuple[Segment, ...], scorer: Scorer, codec: RecordCode
         listings={WATCHLIST: listing},
         scorers=Scorers(active=(scorer,)),
         next_code=len(holdings),
+        scripts={},
     )
 
 

@@ -116,6 +116,14 @@ class PeerScreening(screening_pb2_grpc.ScreeningServiceServicer):
         """Not offered."""
         context.abort(grpc.StatusCode.UNIMPLEMENTED, "a peer screens live calls alone")
 
+    def ScreenText(  # noqa: N802 (gRPC's name)
+        self,
+        request: screening_pb2.ScreenTextRequest,  # noqa: ARG002
+        context: grpc.ServicerContext,
+    ) -> screening_pb2.ScreenTextResponse:
+        """Not offered."""
+        context.abort(grpc.StatusCode.UNIMPLEMENTED, "a peer screens live calls alone")
+
 
 def _response(
     call_id: str,

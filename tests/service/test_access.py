@@ -27,7 +27,7 @@ from shengdun.service.errors import (
     TokenUnknown,
     Unauthenticated,
 )
-from shengdun.v1 import screening_pb2, watchlist_pb2
+from shengdun.v1 import screening_pb2, script_pb2, watchlist_pb2
 
 SOMEONE = 54_321
 """A user that owns nothing on the machine."""
@@ -40,7 +40,8 @@ def tokens(tmp_path: Path) -> TokenFile:
 
 
 def every_method() -> set[str]:
-    files = (screening_pb2.DESCRIPTOR, watchlist_pb2.DESCRIPTOR, reflection_pb2.DESCRIPTOR)
+    ours = (screening_pb2.DESCRIPTOR, script_pb2.DESCRIPTOR, watchlist_pb2.DESCRIPTOR)
+    files = (*ours, reflection_pb2.DESCRIPTOR)
     return {
         f"/{service.full_name}/{method.name}"
         for file in files
@@ -61,6 +62,12 @@ def test_every_rpc_has_its_roles() -> None:
         (Role.TELEPHONY, "/shengdun.v1.WatchlistService/GetActor", False),
         (Role.INVESTIGATOR, "/shengdun.v1.WatchlistService/EraseActor", True),
         (Role.INVESTIGATOR, "/shengdun.v1.ScreeningService/ScreenCall", False),
+        (Role.TELEPHONY, "/shengdun.v1.ScreeningService/ScreenText", True),
+        (Role.TELEPHONY, "/shengdun.v1.ScriptService/MatchText", False),
+        (Role.INVESTIGATOR, "/shengdun.v1.ScreeningService/ScreenText", False),
+        (Role.INVESTIGATOR, "/shengdun.v1.ScriptService/AddScript", True),
+        (Role.INVESTIGATOR, "/shengdun.v1.ScriptService/EraseScript", True),
+        (Role.AUDITOR, "/shengdun.v1.ScriptService/GetScript", False),
         (Role.AUDITOR, "/shengdun.v1.ScreeningService/GetServerInfo", True),
         (Role.AUDITOR, "/shengdun.v1.WatchlistService/GetActor", False),
         (Role.TELEPHONY, "/shengdun.v1.Unheard/Of", False),

@@ -12,6 +12,7 @@ SOURCES = tuple(path for room in ORDER for path in sorted((ROOT / room / "shengd
 KNOWS_OUR_CONTRACT = (
     "convert/",
     "screening.py",
+    "scripts.py",
     "watchlists.py",
     "watchlist_uploads.py",
     "client.py",

@@ -13,6 +13,8 @@
     ├── LastVoiceprint         FAILED_PRECONDITION  an actor keeps at least one voiceprint
     ├── InvalidText            INVALID_ARGUMENT     blank, no text, or turned around by right-to-left marks
     ├── TextTooLong            INVALID_ARGUMENT
+    ├── TextTooShort           INVALID_ARGUMENT     too little to compare
+    ├── scripts.matches.ScriptTooShort INVALID_ARGUMENT
     ├── ScriptNotFound         NOT_FOUND
     ├── ScriptExists           ALREADY_EXISTS
     ├── RevisionConflict       ABORTED              the record has changed since it was read
@@ -130,6 +132,13 @@ class TextTooLong(IndexRoomError):
 
     status: ClassVar[Status] = Status.INVALID_ARGUMENT
     reason: ClassVar[str] = "TEXT_TOO_LONG"
+
+
+class TextTooShort(IndexRoomError):
+    """A text has too few characters to be compared with anything."""
+
+    status: ClassVar[Status] = Status.INVALID_ARGUMENT
+    reason: ClassVar[str] = "TEXT_TOO_SHORT"
 
 
 class ScriptNotFound(IndexRoomError):

@@ -11,6 +11,7 @@ from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from shengdun.v1 import audio_pb2 as _audio_pb2
+from shengdun.v1 import script_pb2 as _script_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -88,6 +89,8 @@ class _FlagTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_FlagType.Val
     """Not used."""
     FLAG_TYPE_KNOWN_ACTOR_VOICE: _FlagType.ValueType  # 1
     """The voice is that of an actor on a watchlist."""
+    FLAG_TYPE_SCRIPT_MATCH: _FlagType.ValueType  # 2
+    """The wording is that of a known script."""
 
 class FlagType(_FlagType, metaclass=_FlagTypeEnumTypeWrapper):
     """The kinds of reasons that a decision can carry."""
@@ -96,6 +99,8 @@ FLAG_TYPE_UNSPECIFIED: FlagType.ValueType  # 0
 """Not used."""
 FLAG_TYPE_KNOWN_ACTOR_VOICE: FlagType.ValueType  # 1
 """The voice is that of an actor on a watchlist."""
+FLAG_TYPE_SCRIPT_MATCH: FlagType.ValueType  # 2
+"""The wording is that of a known script."""
 Global___FlagType: _TypeAlias = FlagType  # noqa: Y015
 
 class _PartialReason:
@@ -109,7 +114,7 @@ class _PartialReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Partial
     PARTIAL_REASON_SERVER_STOPPING: _PartialReason.ValueType  # 1
     """The server is stopping; the call was decided on what had been heard."""
     PARTIAL_REASON_WATCHLISTS_STALE: _PartialReason.ValueType  # 2
-    """The store cannot be reached; the watchlists are those of the last snapshot."""
+    """The store cannot be reached; the watchlists and scripts are those of the last snapshot."""
     PARTIAL_REASON_BUDGET_EXCEEDED: _PartialReason.ValueType  # 3
     """Speech that was already received had not been evaluated when the decision was due, or never will be. A decision that
     is FINAL rests on less than was said; another one is followed by a decision that has it, if there is time.
@@ -127,7 +132,7 @@ PARTIAL_REASON_UNSPECIFIED: PartialReason.ValueType  # 0
 PARTIAL_REASON_SERVER_STOPPING: PartialReason.ValueType  # 1
 """The server is stopping; the call was decided on what had been heard."""
 PARTIAL_REASON_WATCHLISTS_STALE: PartialReason.ValueType  # 2
-"""The store cannot be reached; the watchlists are those of the last snapshot."""
+"""The store cannot be reached; the watchlists and scripts are those of the last snapshot."""
 PARTIAL_REASON_BUDGET_EXCEEDED: PartialReason.ValueType  # 3
 """Speech that was already received had not been evaluated when the decision was due, or never will be. A decision that
 is FINAL rests on less than was said; another one is followed by a decision that has it, if there is time.
@@ -175,6 +180,7 @@ class Flag(_message.Message):
     TYPE_FIELD_NUMBER: _builtins.int
     LLR_FIELD_NUMBER: _builtins.int
     KNOWN_ACTOR_VOICE_FIELD_NUMBER: _builtins.int
+    SCRIPT_MATCH_FIELD_NUMBER: _builtins.int
     type: Global___FlagType.ValueType
     """The kind of reason."""
     llr: _builtins.float
@@ -183,18 +189,23 @@ class Flag(_message.Message):
     def known_actor_voice(self) -> Global___KnownActorVoice:
         """For FLAG_TYPE_KNOWN_ACTOR_VOICE."""
 
+    @_builtins.property
+    def script_match(self) -> _script_pb2.ScriptMatch:
+        """For FLAG_TYPE_SCRIPT_MATCH."""
+
     def __init__(
         self,
         *,
         type: Global___FlagType.ValueType = ...,
         llr: _builtins.float = ...,
         known_actor_voice: Global___KnownActorVoice | None = ...,
+        script_match: _script_pb2.ScriptMatch | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["evidence", b"evidence", "known_actor_voice", b"known_actor_voice"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["evidence", b"evidence", "known_actor_voice", b"known_actor_voice", "script_match", b"script_match"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["evidence", b"evidence", "known_actor_voice", b"known_actor_voice", "llr", b"llr", "type", b"type"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["evidence", b"evidence", "known_actor_voice", b"known_actor_voice", "llr", b"llr", "script_match", b"script_match", "type", b"type"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_evidence: _TypeAlias = _typing.Literal["known_actor_voice"]  # noqa: Y015
+    _WhichOneofReturnType_evidence: _TypeAlias = _typing.Literal["known_actor_voice", "script_match"]  # noqa: Y015
     _WhichOneofArgType_evidence: _TypeAlias = _typing.Literal["evidence", b"evidence"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_evidence) -> _WhichOneofReturnType_evidence | None: ...
 

@@ -317,6 +317,78 @@ class ScreenRecordingResponse(_message.Message):
 Global___ScreenRecordingResponse: _TypeAlias = ScreenRecordingResponse  # noqa: Y015
 
 @_typing.final
+class ScreenTextRequest(_message.Message):
+    """Asks for a text to be screened."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TEXT_FIELD_NUMBER: _builtins.int
+    LINE_FIELD_NUMBER: _builtins.int
+    CUSTOMER_REFERENCE_FIELD_NUMBER: _builtins.int
+    text: _builtins.str
+    """The text, at most 200,000 code points."""
+    line: _builtins.str
+    """The line of business; empty means "default"."""
+    customer_reference: _builtins.str
+    """The identity that the text claims to be written by or for; at most 256 characters."""
+    def __init__(
+        self,
+        *,
+        text: _builtins.str = ...,
+        line: _builtins.str = ...,
+        customer_reference: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["customer_reference", b"customer_reference", "line", b"line", "text", b"text"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ScreenTextRequest: _TypeAlias = ScreenTextRequest  # noqa: Y015
+
+@_typing.final
+class ScreenTextResponse(_message.Message):
+    """The outcome of a text. A flag is advice to a person, never a verdict."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FLAGS_FIELD_NUMBER: _builtins.int
+    SCRIPTS_SEARCHED_FIELD_NUMBER: _builtins.int
+    LINE_FIELD_NUMBER: _builtins.int
+    PARTIAL_FIELD_NUMBER: _builtins.int
+    PARTIAL_REASONS_FIELD_NUMBER: _builtins.int
+    scripts_searched: _builtins.int
+    """How many scripts it was compared with."""
+    line: _builtins.str
+    """The line that was named."""
+    partial: _builtins.bool
+    """Whether the outcome rests on less than it could."""
+    @_builtins.property
+    def flags(self) -> _containers.RepeatedCompositeFieldContainer[_decision_pb2.Flag]:
+        """FLAG_TYPE_SCRIPT_MATCH for every script that more speaks for than against, strongest first."""
+
+    @_builtins.property
+    def partial_reasons(self) -> _containers.RepeatedScalarFieldContainer[_decision_pb2.PartialReason.ValueType]:
+        """Why it is partial."""
+
+    def __init__(
+        self,
+        *,
+        flags: _abc.Iterable[_decision_pb2.Flag] | None = ...,
+        scripts_searched: _builtins.int = ...,
+        line: _builtins.str = ...,
+        partial: _builtins.bool = ...,
+        partial_reasons: _abc.Iterable[_decision_pb2.PartialReason.ValueType] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["flags", b"flags", "line", b"line", "partial", b"partial", "partial_reasons", b"partial_reasons", "scripts_searched", b"scripts_searched"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ScreenTextResponse: _TypeAlias = ScreenTextResponse  # noqa: Y015
+
+@_typing.final
 class GetServerInfoRequest(_message.Message):
     """Asks what this server is."""
 

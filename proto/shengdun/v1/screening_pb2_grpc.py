@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class ScreeningServiceStub:
-    """Screens callers against watchlists of known actors. Role: telephony.
+    """Screens callers against watchlists of known actors, and what customers write against known scripts. Role: telephony.
     """
 
     def __init__(self, channel):
@@ -50,6 +50,11 @@ class ScreeningServiceStub:
                 request_serializer=shengdun_dot_v1_dot_screening__pb2.ScreenRecordingRequest.SerializeToString,
                 response_deserializer=shengdun_dot_v1_dot_screening__pb2.ScreenRecordingResponse.FromString,
                 _registered_method=True)
+        self.ScreenText = channel.unary_unary(
+                '/shengdun.v1.ScreeningService/ScreenText',
+                request_serializer=shengdun_dot_v1_dot_screening__pb2.ScreenTextRequest.SerializeToString,
+                response_deserializer=shengdun_dot_v1_dot_screening__pb2.ScreenTextResponse.FromString,
+                _registered_method=True)
         self.GetServerInfo = channel.unary_unary(
                 '/shengdun.v1.ScreeningService/GetServerInfo',
                 request_serializer=shengdun_dot_v1_dot_screening__pb2.GetServerInfoRequest.SerializeToString,
@@ -58,7 +63,7 @@ class ScreeningServiceStub:
 
 
 class ScreeningServiceServicer:
-    """Screens callers against watchlists of known actors. Role: telephony.
+    """Screens callers against watchlists of known actors, and what customers write against known scripts. Role: telephony.
     """
 
     def ScreenCall(self, request_iterator, context):
@@ -82,6 +87,13 @@ class ScreeningServiceServicer:
     def ScreenRecording(self, request_iterator, context):
         """Screens a whole recording in any common container. The first message is the configuration,
         then the bytes of the file follow.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ScreenText(self, request, context):
+        """Screens a letter, a work order or a chat against the known scripts. Nothing of it is kept.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -112,6 +124,11 @@ def add_ScreeningServiceServicer_to_server(servicer, server):
                     request_deserializer=shengdun_dot_v1_dot_screening__pb2.ScreenRecordingRequest.FromString,
                     response_serializer=shengdun_dot_v1_dot_screening__pb2.ScreenRecordingResponse.SerializeToString,
             ),
+            'ScreenText': grpc.unary_unary_rpc_method_handler(
+                    servicer.ScreenText,
+                    request_deserializer=shengdun_dot_v1_dot_screening__pb2.ScreenTextRequest.FromString,
+                    response_serializer=shengdun_dot_v1_dot_screening__pb2.ScreenTextResponse.SerializeToString,
+            ),
             'GetServerInfo': grpc.unary_unary_rpc_method_handler(
                     servicer.GetServerInfo,
                     request_deserializer=shengdun_dot_v1_dot_screening__pb2.GetServerInfoRequest.FromString,
@@ -126,7 +143,7 @@ def add_ScreeningServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class ScreeningService:
-    """Screens callers against watchlists of known actors. Role: telephony.
+    """Screens callers against watchlists of known actors, and what customers write against known scripts. Role: telephony.
     """
 
     @staticmethod
@@ -200,6 +217,33 @@ class ScreeningService:
             '/shengdun.v1.ScreeningService/ScreenRecording',
             shengdun_dot_v1_dot_screening__pb2.ScreenRecordingRequest.SerializeToString,
             shengdun_dot_v1_dot_screening__pb2.ScreenRecordingResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ScreenText(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/shengdun.v1.ScreeningService/ScreenText',
+            shengdun_dot_v1_dot_screening__pb2.ScreenTextRequest.SerializeToString,
+            shengdun_dot_v1_dot_screening__pb2.ScreenTextResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -27,7 +27,7 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class ScreeningServiceStub:
-    """Screens callers against watchlists of known actors. Role: telephony."""
+    """Screens callers against watchlists of known actors, and what customers write against known scripts. Role: telephony."""
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
@@ -47,12 +47,14 @@ class ScreeningServiceStub:
     """Screens a whole recording in any common container. The first message is the configuration,
     then the bytes of the file follow.
     """
+    ScreenText: _grpc.UnaryUnaryMultiCallable[_screening_pb2.ScreenTextRequest, _screening_pb2.ScreenTextResponse]
+    """Screens a letter, a work order or a chat against the known scripts. Nothing of it is kept."""
     GetServerInfo: _grpc.UnaryUnaryMultiCallable[_screening_pb2.GetServerInfoRequest, _screening_pb2.GetServerInfoResponse]
     """What this server is and which lines it serves."""
 
 @_typing.type_check_only
 class ScreeningServiceAsyncStub(ScreeningServiceStub):
-    """Screens callers against watchlists of known actors. Role: telephony."""
+    """Screens callers against watchlists of known actors, and what customers write against known scripts. Role: telephony."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ScreenCall: _aio.StreamStreamMultiCallable[_screening_pb2.ScreenCallRequest, _screening_pb2.ScreenCallResponse]  # type: ignore[assignment]
@@ -69,11 +71,13 @@ class ScreeningServiceAsyncStub(ScreeningServiceStub):
     """Screens a whole recording in any common container. The first message is the configuration,
     then the bytes of the file follow.
     """
+    ScreenText: _aio.UnaryUnaryMultiCallable[_screening_pb2.ScreenTextRequest, _screening_pb2.ScreenTextResponse]  # type: ignore[assignment]
+    """Screens a letter, a work order or a chat against the known scripts. Nothing of it is kept."""
     GetServerInfo: _aio.UnaryUnaryMultiCallable[_screening_pb2.GetServerInfoRequest, _screening_pb2.GetServerInfoResponse]  # type: ignore[assignment]
     """What this server is and which lines it serves."""
 
 class ScreeningServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Screens callers against watchlists of known actors. Role: telephony."""
+    """Screens callers against watchlists of known actors, and what customers write against known scripts. Role: telephony."""
 
     @_abc_1.abstractmethod
     def ScreenCall(
@@ -106,6 +110,14 @@ class ScreeningServiceServicer(metaclass=_abc_1.ABCMeta):
         """Screens a whole recording in any common container. The first message is the configuration,
         then the bytes of the file follow.
         """
+
+    @_abc_1.abstractmethod
+    def ScreenText(
+        self,
+        request: _screening_pb2.ScreenTextRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_screening_pb2.ScreenTextResponse, _abc.Awaitable[_screening_pb2.ScreenTextResponse]]:
+        """Screens a letter, a work order or a chat against the known scripts. Nothing of it is kept."""
 
     @_abc_1.abstractmethod
     def GetServerInfo(

@@ -1218,7 +1218,7 @@ Global___EraseActorResponse: _TypeAlias = EraseActorResponse  # noqa: Y015
 
 @_typing.final
 class ErasureReceipt(_message.Message):
-    """States that an actor and its voiceprints are gone."""
+    """States that an actor and its voiceprints, or a script, are gone."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1231,10 +1231,11 @@ class ErasureReceipt(_message.Message):
     SIGNATURE_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
     PRINCIPAL_FIELD_NUMBER: _builtins.int
+    SCRIPT_ID_FIELD_NUMBER: _builtins.int
     receipt_id: _builtins.str
     """The receipt's own id."""
     actor_id: _builtins.str
-    """The actor that was erased."""
+    """The actor that was erased; empty for a script."""
     voiceprints_erased: _builtins.int
     """How many voiceprints were erased."""
     journal_sequence: _builtins.int
@@ -1242,11 +1243,13 @@ class ErasureReceipt(_message.Message):
     journal_hash: _builtins.str
     """The hash of that entry, in hexadecimal."""
     signature: _builtins.str
-    """The server's signature over every other field, in hexadecimal."""
+    """The server's signature over every other field that is stated, in hexadecimal."""
     reason: _builtins.str
     """Why it was erased, as the request said."""
     principal: _builtins.str
     """Who asked for it: the name of the access token, or "local"."""
+    script_id: _builtins.str
+    """The script that was erased; empty for an actor."""
     @_builtins.property
     def erase_time(self) -> _timestamp_pb2.Timestamp:
         """When."""
@@ -1263,10 +1266,11 @@ class ErasureReceipt(_message.Message):
         signature: _builtins.str = ...,
         reason: _builtins.str = ...,
         principal: _builtins.str = ...,
+        script_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["erase_time", b"erase_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor_id", b"actor_id", "erase_time", b"erase_time", "journal_hash", b"journal_hash", "journal_sequence", b"journal_sequence", "principal", b"principal", "reason", b"reason", "receipt_id", b"receipt_id", "signature", b"signature", "voiceprints_erased", b"voiceprints_erased"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor_id", b"actor_id", "erase_time", b"erase_time", "journal_hash", b"journal_hash", "journal_sequence", b"journal_sequence", "principal", b"principal", "reason", b"reason", "receipt_id", b"receipt_id", "script_id", b"script_id", "signature", b"signature", "voiceprints_erased", b"voiceprints_erased"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -40,9 +40,9 @@ class Role(Enum):
     """What a principal does."""
 
     TELEPHONY = "telephony"
-    """Screens calls and recordings."""
+    """Screens calls, recordings and texts."""
     INVESTIGATOR = "investigator"
-    """Keeps watchlists and the actors on them."""
+    """Keeps watchlists, the actors on them, and scripts."""
     REVIEWER = "reviewer"
     """Approves what investigators propose."""
     AUDITOR = "auditor"
@@ -54,6 +54,7 @@ class Role(Enum):
 EVERY_ROLE: Final = frozenset(Role)
 _SCREENING = "/shengdun.v1.ScreeningService/"
 _WATCHLISTS = "/shengdun.v1.WatchlistService/"
+_SCRIPTS = "/shengdun.v1.ScriptService/"
 _HEALTH = "/grpc.health.v1.Health/"
 _REFLECTION = "/grpc.reflection.v1alpha.ServerReflection/"
 _WATCHLIST_METHODS = (
@@ -70,16 +71,19 @@ _WATCHLIST_METHODS = (
     "UpdateActor",
     "EraseActor",
 )
+_SCRIPT_METHODS = ("AddScript", "GetScript", "ListScripts", "EraseScript", "MatchText")
 
 REQUIRED_ROLES: Final[Mapping[str, frozenset[Role]]] = MappingProxyType(
     {
         _SCREENING + "ScreenCall": frozenset({Role.TELEPHONY}),
         _SCREENING + "GetDecision": frozenset({Role.TELEPHONY}),
         _SCREENING + "ScreenRecording": frozenset({Role.TELEPHONY}),
+        _SCREENING + "ScreenText": frozenset({Role.TELEPHONY}),
         _SCREENING + "GetServerInfo": EVERY_ROLE,
         _REFLECTION + "ServerReflectionInfo": EVERY_ROLE,
     }
     | {_WATCHLISTS + method: frozenset({Role.INVESTIGATOR}) for method in _WATCHLIST_METHODS}
+    | {_SCRIPTS + method: frozenset({Role.INVESTIGATOR}) for method in _SCRIPT_METHODS}
 )
 """For each RPC by its full name, the roles of which one is enough. An RPC that is not named here is ADMIN's alone."""
 

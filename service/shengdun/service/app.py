@@ -46,8 +46,10 @@ from shengdun.service.promises import PromiseKeeper
 from shengdun.service.prompts import read_prompts
 from shengdun.service.screener import Screener
 from shengdun.service.screening import ScreeningServicer
+from shengdun.service.scripts import ScriptServicer
 from shengdun.service.settings import Settings, VoiceSettings
 from shengdun.service.shadows import Shadows
+from shengdun.service.texts import TextComparison
 from shengdun.service.voiceprint_lane import VoiceprintLane
 from shengdun.service.watchlist_uploads import UploadLimits
 from shengdun.service.watchlists import WatchlistServicer
@@ -97,7 +99,8 @@ class Application:
         calls: the live calls of this process.
         shadows: what is tried out beside the decisions.
         screening: answers telephony.
-        watchlists: answers investigators.
+        watchlists: answers investigators about actors.
+        scripts: answers them about scripts.
     """
 
     settings: Settings
@@ -109,6 +112,7 @@ class Application:
     shadows: Shadows
     screening: ScreeningServicer
     watchlists: WatchlistServicer
+    scripts: ScriptServicer
 
 
 @asynccontextmanager
@@ -172,12 +176,11 @@ async def open_application(
             overlap_share=voice.speakers.overlap_share,
             prompts=voice.prompts,
         )
-        enroller = _enroller(
-            settings,
-            registry,
-            voice,
-            await stack.enter_async_context(BackgroundLane(background_workers(place.cores))),
+        background = await stack.enter_async_context(
+            BackgroundLane(background_workers(place.cores))
         )
+        enroller = _enroller(settings, registry, voice, background)
+        texts = TextComparison(registry, background.run)
         await stack.enter_async_context(calls)
         with _logged("warm-up"):
             costs.observe_stage(Stage.VOICEPRINT, await asyncio.to_thread(_warm_up, voice))
@@ -196,13 +199,14 @@ async def open_application(
             registry=registry,
             calls=calls,
             shadows=screener.shadows,
-            screening=ScreeningServicer(screener, admission, calls, settings.server),
+            screening=ScreeningServicer(screener, admission, calls, settings.server, texts),
             watchlists=WatchlistServicer(
                 registry=registry,
                 enroller=enroller,
                 model_id=voice.model.model_id,
                 limits=UploadLimits(idle_s=settings.server.call_idle_s),
             ),
+            scripts=ScriptServicer(registry, texts),
         )
 
 

@@ -1,4 +1,4 @@
-"""CPU work that may wait: enrolments, which must never hold up a live call."""
+"""CPU work that may wait: enrolments and texts, which must never hold up a live call."""
 
 import asyncio
 import os

@@ -1,4 +1,4 @@
-"""ScreeningService: screens calls and recordings, and answers for decisions."""
+"""ScreeningService: screens calls, recordings and texts, and answers for decisions."""
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
@@ -25,6 +25,8 @@ from shengdun.service.convert.calls import (
 from shengdun.service.convert.decisions import decision_message
 from shengdun.service.convert.lines import standing_message
 from shengdun.service.convert.load import load_message
+from shengdun.service.convert.script_requests import MOST_MATCHES, check_customer
+from shengdun.service.convert.scripts import screened_text_message
 from shengdun.service.decision import Decision, PartialReason
 from shengdun.service.errors import MessageTooLarge, ProtocolViolation
 from shengdun.service.inbox import Inbox
@@ -33,6 +35,7 @@ from shengdun.service.receiving import Receiver, idle_error
 from shengdun.service.screener import Screener
 from shengdun.service.session import CallSession, Chunk
 from shengdun.service.settings import ServerSettings
+from shengdun.service.texts import TextComparison
 from shengdun.v1 import decision_pb2, screening_pb2, screening_pb2_grpc
 
 MAX_RECORDING_BYTES = 64 << 20
@@ -59,6 +62,7 @@ class ScreeningServicer(screening_pb2_grpc.ScreeningServiceServicer):
         admission: says which calls are taken.
         calls: the live calls.
         settings: limits on calls and recordings.
+        texts: compares texts with the known scripts.
     """
 
     def __init__(
@@ -67,12 +71,14 @@ class ScreeningServicer(screening_pb2_grpc.ScreeningServiceServicer):
         admission: Admission,
         calls: LiveCalls,
         settings: ServerSettings,
+        texts: TextComparison,
     ) -> None:
         self._screener = screener
         self._admission = admission
         self._meters = Meters()
         self._calls = calls
         self._settings = settings
+        self._texts = texts
         self._decoding = asyncio.Semaphore(1)
 
     async def drain(self) -> None:
@@ -133,6 +139,23 @@ class ScreeningServicer(screening_pb2_grpc.ScreeningServiceServicer):
                 budget=_RECORDING_BUDGET,
             )
             return await self._answer_recording(session, call_id, request_iterator)
+
+    async def ScreenText(  # noqa: N802
+        self,
+        request: screening_pb2.ScreenTextRequest,
+        context: object,  # noqa: ARG002
+    ) -> screening_pb2.ScreenTextResponse:
+        """Screen a letter, a work order or a chat."""
+        check_customer(request)
+        line = self._screener.lines.get(request.line)
+        compared = await self._texts.compare(request.text, limit=MOST_MATCHES)
+        return screened_text_message(
+            compared.found,
+            request.text,
+            searched=compared.searched,
+            line=line.name,
+            stale=compared.stale,
+        )
 
     async def GetServerInfo(  # noqa: N802
         self,

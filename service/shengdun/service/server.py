@@ -21,22 +21,24 @@ from grpc_reflection.v1alpha.reflection import enable_server_reflection
 
 from shengdun.service.access import TokenFile
 from shengdun.service.app import Application, open_application
-from shengdun.service.convert.calls import MAX_CHUNK_BYTES
 from shengdun.service.interceptors import AccessInterceptor, AnsweringInterceptor, InFlight
 from shengdun.service.listening import address_of, check_free, listen
 from shengdun.service.running import run
 from shengdun.service.settings import Settings
 from shengdun.service.tls import asks_for_tokens, check_exposure, server_credentials
 from shengdun.service.workers.place import ALONE, Place
-from shengdun.v1 import screening_pb2_grpc, watchlist_pb2_grpc
+from shengdun.v1 import screening_pb2_grpc, script_pb2_grpc, watchlist_pb2_grpc
 from shengdun.v1.screening_pb2 import DESCRIPTOR as SCREENING_FILE
+from shengdun.v1.script_pb2 import DESCRIPTOR as SCRIPT_FILE
 from shengdun.v1.watchlist_pb2 import DESCRIPTOR as WATCHLIST_FILE
 
 SCREENING_NAME: Final = SCREENING_FILE.services_by_name["ScreeningService"].full_name
 WATCHLISTS_NAME: Final = WATCHLIST_FILE.services_by_name["WatchlistService"].full_name
-MAX_MESSAGE_BYTES: Final = MAX_CHUNK_BYTES + (64 << 10)
+SCRIPTS_NAME: Final = SCRIPT_FILE.services_by_name["ScriptService"].full_name
+MAX_MESSAGE_BYTES: Final = 4 << 20
 """Messages beyond are refused by gRPC itself with RESOURCE_EXHAUSTED, before our code could name a reason; those
-between the limit of a chunk and this are refused by name. The difference leaves room for the fields around a chunk."""
+between the limit of a chunk (1 MiB) or of a text (200,000 characters, 0.8 MB at most) and this are refused by name. So
+much is gRPC's own default."""
 
 _OVERALL = ""
 _HEALTH_EVERY_S = 0.5
@@ -151,8 +153,9 @@ class Server:
         )
         screening_pb2_grpc.add_ScreeningServiceServicer_to_server(application.screening, server)
         watchlist_pb2_grpc.add_WatchlistServiceServicer_to_server(application.watchlists, server)
+        script_pb2_grpc.add_ScriptServiceServicer_to_server(application.scripts, server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
-        names = (SCREENING_NAME, WATCHLISTS_NAME, HEALTH_NAME, REFLECTION_NAME)
+        names = (SCREENING_NAME, WATCHLISTS_NAME, SCRIPTS_NAME, HEALTH_NAME, REFLECTION_NAME)
         enable_server_reflection(names, server)
         return server
 
@@ -161,6 +164,7 @@ class Server:
         for name, serving in (
             (SCREENING_NAME, screening),
             (WATCHLISTS_NAME, watchlists),
+            (SCRIPTS_NAME, watchlists),
             (_OVERALL, screening),
         ):
             await self._health.set(name, _SERVING if serving else _NOT_SERVING)

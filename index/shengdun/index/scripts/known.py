@@ -12,12 +12,16 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
+from shengdun.fingerprint.text.normalise import normalise
+from shengdun.index.errors import TextTooShort
 from shengdun.index.scripts.holdings import ScriptHolding
 from shengdun.index.scripts.matching import ScriptIndex, ScriptListener, ScriptMatch, ScriptTooShort
-from shengdun.index.scripts.script import Script
+from shengdun.index.scripts.script import Script, check_content
 from shengdun.index.segments import NEVER_US, microseconds
 
 MOST_MATCHES: Final = 100
+LEAST_CHARACTERS: Final = 8
+"""Fewer characters that count are wording that anybody may use, and shorter than any passage."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +78,13 @@ class KnownScripts:
         Args:
             text: as it was said or written.
             limit: how many at most, 1 to 100.
+
+        Raises:
+            InvalidText: it is blank, no text, or turned around by right-to-left marks.
+            TextTooLong: it has more than ``LONGEST_TEXT`` code points.
+            TextTooShort: it has fewer than ``LEAST_CHARACTERS`` characters that count.
         """
+        _check_comparable(check_content("text", text))
         self._leave_expired()
         matches = self._index.match(text, limit=max(1, min(limit, MOST_MATCHES)))
         # Looked up afterwards, so that what was erased meanwhile is not shown any more.
@@ -114,3 +124,12 @@ class KnownScripts:
                 # Erased and registered again, it may have longer.
                 if holding is None or holding.expires_us <= now_us:
                     self._index.remove(script_id)
+
+
+def _check_comparable(text: str) -> None:
+    counted = len(normalise(text).text)
+    if counted < LEAST_CHARACTERS:
+        raise TextTooShort(
+            f"The text has {counted} characters besides punctuation and fillers; at least {LEAST_CHARACTERS} are "
+            f"needed to compare it with scripts. Send all of it."
+        )

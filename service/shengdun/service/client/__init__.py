@@ -34,6 +34,16 @@ from shengdun.service.contract.decisions import (
     WatchlistResult,
 )
 from shengdun.service.contract.errors import ClientError
+from shengdun.service.contract.scripts import (
+    MatchedText,
+    NewScript,
+    Passage,
+    PassageView,
+    Script,
+    ScriptKind,
+    ScriptMatch,
+)
+from shengdun.service.contract.texts import ScreenedText
 from shengdun.service.contract.watchlists import (
     KEEP,
     Actor,
@@ -84,13 +94,21 @@ __all__ = [
     "LikelyDuplicate",
     "LineInfo",
     "LineStanding",
+    "MatchedText",
     "NewActor",
+    "NewScript",
     "NewWatchlist",
     "PartialReason",
+    "Passage",
+    "PassageView",
     "Recording",
     "RecordingReport",
     "RiskLevel",
     "ScreenedRecording",
+    "ScreenedText",
+    "Script",
+    "ScriptKind",
+    "ScriptMatch",
     "ServerInfo",
     "ServerLoad",
     "ShadowOutcome",

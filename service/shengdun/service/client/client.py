@@ -8,9 +8,10 @@ from typing import Self
 from shengdun.service.client.connection import Connection, Credentials, open_channel
 from shengdun.service.client.keeping import KeepingMethods
 from shengdun.service.client.screening import ScreeningMethods
+from shengdun.service.client.scripts import ScriptMethods
 
 
-class ShengdunClient(ScreeningMethods, KeepingMethods):
+class ShengdunClient(ScreeningMethods, KeepingMethods, ScriptMethods):
     """Talks to one server. Made by ``connect``; safe to use from many tasks of one event loop.
 
     Every method raises ``ClientError`` when the request is refused or no server answers. What can be repeated
@@ -20,6 +21,7 @@ class ShengdunClient(ScreeningMethods, KeepingMethods):
     def __init__(self, connection: Connection) -> None:
         ScreeningMethods.__init__(self, connection)
         KeepingMethods.__init__(self, connection)
+        ScriptMethods.__init__(self, connection)
 
     @classmethod
     @asynccontextmanager

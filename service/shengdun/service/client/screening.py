@@ -12,8 +12,10 @@ from shengdun.service.contract.decisions import (
     ScreenedRecording,
     ServerInfo,
 )
+from shengdun.service.contract.texts import ScreenedText
 from shengdun.service.contract.watchlists import Recording
 from shengdun.service.convert import client_decisions as convert
+from shengdun.service.convert.client_scripts import screen_text_request
 from shengdun.service.convert.client_stubs import screening_stub
 
 
@@ -81,3 +83,15 @@ class ScreeningMethods:
             repeat=True,
         )
         return convert.recording_from_wire(wire)
+
+    async def screen_text(
+        self, text: str, *, line: str = "", customer_reference: str = ""
+    ) -> ScreenedText:
+        """Screen a letter, a work order or a chat against the known scripts."""
+        wire = await self._connection.request(
+            self._screening.ScreenText,
+            screen_text_request(text, line=line, customer_reference=customer_reference),
+            deadline=REQUEST_DEADLINE,
+            repeat=True,
+        )
+        return convert.screened_text_from_wire(wire)

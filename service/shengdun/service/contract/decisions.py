@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import Enum
 
+from shengdun.service.contract.scripts import ScriptMatch
+
 
 class AudioEncoding(Enum):
     """How the samples of a stream are encoded; one channel, the caller's leg alone."""
@@ -122,6 +124,7 @@ class FlagType(Enum):
     """The kinds of reasons that a decision can carry."""
 
     KNOWN_ACTOR_VOICE = "known_actor_voice"
+    SCRIPT_MATCH = "script_match"
     UNKNOWN = "unknown"
 
 
@@ -186,11 +189,13 @@ class Flag:
         type: the kind of reason.
         llr: the evidence as a natural-log likelihood ratio; 0 says nothing.
         known_actor_voice: what it rests on, for ``KNOWN_ACTOR_VOICE``.
+        script_match: what it rests on, for ``SCRIPT_MATCH``.
     """
 
     type: FlagType
     llr: float
     known_actor_voice: KnownActorVoice | None
+    script_match: ScriptMatch | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -298,18 +298,19 @@ class AddedVoiceprints:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ErasureReceipt:
-    """States that an actor and its voiceprints are gone.
+    """States that an actor and its voiceprints, or a script, are gone.
 
     Attributes:
         receipt_id: the receipt's own id.
-        actor_id: the actor that was erased.
+        actor_id: the actor that was erased; empty for a script.
         erased_at: when.
         voiceprints_erased: how many.
         journal_sequence: the entry of the journal that records it.
         journal_hash: the hash of that entry, hexadecimal.
         reason: why, as the request said.
         principal: who asked for it: the name of the access token, or "local".
-        signature: the server's signature over all of the above, hexadecimal.
+        signature: the server's signature over everything else here, hexadecimal.
+        script_id: the script that was erased; empty for an actor.
     """
 
     receipt_id: str
@@ -321,3 +322,4 @@ class ErasureReceipt:
     reason: str
     principal: str
     signature: str
+    script_id: str = ""

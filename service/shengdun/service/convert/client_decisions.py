@@ -6,8 +6,10 @@ from datetime import UTC
 from google.protobuf.duration_pb2 import Duration
 
 from shengdun.service.contract import decisions as values
+from shengdun.service.contract.texts import ScreenedText
 from shengdun.service.convert.client_enums import from_wire, from_wire_optional
 from shengdun.service.convert.client_load import load_from_wire, timings_from_wire
+from shengdun.service.convert.client_scripts import match_from_wire
 from shengdun.v1 import audio_pb2, decision_pb2, screening_pb2
 
 
@@ -213,6 +215,22 @@ def _standing(wire: screening_pb2.LineStanding) -> values.LineStanding:
     )
 
 
+def screened_text_from_wire(wire: screening_pb2.ScreenTextResponse) -> ScreenedText:
+    """The outcome of a text."""
+    return ScreenedText(
+        flags=tuple(_flag(flag) for flag in wire.flags),
+        scripts_searched=wire.scripts_searched,
+        line=wire.line,
+        partial=wire.partial,
+        partial_reasons=tuple(
+            from_wire(
+                values.PartialReason, decision_pb2.PartialReason.Name, "PARTIAL_REASON_", reason
+            )
+            for reason in wire.partial_reasons
+        ),
+    )
+
+
 def _flag(wire: decision_pb2.Flag) -> values.Flag:
     voice = wire.known_actor_voice if wire.HasField("known_actor_voice") else None
     return values.Flag(
@@ -224,6 +242,9 @@ def _flag(wire: decision_pb2.Flag) -> values.Flag:
             actor_id=voice.actor_id,
             voiceprint_id=voice.voiceprint_id,
             probability=voice.probability,
+        ),
+        script_match=(
+            match_from_wire(wire.script_match) if wire.HasField("script_match") else None
         ),
     )
 

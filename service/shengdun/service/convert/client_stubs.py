@@ -5,17 +5,24 @@ from typing import TYPE_CHECKING
 import grpc.aio
 
 from shengdun.v1.screening_pb2_grpc import ScreeningServiceStub
+from shengdun.v1.script_pb2_grpc import ScriptServiceStub
 from shengdun.v1.watchlist_pb2_grpc import WatchlistServiceStub
 
 if TYPE_CHECKING:
     # These exist in the type stubs alone.
     from shengdun.v1.screening_pb2_grpc import ScreeningServiceAsyncStub
+    from shengdun.v1.script_pb2_grpc import ScriptServiceAsyncStub
     from shengdun.v1.watchlist_pb2_grpc import WatchlistServiceAsyncStub
 
 
 def screening_stub(channel: grpc.aio.Channel) -> "ScreeningServiceAsyncStub":
     """The stub of ``ScreeningService`` on a channel."""
     return ScreeningServiceStub(channel)
+
+
+def script_stub(channel: grpc.aio.Channel) -> "ScriptServiceAsyncStub":
+    """The stub of ``ScriptService`` on a channel."""
+    return ScriptServiceStub(channel)
 
 
 def watchlist_stub(channel: grpc.aio.Channel) -> "WatchlistServiceAsyncStub":

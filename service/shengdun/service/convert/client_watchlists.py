@@ -89,6 +89,7 @@ def receipt_from_wire(wire: watchlist_pb2.ErasureReceipt) -> values.ErasureRecei
         reason=wire.reason,
         principal=wire.principal,
         signature=wire.signature,
+        script_id=wire.script_id,
     )
 
 

@@ -29,8 +29,8 @@ LARGEST_PAGE: Final = 1000
 
 _KEY: Final = re.compile(r"[\x21-\x7e]{1,128}")
 _LONGEST_NAME: Final = 256
-_LONGEST_REASON: Final = 500
-_LONGEST_TOKEN: Final = 1024
+LONGEST_REASON: Final = 500
+LONGEST_TOKEN: Final = 1024
 _WATCHLIST_FIELDS: Final = ("name", "purpose", "owner", "legal_basis")
 _PROVENANCE_FIELDS: Final = ("source", "case_reference", "legal_basis")
 _ACTOR_FIELDS: Final = (
@@ -231,7 +231,7 @@ def page_of(request: watchlist_pb2.ListActorsRequest) -> tuple[int, str]:
     Raises:
         InvalidRequest: the token is none of ours.
     """
-    if len(request.page_token) > _LONGEST_TOKEN:
+    if len(request.page_token) > LONGEST_TOKEN:
         raise InvalidRequest("page_token is not one that was given; begin again without one")
     return min(request.page_size or DEFAULT_PAGE, LARGEST_PAGE), request.page_token
 
@@ -242,8 +242,8 @@ def erasure_reason(request: watchlist_pb2.EraseActorRequest) -> str:
     Raises:
         InvalidRequest: it is too long.
     """
-    if len(request.reason) > _LONGEST_REASON:
-        raise InvalidRequest(f"reason may have at most {_LONGEST_REASON} characters")
+    if len(request.reason) > LONGEST_REASON:
+        raise InvalidRequest(f"reason may have at most {LONGEST_REASON} characters")
     return request.reason
 
 

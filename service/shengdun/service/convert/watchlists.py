@@ -94,6 +94,7 @@ def receipt_message(receipt: ErasureReceipt) -> watchlist_pb2.ErasureReceipt:
         reason=receipt.reason,
         principal=receipt.principal,
         signature=receipt.signature,
+        script_id=receipt.script_id,
     )
 
 

@@ -1,0 +1,131 @@
+"""Scripts and the texts that use them: from domain values to messages."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from shengdun.index.scripts.known import FoundScript
+from shengdun.index.scripts.matching import Passage, View
+from shengdun.index.scripts.script import Script, ScriptKind
+from shengdun.v1 import decision_pb2, screening_pb2, script_pb2
+
+LONGEST_EXCERPT: Final = 500
+"""Code points; what is longer is read in the text and the script, at the places that the passage names."""
+MOST_PASSAGES: Final = 50
+_KINDS: Final = {
+    ScriptKind.LETTER: script_pb2.SCRIPT_KIND_LETTER,
+    ScriptKind.CHAT: script_pb2.SCRIPT_KIND_CHAT,
+    ScriptKind.TRANSCRIPT: script_pb2.SCRIPT_KIND_TRANSCRIPT,
+    ScriptKind.TEMPLATE: script_pb2.SCRIPT_KIND_TEMPLATE,
+}
+_VIEWS: Final = {
+    View.CHARACTERS: script_pb2.PASSAGE_VIEW_CHARACTERS,
+    View.PINYIN: script_pb2.PASSAGE_VIEW_PINYIN,
+}
+
+
+def script_message(script: Script, *, searched: bool) -> script_pb2.ScriptInfo:
+    """A script as a message, without its text.
+
+    Args:
+        script: the script.
+        searched: whether texts and calls are compared with it.
+    """
+    message = script_pb2.ScriptInfo(
+        script_id=script.script_id,
+        title=script.title,
+        kind=_KINDS[script.kind],
+        network_id=script.network_id or "",
+        campaign=script.campaign,
+        purpose=script.purpose,
+        source=script.provenance.source,
+        case_reference=script.provenance.case_reference,
+        legal_basis=script.provenance.legal_basis,
+        create_time=_timestamp(script.created_at),
+        registered_by=script.provenance.registered_by,
+        text_length=len(script.text),
+        searched=searched,
+    )
+    if script.expires_at is not None:
+        message.expire_time.CopyFrom(_timestamp(script.expires_at))
+    return message
+
+
+def match_message(found: FoundScript, text: str) -> script_pb2.ScriptMatch:
+    """A script that a text may use, with what shows it side by side.
+
+    Args:
+        found: what was found.
+        text: where it was found.
+    """
+    script, match = found.script, found.match
+    longest = sorted(match.passages, key=_length, reverse=True)[:MOST_PASSAGES]
+    shown = sorted(longest, key=lambda passage: passage.text_start)
+    return script_pb2.ScriptMatch(
+        script_id=script.script_id,
+        title=script.title,
+        network_id=script.network_id or "",
+        campaign=script.campaign,
+        llr=match.llr,
+        script_share=match.script_share,
+        text_share=match.text_share,
+        passages=[_passage(passage, text, script.text) for passage in shown],
+    )
+
+
+def screened_text_message(
+    found: Sequence[FoundScript], text: str, *, searched: int, line: str, stale: bool
+) -> screening_pb2.ScreenTextResponse:
+    """The outcome of a text.
+
+    Args:
+        found: the scripts that it may use, the likeliest first.
+        text: the text.
+        searched: how many scripts it was compared with.
+        line: the line that was named.
+        stale: whether the scripts may not be the newest.
+    """
+    flags = [
+        decision_pb2.Flag(
+            type=decision_pb2.FLAG_TYPE_SCRIPT_MATCH,
+            llr=each.match.llr,
+            script_match=match_message(each, text),
+        )
+        for each in found
+        if each.match.llr > 0
+    ]
+    return screening_pb2.ScreenTextResponse(
+        flags=flags,
+        scripts_searched=searched,
+        line=line,
+        partial=stale,
+        partial_reasons=[decision_pb2.PARTIAL_REASON_WATCHLISTS_STALE] if stale else [],
+    )
+
+
+def _passage(passage: Passage, text: str, script: str) -> script_pb2.Passage:
+    return script_pb2.Passage(
+        text_start=passage.text_start,
+        text_end=passage.text_end,
+        script_start=passage.script_start,
+        script_end=passage.script_end,
+        view=_VIEWS[passage.view],
+        text_excerpt=_excerpt(text, passage.text_start, passage.text_end),
+        script_excerpt=_excerpt(script, passage.script_start, passage.script_end),
+    )
+
+
+def _excerpt(whole: str, start: int, end: int) -> str:
+    return whole[start : min(end, start + LONGEST_EXCERPT)]
+
+
+def _length(passage: Passage) -> int:
+    return passage.text_end - passage.text_start
+
+
+def _timestamp(moment: datetime) -> Timestamp:
+    message = Timestamp()
+    message.FromDatetime(moment)
+    return message
