@@ -12,6 +12,7 @@ from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from shengdun.v1 import audio_pb2 as _audio_pb2
 from shengdun.v1 import script_pb2 as _script_pb2
+from shengdun.v1 import transcript_pb2 as _transcript_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -32,7 +33,7 @@ class _DecisionStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Decisio
     DECISION_STATE_UNSPECIFIED: _DecisionState.ValueType  # 0
     """Not used."""
     DECISION_STATE_NOT_ENOUGH_SPEECH: _DecisionState.ValueType  # 1
-    """Too little net speech to say anything. This is no statement about risk."""
+    """Too little net speech to say anything of the voice. This is no statement about risk; words may have given a level."""
     DECISION_STATE_PROVISIONAL: _DecisionState.ValueType  # 2
     """Evidence so far; further speech may change it."""
     DECISION_STATE_FINAL: _DecisionState.ValueType  # 3
@@ -44,7 +45,7 @@ class DecisionState(_DecisionState, metaclass=_DecisionStateEnumTypeWrapper):
 DECISION_STATE_UNSPECIFIED: DecisionState.ValueType  # 0
 """Not used."""
 DECISION_STATE_NOT_ENOUGH_SPEECH: DecisionState.ValueType  # 1
-"""Too little net speech to say anything. This is no statement about risk."""
+"""Too little net speech to say anything of the voice. This is no statement about risk; words may have given a level."""
 DECISION_STATE_PROVISIONAL: DecisionState.ValueType  # 2
 """Evidence so far; further speech may change it."""
 DECISION_STATE_FINAL: DecisionState.ValueType  # 3
@@ -58,7 +59,7 @@ class _RiskLevel:
 class _RiskLevelEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RiskLevel.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     RISK_LEVEL_UNSPECIFIED: _RiskLevel.ValueType  # 0
-    """No level: there was not enough speech to give one."""
+    """No level: there was not enough speech to give one, nor enough words."""
     RISK_LEVEL_LOW: _RiskLevel.ValueType  # 1
     """Below the line's MEDIUM threshold."""
     RISK_LEVEL_MEDIUM: _RiskLevel.ValueType  # 2
@@ -70,7 +71,7 @@ class RiskLevel(_RiskLevel, metaclass=_RiskLevelEnumTypeWrapper):
     """The level of risk, by the thresholds of the line."""
 
 RISK_LEVEL_UNSPECIFIED: RiskLevel.ValueType  # 0
-"""No level: there was not enough speech to give one."""
+"""No level: there was not enough speech to give one, nor enough words."""
 RISK_LEVEL_LOW: RiskLevel.ValueType  # 1
 """Below the line's MEDIUM threshold."""
 RISK_LEVEL_MEDIUM: RiskLevel.ValueType  # 2
@@ -157,6 +158,8 @@ class _AdvisoryReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Adviso
     """The profile's calls are too few, or the watchlists too long, to vouch for so low a rate."""
     ADVISORY_REASON_SCORE_DRIFT: _AdvisoryReason.ValueType  # 3
     """Callers no longer score as those did whom the profile was made from; calibrate again."""
+    ADVISORY_REASON_BY_WORDS: _AdvisoryReason.ValueType  # 4
+    """Words raised the level; the promise is one of voices."""
 
 class AdvisoryReason(_AdvisoryReason, metaclass=_AdvisoryReasonEnumTypeWrapper):
     """Why a decision may only be used as a hint: the rate of false flags that its line asks for is not vouched for."""
@@ -169,6 +172,8 @@ ADVISORY_REASON_PROMISE_NOT_KEPT: AdvisoryReason.ValueType  # 2
 """The profile's calls are too few, or the watchlists too long, to vouch for so low a rate."""
 ADVISORY_REASON_SCORE_DRIFT: AdvisoryReason.ValueType  # 3
 """Callers no longer score as those did whom the profile was made from; calibrate again."""
+ADVISORY_REASON_BY_WORDS: AdvisoryReason.ValueType  # 4
+"""Words raised the level; the promise is one of voices."""
 Global___AdvisoryReason: _TypeAlias = AdvisoryReason  # noqa: Y015
 
 @_typing.final
@@ -419,6 +424,79 @@ class ShadowOutcome(_message.Message):
 Global___ShadowOutcome: _TypeAlias = ShadowOutcome  # noqa: Y015
 
 @_typing.final
+class WordsEvidence(_message.Message):
+    """What the caller's words say, and what they count for."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SCRIPTS_FIELD_NUMBER: _builtins.int
+    LLR_FIELD_NUMBER: _builtins.int
+    COUNTED_LLR_FIELD_NUMBER: _builtins.int
+    PROBABILITY_FIELD_NUMBER: _builtins.int
+    LEVEL_FIELD_NUMBER: _builtins.int
+    LEVEL_BY_VOICE_FIELD_NUMBER: _builtins.int
+    SCRIPTS_SEARCHED_FIELD_NUMBER: _builtins.int
+    CHARACTERS_FIELD_NUMBER: _builtins.int
+    SEGMENTS_FIELD_NUMBER: _builtins.int
+    SEGMENTS_OF_AGENT_FIELD_NUMBER: _builtins.int
+    SEGMENTS_REPLACED_FIELD_NUMBER: _builtins.int
+    NOTICES_FIELD_NUMBER: _builtins.int
+    llr: _builtins.float
+    """The LLR of the likeliest script; 0 without one."""
+    counted_llr: _builtins.float
+    """What of it counts: nothing below 0, and at most the line's cap."""
+    probability: _builtins.float
+    """The probability that the caller follows a known script, whoever it is."""
+    level: Global___RiskLevel.ValueType
+    """The level by the words alone, at most what the line allows them."""
+    level_by_voice: Global___RiskLevel.ValueType
+    """The level by the voice alone; RISK_LEVEL_UNSPECIFIED while there is not enough speech."""
+    scripts_searched: _builtins.int
+    """How many scripts the words were compared with."""
+    characters: _builtins.int
+    """Code points of the caller's words that this rests on, those of partial segments among them."""
+    segments: _builtins.int
+    """Final segments that were compared."""
+    segments_of_agent: _builtins.int
+    """Final segments that were not, because the institution's own agent speaks."""
+    segments_replaced: _builtins.int
+    """Partial segments that others took the place of."""
+    @_builtins.property
+    def scripts(self) -> _containers.RepeatedCompositeFieldContainer[_script_pb2.ScriptMatch]:
+        """The scripts that more speaks for than against, the likeliest first, at most three. Places of passages count code
+        points of the caller's words: the final segments that were compared, in the order in which they came, joined
+        without anything between, and partial ones behind them. The passages stand in the flag of the script.
+        """
+
+    @_builtins.property
+    def notices(self) -> _containers.RepeatedCompositeFieldContainer[_transcript_pb2.TranscriptNotice]:
+        """What is unusual about the transcript."""
+
+    def __init__(
+        self,
+        *,
+        scripts: _abc.Iterable[_script_pb2.ScriptMatch] | None = ...,
+        llr: _builtins.float = ...,
+        counted_llr: _builtins.float = ...,
+        probability: _builtins.float = ...,
+        level: Global___RiskLevel.ValueType = ...,
+        level_by_voice: Global___RiskLevel.ValueType = ...,
+        scripts_searched: _builtins.int = ...,
+        characters: _builtins.int = ...,
+        segments: _builtins.int = ...,
+        segments_of_agent: _builtins.int = ...,
+        segments_replaced: _builtins.int = ...,
+        notices: _abc.Iterable[_transcript_pb2.TranscriptNotice] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["characters", b"characters", "counted_llr", b"counted_llr", "level", b"level", "level_by_voice", b"level_by_voice", "llr", b"llr", "notices", b"notices", "probability", b"probability", "scripts", b"scripts", "scripts_searched", b"scripts_searched", "segments", b"segments", "segments_of_agent", b"segments_of_agent", "segments_replaced", b"segments_replaced"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WordsEvidence: _TypeAlias = WordsEvidence  # noqa: Y015
+
+@_typing.final
 class StageTimings(_message.Message):
     """Where the latency of a decision went; the stages add up to it, but for rounding."""
 
@@ -443,7 +521,7 @@ class StageTimings(_message.Message):
 
     @_builtins.property
     def search(self) -> _duration_pb2.Duration:
-        """Watchlists searched and scored."""
+        """Watchlists searched and scored, or words compared with scripts."""
 
     @_builtins.property
     def deciding(self) -> _duration_pb2.Duration:
@@ -499,6 +577,7 @@ class Decision(_message.Message):
     ANSWERED_POSITION_FIELD_NUMBER: _builtins.int
     LEVEL_PROBABILITY_FIELD_NUMBER: _builtins.int
     TIMINGS_FIELD_NUMBER: _builtins.int
+    WORDS_FIELD_NUMBER: _builtins.int
     decision_id: _builtins.str
     """Changes exactly when the evidence or the outcome changes."""
     call_id: _builtins.str
@@ -510,7 +589,9 @@ class Decision(_message.Message):
     level: Global___RiskLevel.ValueType
     """The level of risk by the line's thresholds."""
     probability: _builtins.float
-    """The probability that the caller is on one of the watchlists; absent while there is not enough speech."""
+    """The probability that the caller is on one of the watchlists, by the voice alone; absent while there is not enough
+    speech.
+    """
     recommended_action: _builtins.str
     """What the line's policy recommends at this level."""
     partial: _builtins.bool
@@ -529,7 +610,7 @@ class Decision(_message.Message):
     """What was compared with the applied levels; absent while there is not enough speech. It is `probability`, unless the
     levels were derived for a promised rate of false flags. Then evidence counts in full here, also beyond what the
     calibration data can vouch for: it puts calls in order, and how many strangers reach a level is known from the
-    site's own callers. It is not a probability to act on.
+    site's own callers. It is not a probability to act on. Words of a known script raise it, where there are any.
     """
     @_builtins.property
     def flags(self) -> _containers.RepeatedCompositeFieldContainer[Global___Flag]:
@@ -586,6 +667,10 @@ class Decision(_message.Message):
     def timings(self) -> Global___StageTimings:
         """Where `latency` went."""
 
+    @_builtins.property
+    def words(self) -> Global___WordsEvidence:
+        """What the words say; absent while none came."""
+
     def __init__(
         self,
         *,
@@ -616,10 +701,11 @@ class Decision(_message.Message):
         answered_position: _duration_pb2.Duration | None = ...,
         level_probability: _builtins.float | None = ...,
         timings: Global___StageTimings | None = ...,
+        words: Global___WordsEvidence | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_level_probability", b"_level_probability", "_probability", b"_probability", "answered_position", b"answered_position", "applied_levels", b"applied_levels", "audio_position", b"audio_position", "audio_quality", b"audio_quality", "decide_time", b"decide_time", "latency", b"latency", "level_probability", b"level_probability", "net_speech", b"net_speech", "probability", b"probability", "timings", b"timings"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_level_probability", b"_level_probability", "_probability", b"_probability", "answered_position", b"answered_position", "applied_levels", b"applied_levels", "audio_position", b"audio_position", "audio_quality", b"audio_quality", "decide_time", b"decide_time", "latency", b"latency", "level_probability", b"level_probability", "net_speech", b"net_speech", "probability", b"probability", "timings", b"timings", "words", b"words"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_level_probability", b"_level_probability", "_probability", b"_probability", "advisory", b"advisory", "advisory_reasons", b"advisory_reasons", "answered_position", b"answered_position", "applied_levels", b"applied_levels", "audio_position", b"audio_position", "audio_quality", b"audio_quality", "calibration_profile_id", b"calibration_profile_id", "call_id", b"call_id", "decide_time", b"decide_time", "decision_id", b"decision_id", "flags", b"flags", "latency", b"latency", "level", b"level", "level_probability", b"level_probability", "line", b"line", "model_id", b"model_id", "net_speech", b"net_speech", "partial", b"partial", "partial_reasons", b"partial_reasons", "policy_id", b"policy_id", "probability", b"probability", "recommended_action", b"recommended_action", "sequence", b"sequence", "shadows", b"shadows", "state", b"state", "timings", b"timings", "watchlists", b"watchlists"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_level_probability", b"_level_probability", "_probability", b"_probability", "advisory", b"advisory", "advisory_reasons", b"advisory_reasons", "answered_position", b"answered_position", "applied_levels", b"applied_levels", "audio_position", b"audio_position", "audio_quality", b"audio_quality", "calibration_profile_id", b"calibration_profile_id", "call_id", b"call_id", "decide_time", b"decide_time", "decision_id", b"decision_id", "flags", b"flags", "latency", b"latency", "level", b"level", "level_probability", b"level_probability", "line", b"line", "model_id", b"model_id", "net_speech", b"net_speech", "partial", b"partial", "partial_reasons", b"partial_reasons", "policy_id", b"policy_id", "probability", b"probability", "recommended_action", b"recommended_action", "sequence", b"sequence", "shadows", b"shadows", "state", b"state", "timings", b"timings", "watchlists", b"watchlists", "words", b"words"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__level_probability: _TypeAlias = _typing.Literal["level_probability"]  # noqa: Y015
     _WhichOneofArgType__level_probability: _TypeAlias = _typing.Literal["_level_probability", b"_level_probability"]  # noqa: Y015

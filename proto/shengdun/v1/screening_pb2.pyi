@@ -11,6 +11,7 @@ from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from shengdun.v1 import audio_pb2 as _audio_pb2
 from shengdun.v1 import decision_pb2 as _decision_pb2
+from shengdun.v1 import transcript_pb2 as _transcript_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -71,6 +72,7 @@ class CallConfig(_message.Message):
     AUDIO_FORMAT_FIELD_NUMBER: _builtins.int
     WATCHLIST_IDS_FIELD_NUMBER: _builtins.int
     BUDGET_FIELD_NUMBER: _builtins.int
+    TRANSCRIPT_USE_FIELD_NUMBER: _builtins.int
     call_id: _builtins.str
     """The telephony system's id of the call: 1 to 128 visible ASCII characters, unique among live calls."""
     line: _builtins.str
@@ -79,9 +81,11 @@ class CallConfig(_message.Message):
     """The identity that the caller claims; stored only as a keyed pseudonym. At most 256 characters."""
     calling_number: _builtins.str
     """The calling number; stored only as a keyed pseudonym. At most 64 characters."""
+    transcript_use: _transcript_pb2.TranscriptUse.ValueType
+    """Whether words come too."""
     @_builtins.property
     def audio_format(self) -> _audio_pb2.AudioFormat:
-        """The format of the audio that follows."""
+        """The format of the audio that follows; absent exactly with TRANSCRIPT_USE_INSTEAD_OF_AUDIO."""
 
     @_builtins.property
     def watchlist_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
@@ -101,10 +105,11 @@ class CallConfig(_message.Message):
         audio_format: _audio_pb2.AudioFormat | None = ...,
         watchlist_ids: _abc.Iterable[_builtins.str] | None = ...,
         budget: _duration_pb2.Duration | None = ...,
+        transcript_use: _transcript_pb2.TranscriptUse.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["audio_format", b"audio_format", "budget", b"budget"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["audio_format", b"audio_format", "budget", b"budget", "call_id", b"call_id", "calling_number", b"calling_number", "customer_reference", b"customer_reference", "line", b"line", "watchlist_ids", b"watchlist_ids"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["audio_format", b"audio_format", "budget", b"budget", "call_id", b"call_id", "calling_number", b"calling_number", "customer_reference", b"customer_reference", "line", b"line", "transcript_use", b"transcript_use", "watchlist_ids", b"watchlist_ids"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -118,23 +123,29 @@ class ScreenCallRequest(_message.Message):
 
     CONFIG_FIELD_NUMBER: _builtins.int
     AUDIO_FIELD_NUMBER: _builtins.int
+    SEGMENT_FIELD_NUMBER: _builtins.int
     audio: _builtins.bytes
     """A chunk of the caller's audio, at most 1 MiB."""
     @_builtins.property
     def config(self) -> Global___CallConfig:
         """The configuration; the first message and only the first."""
 
+    @_builtins.property
+    def segment(self) -> _transcript_pb2.TranscriptSegment:
+        """Words of the call."""
+
     def __init__(
         self,
         *,
         config: Global___CallConfig | None = ...,
         audio: _builtins.bytes = ...,
+        segment: _transcript_pb2.TranscriptSegment | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["audio", b"audio", "config", b"config", "message", b"message"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["audio", b"audio", "config", b"config", "message", b"message", "segment", b"segment"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["audio", b"audio", "config", b"config", "message", b"message"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["audio", b"audio", "config", b"config", "message", b"message", "segment", b"segment"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_message: _TypeAlias = _typing.Literal["config", "audio"]  # noqa: Y015
+    _WhichOneofReturnType_message: _TypeAlias = _typing.Literal["config", "audio", "segment"]  # noqa: Y015
     _WhichOneofArgType_message: _TypeAlias = _typing.Literal["message", b"message"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_message) -> _WhichOneofReturnType_message | None: ...
 

@@ -68,9 +68,10 @@ class ScreeningServiceServicer:
 
     def ScreenCall(self, request_iterator, context):
         """Screens one call while it runs. The first message is the configuration, then audio follows in
-        chunks of any size, at the pace of the call. A decision comes back at once, at every change,
-        and at the end; the server then closes the stream. After a FINAL decision further audio is
-        accepted and not evaluated. Half-close the stream at the end of the call.
+        chunks of any size, at the pace of the call, and beside it or instead of it the words of a speech
+        recogniser as they come. A decision comes back at once, at every change, and at the end; the server
+        then closes the stream. After a FINAL decision further audio and words are accepted and not
+        evaluated. Half-close the stream at the end of the call.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

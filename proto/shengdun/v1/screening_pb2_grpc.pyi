@@ -35,9 +35,10 @@ class ScreeningServiceStub:
     def __new__(cls, channel: _aio.Channel) -> ScreeningServiceAsyncStub: ...
     ScreenCall: _grpc.StreamStreamMultiCallable[_screening_pb2.ScreenCallRequest, _screening_pb2.ScreenCallResponse]
     """Screens one call while it runs. The first message is the configuration, then audio follows in
-    chunks of any size, at the pace of the call. A decision comes back at once, at every change,
-    and at the end; the server then closes the stream. After a FINAL decision further audio is
-    accepted and not evaluated. Half-close the stream at the end of the call.
+    chunks of any size, at the pace of the call, and beside it or instead of it the words of a speech
+    recogniser as they come. A decision comes back at once, at every change, and at the end; the server
+    then closes the stream. After a FINAL decision further audio and words are accepted and not
+    evaluated. Half-close the stream at the end of the call.
     """
     GetDecision: _grpc.UnaryUnaryMultiCallable[_screening_pb2.GetDecisionRequest, _screening_pb2.GetDecisionResponse]
     """The current decision of a call, for a process that does not hold its media stream. Any server
@@ -59,9 +60,10 @@ class ScreeningServiceAsyncStub(ScreeningServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     ScreenCall: _aio.StreamStreamMultiCallable[_screening_pb2.ScreenCallRequest, _screening_pb2.ScreenCallResponse]  # type: ignore[assignment]
     """Screens one call while it runs. The first message is the configuration, then audio follows in
-    chunks of any size, at the pace of the call. A decision comes back at once, at every change,
-    and at the end; the server then closes the stream. After a FINAL decision further audio is
-    accepted and not evaluated. Half-close the stream at the end of the call.
+    chunks of any size, at the pace of the call, and beside it or instead of it the words of a speech
+    recogniser as they come. A decision comes back at once, at every change, and at the end; the server
+    then closes the stream. After a FINAL decision further audio and words are accepted and not
+    evaluated. Half-close the stream at the end of the call.
     """
     GetDecision: _aio.UnaryUnaryMultiCallable[_screening_pb2.GetDecisionRequest, _screening_pb2.GetDecisionResponse]  # type: ignore[assignment]
     """The current decision of a call, for a process that does not hold its media stream. Any server
@@ -86,9 +88,10 @@ class ScreeningServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_screening_pb2.ScreenCallResponse], _abc.AsyncIterator[_screening_pb2.ScreenCallResponse]]:
         """Screens one call while it runs. The first message is the configuration, then audio follows in
-        chunks of any size, at the pace of the call. A decision comes back at once, at every change,
-        and at the end; the server then closes the stream. After a FINAL decision further audio is
-        accepted and not evaluated. Half-close the stream at the end of the call.
+        chunks of any size, at the pace of the call, and beside it or instead of it the words of a speech
+        recogniser as they come. A decision comes back at once, at every change, and at the end; the server
+        then closes the stream. After a FINAL decision further audio and words are accepted and not
+        evaluated. Half-close the stream at the end of the call.
         """
 
     @_abc_1.abstractmethod

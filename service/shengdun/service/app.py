@@ -173,6 +173,8 @@ async def open_application(
                     snapshot=lambda: registry.snapshot,
                 )
             ),
+            # Not the lane of enrolments and letters, which may each take a second.
+            word_lane=(await stack.enter_async_context(BackgroundLane(workers=1))).run,
             overlap_share=voice.speakers.overlap_share,
             prompts=voice.prompts,
         )

@@ -5,6 +5,8 @@ from datetime import datetime, timedelta
 from enum import Enum
 
 from shengdun.fingerprint.voice.quality import AudioQuality
+from shengdun.index.scripts.known import FoundScript
+from shengdun.service.transcript import TranscriptCounts
 
 
 class State(Enum):
@@ -39,6 +41,7 @@ class AdvisoryReason(Enum):
     NO_SITE_PROFILE = "no_site_profile"
     PROMISE_NOT_KEPT = "promise_not_kept"
     SCORE_DRIFT = "score_drift"
+    BY_WORDS = "by_words"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,34 +146,91 @@ class KnownActorVoice:
     watchlist_id: str
     candidate: CandidateOutcome
 
+    @property
+    def llr(self) -> float:
+        """The natural-log likelihood ratio of "the voice is this actor's"."""
+        return self.candidate.llr
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FollowedScript:
+    """The flag that the caller's words are those of a known script; also one that is told and not flagged.
+
+    Attributes:
+        found: the script, and where the words are its own.
+        excerpts: what was said at each passage, masked.
+    """
+
+    found: FoundScript
+    excerpts: tuple[str, ...] = field(repr=False)
+
+    @property
+    def llr(self) -> float:
+        """The natural-log likelihood ratio of "this script is followed"."""
+        return self.found.match.llr
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WordsOutcome:
+    """What the caller's words amount to under the policy of the line.
+
+    Attributes:
+        scripts: those that more speaks for than against, the likeliest first.
+        llr: of the likeliest; 0 without one.
+        counted_llr: what of it counts.
+        probability: that the caller follows a known script, whoever it is.
+        level: by the words alone; None while there are too few, or no scripts to compare them with.
+        level_by_voice: by the voice alone; None while there is not enough speech.
+        searched: scripts that the words were compared with.
+        characters: code points of the caller's words so far.
+        counts: the segments that came.
+    """
+
+    scripts: tuple[FollowedScript, ...] = ()
+    llr: float = 0.0
+    counted_llr: float = 0.0
+    probability: float = 0.0
+    level: Level | None = None
+    level_by_voice: Level | None = None
+    searched: int = 0
+    characters: int = 0
+    counts: TranscriptCounts
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Risk:
     """What the evidence of a call amounts to under the policy of its line.
 
     Attributes:
-        level: None while there is not enough speech.
-        probability: that the caller is on any of the watchlists; None while there is not enough speech.
+        level: None while there is not enough speech, nor enough words.
+        probability: that the caller is on any of the watchlists, by the voice; None while there is not enough speech.
         level_probability: what was compared with the levels: ``probability``, or with derived levels the one that
-            counts evidence in full, also beyond what the calibration data can vouch for.
+            counts evidence in full, also beyond what the calibration data can vouch for; raised by words.
         flags: strongest first.
         watchlists: one outcome for each watchlist that was screened.
         levels: those that were applied; None while there is not enough speech.
         advisory_reasons: why this is only a hint; empty when the line's promise stands behind it.
+        words: what the words amount to; None when none came.
     """
 
     level: Level | None = None
     probability: float | None = None
     level_probability: float | None = None
-    flags: tuple[KnownActorVoice, ...] = ()
+    flags: tuple[KnownActorVoice | FollowedScript, ...] = ()
     watchlists: tuple[WatchlistOutcome, ...] = ()
     levels: AppliedLevels | None = None
     advisory_reasons: tuple[AdvisoryReason, ...] = ()
+    words: WordsOutcome | None = None
 
     def __post_init__(self) -> None:
-        together = (self.level, self.probability, self.level_probability, self.levels)
+        together = (self.level_by_voice, self.probability, self.level_probability, self.levels)
         if len({each is None for each in together}) > 1:
             raise ValueError("a level, its probabilities and the levels applied come together")
+
+    @property
+    def level_by_voice(self) -> Level | None:
+        """The level without the words; None while there is not enough speech."""
+        return self.level if self.words is None else self.words.level_by_voice
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -245,5 +305,5 @@ class Decision:
     shadows: tuple[ShadowOutcome, ...] = ()
 
     def __post_init__(self) -> None:
-        if (self.state is State.NOT_ENOUGH_SPEECH) != (self.risk.level is None):
-            raise ValueError("there is a level exactly when there was enough speech")
+        if (self.state is State.NOT_ENOUGH_SPEECH) != (self.risk.level_by_voice is None):
+            raise ValueError("the voice gives a level exactly when there was enough speech")

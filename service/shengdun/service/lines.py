@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from shengdun.service.decision import AdvisoryReason, AppliedLevels, Level, Risk
 from shengdun.service.errors import LineUnknown
-from shengdun.service.settings import LineSettings
+from shengdun.service.settings import LineSettings, ScriptSettings
 from shengdun.service.standing import Standing, fixed_levels
 
 DEFAULT_LINE = "default"
@@ -35,7 +35,9 @@ class Line:
     @classmethod
     def from_settings(cls, name: str, policy: LineSettings) -> "Line":
         """Give the policy an id by its content, so that a decision can be traced to it."""
-        digest = hashlib.sha256(policy.model_dump_json().encode()).hexdigest()
+        # A policy that says nothing of scripts keeps the id that it had before any line could.
+        unsaid = {"scripts"} if policy.scripts == ScriptSettings() else None
+        digest = hashlib.sha256(policy.model_dump_json(exclude=unsaid).encode()).hexdigest()
         return cls(
             name=name,
             policy=policy,

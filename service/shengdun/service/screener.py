@@ -24,7 +24,10 @@ from shengdun.service.lines import Line, Lines
 from shengdun.service.promises import PromiseKeeper
 from shengdun.service.session import CallSession, Versions
 from shengdun.service.shadows import Shadows
+from shengdun.service.texts import Run
 from shengdun.service.voiceprint_lane import VoiceprintLane
+from shengdun.service.word_intake import WordIntake
+from shengdun.service.words import WordsEvidence
 
 _log = structlog.get_logger(__name__)
 
@@ -43,6 +46,7 @@ class Screener:
         voiceprint_lane: where voiceprints are computed and searched.
         costs: what the work of calls costs on this machine.
         shadows: what is tried out beside them.
+        word_lane: where words are compared with scripts.
         overlap_share: tells how much two people talk at once in a window.
         prompts: what the house plays into calls itself; None if none were named.
     """
@@ -56,6 +60,7 @@ class Screener:
     voiceprint_lane: VoiceprintLane
     costs: Costs
     shadows: Shadows
+    word_lane: Run
     overlap_share: OverlapShare
     prompts: HousePrompts | None = None
 
@@ -105,6 +110,8 @@ class Screener:
                 watchlists_stale=lambda: self.registry.health.stale,
             ),
             shadows=self.shadows.of_call(call_id=call_id, watchlist_ids=watchlist_ids, line=line),
+            words=WordIntake(WordsEvidence(self.registry.scripts.known), self.word_lane),
+            awaits_words=request.awaits_words,
         )
 
     def _evidence(self, line: Line, watchlist_ids: tuple[str, ...]) -> VoiceEvidence:

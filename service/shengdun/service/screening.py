@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from contextlib import aclosing
+from contextlib import AbstractContextManager, aclosing
 from datetime import timedelta
 from importlib.metadata import version
 from typing import TypeVar
@@ -13,10 +13,11 @@ import grpc
 from shengdun.fingerprint.voice.codecs import AudioFormat, Encoding, encode
 from shengdun.fingerprint.voice.recordings import Recording, decode_recording
 from shengdun.fingerprint.voice.samples import MODEL_RATE_HZ
-from shengdun.service.admission import Admission
+from shengdun.service.admission import Admission, Permit
 from shengdun.service.background import BackgroundLane
 from shengdun.service.calls import LiveCall, LiveCalls
 from shengdun.service.convert.calls import (
+    CallRequest,
     call_request,
     check_call_id,
     chunk_audio,
@@ -27,6 +28,7 @@ from shengdun.service.convert.lines import standing_message
 from shengdun.service.convert.load import load_message
 from shengdun.service.convert.script_requests import MOST_MATCHES, check_customer
 from shengdun.service.convert.scripts import screened_text_message
+from shengdun.service.convert.transcripts import segment_of
 from shengdun.service.decision import Decision, PartialReason
 from shengdun.service.errors import MessageTooLarge, ProtocolViolation
 from shengdun.service.inbox import Inbox
@@ -42,6 +44,7 @@ MAX_RECORDING_BYTES = 64 << 20
 # Nobody is on the line, so live calls go first.
 _RECORDING_BUDGET = timedelta(minutes=1)
 _RECORDING_FORMAT = AudioFormat(encoding=Encoding.L16, sample_rate_hz=MODEL_RATE_HZ)
+_NO_AUDIO_FORMAT = AudioFormat(encoding=Encoding.PCMU, sample_rate_hz=8_000)
 
 _Message = TypeVar(
     "_Message", screening_pb2.ScreenCallRequest, screening_pb2.ScreenRecordingRequest
@@ -92,21 +95,19 @@ class ScreeningServicer(screening_pb2_grpc.ScreeningServiceServicer):
     ) -> AsyncIterator[screening_pb2.ScreenCallResponse]:
         """Screen one call while it runs."""
         request = call_request((await self._first(request_iterator)).config)
-        assert request.audio_format is not None
         budget = self._screener.budget_of(request)
-        with self._admission.admit(budget_s=budget.total_seconds()) as permit:
+        audio_format = request.audio_format or _NO_AUDIO_FORMAT
+        with self._admit(request, budget) as permit:
             session = self._screener.session(
                 request,
                 permit=permit,
                 call_id=request.call_id,
-                audio_format=request.audio_format,
+                audio_format=audio_format,
                 budget=budget,
             )
             async with (
                 self._calls.open(request.call_id) as call,
-                aclosing(
-                    self._answer(session, call, request_iterator, request.audio_format)
-                ) as responses,
+                aclosing(self._answer(session, call, request_iterator, audio_format)) as responses,
             ):
                 async for response in responses:
                     yield response
@@ -191,6 +192,12 @@ class ScreeningServicer(screening_pb2_grpc.ScreeningServiceServicer):
             voice_precision=self._screener.model.precision,
         )
 
+    def _admit(self, request: CallRequest, budget: timedelta) -> AbstractContextManager[Permit]:
+        if request.audio_format is None:
+            # Words take nothing of what calls with audio are admitted to.
+            return self._admission.admit_unpaced()
+        return self._admission.admit(budget_s=budget.total_seconds())
+
     async def _answer(
         self,
         session: CallSession,
@@ -198,7 +205,14 @@ class ScreeningServicer(screening_pb2_grpc.ScreeningServiceServicer):
         requests: AsyncIterator[screening_pb2.ScreenCallRequest],
         audio_format: AudioFormat,
     ) -> AsyncGenerator[screening_pb2.ScreenCallResponse]:
-        async with Receiver(requests, chunk_audio, audio_format, self._settings) as receiver:
+        def audio_of(message: screening_pb2.ScreenCallRequest) -> bytes:
+            if message.WhichOneof("message") != "segment":
+                return chunk_audio(message)
+            session.read(segment_of(message.segment))
+            return b""
+
+        async with Receiver(requests, audio_of, audio_format, self._settings) as receiver:
+            session.tell(receiver.inbox.ring)
             try:
                 async with aclosing(self._screen(session, call, receiver.inbox)) as decisions:
                     async for decision in decisions:
@@ -235,14 +249,16 @@ class ScreeningServicer(screening_pb2_grpc.ScreeningServiceServicer):
         while (chunks := await _next(inbox, call, session)) is not None:
             if (caught_up := session.catch_up()) is not None:
                 yield caught_up
-            hears = chunks and not session.is_final and not call.stopping.done()
+            if (by_words := session.by_words()) is not None:
+                yield by_words
+            hears = chunks and not session.is_settled and not call.stopping.done()
             if hears and (arrivals := await session.listen(chunks)):
                 async with aclosing(session.answers(arrivals)) as decisions:
                     async for decision in decisions:
                         yield decision
                         if call.stopping.done():
                             break
-            if session.is_final:
+            if session.is_settled:
                 inbox.keep_nothing()
         if call.stopping.done() and not session.is_concluded:
             yield session.abandon(PartialReason.SERVER_STOPPING)
@@ -298,7 +314,7 @@ class ScreeningServicer(screening_pb2_grpc.ScreeningServiceServicer):
         decision = session.begin()
         step = MODEL_RATE_HZ
         for start in range(0, len(recording.samples), step):
-            if session.is_final or call.stopping.done():
+            if session.is_settled or call.stopping.done():
                 break
             data = encode(recording.samples[start : start + step], _RECORDING_FORMAT)
             end_s = min(start + step, len(recording.samples)) / MODEL_RATE_HZ

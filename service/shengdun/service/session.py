@@ -1,4 +1,4 @@
-"""A call session: chunks of audio in, decisions out, in order, while the call runs."""
+"""A call session: chunks of audio and words in, decisions out, in order, while the call runs."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
@@ -10,6 +10,8 @@ from uuid import uuid4
 from shengdun.fingerprint.voice.front_end import FrontEnd, Heard
 from shengdun.fingerprint.voice.quality import AudioQuality
 from shengdun.service.admission import Permit
+from shengdun.service.combining import with_words
+from shengdun.service.costs import Effort
 from shengdun.service.decision import Decision, PartialReason, Risk, State
 from shengdun.service.evidence import VoiceEvidence
 from shengdun.service.intake import Arrival, Intake, Taken
@@ -17,6 +19,8 @@ from shengdun.service.lanes import FrontLane, Listened
 from shengdun.service.lines import Line
 from shengdun.service.shadows import CallShadows
 from shengdun.service.timing import Timing
+from shengdun.service.transcript import Segment
+from shengdun.service.word_intake import TakenWords, WordIntake
 
 _REPLAYED_S: Final = 0.5
 """Audio that came at once by so much more than its chunks are long is not spoken at this moment."""
@@ -64,6 +68,8 @@ class CallSession:
         permit: that of the call.
         versions: of what decisions are made with, echoed in every one.
         shadows: what is tried out beside it; it has no part in any decision.
+        words: takes the words of its transcript in; None where there can be none.
+        awaits_words: whether words were announced, so that the call isn't decided before its end.
     """
 
     def __init__(
@@ -79,6 +85,8 @@ class CallSession:
         permit: Permit,
         versions: Versions,
         shadows: CallShadows,
+        words: WordIntake | None = None,
+        awaits_words: bool = False,
     ) -> None:
         self._call_id = call_id
         self._line = line
@@ -92,10 +100,13 @@ class CallSession:
         self._timing = Timing()
         self._versions = versions
         self._shadows = shadows
+        self._words = words
+        self._awaits_words = awaits_words
+        self._taken_words: TakenWords | None = None
         self._started_at = asyncio.get_running_loop().time()
         self._run_id = uuid4().hex
         self._revision = 0
-        self._concluded = False
+        self._concluded = self._settled = self._resting = False
         self._sequence = 0
         self._state = State.NOT_ENOUGH_SPEECH
         # Of the same evidence as the risk: while a window is being weighed, the evidence may be ahead of it.
@@ -106,18 +117,18 @@ class CallSession:
         self._overlap = False
         self._quality: AudioQuality = front_end.quality()
         self._position_s = 0.0
-        self._read_s = 0.0
+        self._read_s = self._answered_s = 0.0
         self._net_speech_s = 0.0
 
     @property
-    def is_final(self) -> bool:
-        """Whether nothing that follows will change the decision, so that audio need not be heard any more."""
-        return self._state is State.FINAL
+    def is_settled(self) -> bool:
+        """Whether no audio that follows will change the decision, so that it need not be heard any more."""
+        return self._settled or self._concluded
 
     @property
     def is_concluded(self) -> bool:
         """Whether the last decision of the call has been given."""
-        return self._concluded or self.is_final
+        return self._concluded or self._state is State.FINAL
 
     def begin(self) -> Decision:
         """The decision before anything was heard."""
@@ -127,6 +138,28 @@ class CallSession:
     def late(self) -> asyncio.Future[Taken] | None:
         """Done when there is something to ``catch_up`` with; None if nothing is owed."""
         return self._intake.late
+
+    def tell(self, ring: Callable[[object], None]) -> None:
+        """Have ``ring`` called, with whatever, when there is something for ``by_words``."""
+        if self._words is not None:
+            self._words.tell(ring)
+
+    def read(self, segment: Segment) -> None:
+        """Take words of the call, from now on or until it is decided."""
+        if self._words is not None and not self.is_concluded:
+            self._awaits_words = True
+            self._words.take(segment)
+
+    def by_words(self) -> Decision | None:
+        """A decision if words were compared since, and something comes of it."""
+        if self._words is None or self.is_concluded or (taken := self._words.taken()) is None:
+            return None
+        before = self._told(self._taken_words)
+        self._take_words(taken)
+        if self._told(taken) == before:
+            return None
+        self._timing.add(Effort(search_s=taken.heard.elapsed_s))
+        return self._decide(since=taken.since, answered_s=self._answered_s)
 
     @property
     def bytes_to_hear(self) -> float:
@@ -158,7 +191,7 @@ class CallSession:
             self._intake.owe(arrival)
             await self._take_in_by(self._due(arrival.window.position_s, arrival.received_at))
             yield self._answer(arrival)
-            if self.is_final:
+            if self.is_settled:
                 return
 
     def catch_up(self) -> Decision | None:
@@ -175,6 +208,17 @@ class CallSession:
         if self.is_concluded:
             return
         since = self._now()
+        if self._settled:
+            heard = self._front_end.heard(())
+            await self._weigh_again(self._due(heard.position_s, since))
+        else:
+            heard = await self._hear_rest(since)
+        if self._words is not None and (words := await self._words.finish()) is not None:
+            self._take_words(words)
+            self._timing.add(Effort(search_s=words.heard.elapsed_s))
+        yield self._conclude(heard, since)
+
+    async def _hear_rest(self, since: float) -> Heard:
         listened = await self._front_lane.hear(self._front_end, [], finish=True)
         self._timing.listening_s = listened.elapsed_s
         for arrival in self._arrivals(
@@ -186,18 +230,23 @@ class CallSession:
         await self._take_in_by(due)
         if taken := await self._intake.begun():
             self._take_in(taken)
-        if not self.is_final:
+        if not self.is_settled:
             self._intake.give_up()
         if self._evidence.windows and self._revision == revision:
-            # Who was erased or has expired since the last window must not stand in what is kept of the call.
-            risk, effort = await self._intake.weigh(by=due)
-            self._timing.add(effort)
-            self._weighed(risk)
-        yield self._conclude(listened.heard, since)
+            await self._weigh_again(due)
+        return listened.heard
+
+    async def _weigh_again(self, due: float) -> None:
+        # Who was erased or has expired since the last window must not stand in what is kept of the call.
+        risk, effort = await self._intake.weigh(by=due)
+        self._timing.add(effort)
+        self._weighed(risk)
 
     def close(self) -> None:
         """Give up what is not evaluated yet, because nobody waits for it any more."""
         self._intake.close()
+        if self._words is not None:
+            self._words.close()
 
     def abandon(self, reason: PartialReason | None = None) -> Decision:
         """The final decision on what has been weighed so far, because no more can be."""
@@ -232,7 +281,7 @@ class CallSession:
         ]
 
     async def _take_in_by(self, due: float) -> None:
-        while not self.is_final and (taken := await self._intake.take(by=due)):
+        while not self.is_settled and (taken := await self._intake.take(by=due)):
             self._take_in(taken)
 
     def _take_in(self, taken: Taken) -> None:
@@ -251,9 +300,25 @@ class CallSession:
             windows=self._evidence.windows - self._evidence.windows_left_out,
             net_speech_s=self._net_speech_s,
         )
-        self._state = State.FINAL if settled else State.PROVISIONAL
+        self._settled = settled
+        self._state = State.FINAL if settled and not self._awaits_words else State.PROVISIONAL
         if taken.counts:
             self._shadows.hear(window.window.samples, self._evidence.heard)
+
+    def _take_words(self, taken: TakenWords) -> None:
+        self._revision += 1
+        self._taken_words = taken
+
+    def _told(self, taken: TakenWords | None) -> tuple[object, ...]:
+        """What of the words is worth another decision; that there are more of them isn't."""
+        if taken is None:
+            return self._risk.level, (), set()
+        return self._risk_with(taken).level, taken.heard.scripts, set(taken.counts.issues)
+
+    def _risk_with(self, taken: TakenWords | None) -> Risk:
+        if taken is None:
+            return self._risk
+        return with_words(self._risk, taken.heard, taken.counts, self._line)
 
     def _weighed(self, risk: Risk) -> None:
         self._risk = risk
@@ -281,25 +346,30 @@ class CallSession:
         self, *, since: float, answered_s: float, partial: tuple[PartialReason, ...] = ()
     ) -> Decision:
         self._sequence += 1
+        self._answered_s = answered_s
         partial += self._partial_reasons()
-        if self.is_concluded:
+        if self.is_settled and not self._resting:
+            self._resting = True
             self._shadows.conclude(self._risk)
             self._permit.decided()
+            self._intake.close()
+        if self.is_concluded:
             self.close()
+        risk = self._risk_with(self._taken_words)
         latency = timedelta(seconds=max(0.0, self._now() - since))
         return Decision(
             decision_id=f"{self._run_id}-{self._revision}",
             call_id=self._call_id,
             sequence=self._sequence,
             state=self._state,
-            risk=self._risk,
+            risk=risk,
             net_speech=timedelta(seconds=self._net_speech_s),
             audio_quality=self._quality,
             several_voices=self._several_voices,
             prompts=self._prompts,
             overlap=self._overlap,
             recommended_action=self._line.action_at(
-                self._risk.level, advisory=bool(self._risk.advisory_reasons)
+                risk.level, advisory=bool(risk.advisory_reasons)
             ),
             latency=latency,
             timings=self._timing.take(latency),

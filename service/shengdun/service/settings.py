@@ -186,6 +186,29 @@ class ActionSettings(_Settings):
     """At MEDIUM and HIGH of a decision that is advisory only; none means the action of the level."""
 
 
+class ScriptSettings(_Settings):
+    """What it counts for that a caller's words are those of a known script."""
+
+    llr_cap: Annotated[float, Field(ge=0, le=20)] = 6.0
+    """The greatest natural-log likelihood ratio that counts, of words against none: at 6 they multiply odds by 400 at
+    most. At 0 words are told and count for nothing."""
+    prior: Probability = 0.01
+    """Share of this line's calls by people on no watchlist that follow a known script, before anything is heard: many
+    who were coached are genuine customers."""
+    of_agents: Probability = 0.5
+    """The same share of calls by people on its watchlists; at least `prior`. How much of the words' evidence speaks for
+    such a caller, and not for a coached one, follows from the two."""
+    highest_level: Literal["low", "medium", "high"] = "medium"
+    """The highest level that words reach by themselves. At `medium` nothing happens to a caller whose voice is unknown
+    but that a person looks."""
+
+    @model_validator(mode="after")
+    def _ordered(self) -> "ScriptSettings":
+        if self.of_agents < self.prior:
+            raise ValueError("of_agents must be at least prior")
+        return self
+
+
 class LineSettings(_Settings):
     """The policy of a line of business."""
 
@@ -215,6 +238,8 @@ class LineSettings(_Settings):
     """A probability at or above this makes the decision final early, from the second window on."""
     final_low: Probability = 0.0005
     """A probability at or below this makes the decision final early, from the third window on."""
+    scripts: ScriptSettings = ScriptSettings()
+    """What words count for, in calls with a transcript."""
 
     @model_validator(mode="after")
     def _agreeing(self) -> "LineSettings":

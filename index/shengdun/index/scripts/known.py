@@ -86,13 +86,16 @@ class KnownScripts:
         """
         _check_comparable(check_content("text", text))
         self._leave_expired()
-        matches = self._index.match(text, limit=max(1, min(limit, MOST_MATCHES)))
-        # Looked up afterwards, so that what was erased meanwhile is not shown any more.
+        return self.found(self._index.match(text, limit=max(1, min(limit, MOST_MATCHES))))
+
+    def found(self, matches: Sequence[ScriptMatch]) -> list[FoundScript]:
+        """The scripts of some matches; not of those that were erased meanwhile, or have expired."""
+        self._leave_expired()
         known = self._followed
         found = []
         for match in matches:
             holding = known.get(match.script_id)
-            if holding is not None:
+            if holding is not None and match.script_id in self._index:
                 found.append(FoundScript(script=holding.script, match=match))
         return found
 

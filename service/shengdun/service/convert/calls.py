@@ -7,7 +7,7 @@ from datetime import timedelta
 from shengdun.fingerprint.voice.codecs import AudioFormat, Encoding
 from shengdun.index.identifiers import check_watchlist_id
 from shengdun.service.errors import InvalidRequest, MessageTooLarge, ProtocolViolation
-from shengdun.v1 import audio_pb2, screening_pb2
+from shengdun.v1 import audio_pb2, screening_pb2, transcript_pb2
 
 MAX_CHUNK_BYTES = 1 << 20
 _CALL_ID = re.compile(r"[\x21-\x7e]{1,128}")
@@ -31,7 +31,8 @@ class CallRequest:
         call_id: the telephony system's id; empty only for a recording.
         line: name of the line; empty is the default line.
         watchlist_ids: watchlists to screen; none means the line's own.
-        audio_format: the format of the call's audio; None for a recording.
+        audio_format: the format of the call's audio; None for a recording, and for a call of words alone.
+        awaits_words: whether words were announced.
         budget: time to a decision; None means the line's own.
     """
 
@@ -40,6 +41,7 @@ class CallRequest:
     watchlist_ids: tuple[str, ...]
     audio_format: AudioFormat | None = None
     budget: timedelta | None = None
+    awaits_words: bool = False
 
 
 def call_request(config: screening_pb2.CallConfig) -> CallRequest:
@@ -55,8 +57,9 @@ def call_request(config: screening_pb2.CallConfig) -> CallRequest:
         call_id=check_call_id(config.call_id),
         line=config.line,
         watchlist_ids=_watchlist_ids(config),
-        audio_format=_audio_format(config.audio_format),
+        audio_format=_audio_format_of(config),
         budget=_budget(config),
+        awaits_words=config.transcript_use != transcript_pb2.TRANSCRIPT_USE_UNSPECIFIED,
     )
 
 
@@ -86,7 +89,7 @@ def chunk_audio(message: screening_pb2.ScreenCallRequest) -> bytes:
         )
     if kind != "audio":
         raise ProtocolViolation(
-            "a message without audio came; after the configuration every message carries audio"
+            "a message without audio or words came; after the configuration every message carries one of them"
         )
     # Each time that it is read it is copied.
     audio = message.audio
@@ -127,6 +130,17 @@ def _watchlist_ids(
             f"watchlist_ids may name at most {_MAX_WATCHLISTS} watchlists, not {len(ids)}"
         )
     return ids
+
+
+def _audio_format_of(config: screening_pb2.CallConfig) -> AudioFormat | None:
+    if config.transcript_use != transcript_pb2.TRANSCRIPT_USE_INSTEAD_OF_AUDIO:
+        return _audio_format(config.audio_format)
+    if config.HasField("audio_format"):
+        raise InvalidRequest(
+            "audio_format must be left out of a call with words instead of audio; where both come say "
+            "TRANSCRIPT_USE_BESIDE_AUDIO"
+        )
+    return None
 
 
 def _audio_format(message: audio_pb2.AudioFormat) -> AudioFormat:

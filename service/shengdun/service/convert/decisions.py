@@ -3,11 +3,14 @@
 from collections.abc import Iterable
 
 from shengdun.fingerprint.voice.quality import AudioQuality, Finding
+from shengdun.service.convert.scripts import followed_message
+from shengdun.service.convert.transcripts import notice_messages
 from shengdun.service.decision import (
     AdvisoryReason,
     AppliedLevels,
     CandidateOutcome,
     Decision,
+    FollowedScript,
     KnownActorVoice,
     Level,
     PartialReason,
@@ -15,6 +18,7 @@ from shengdun.service.decision import (
     StageTimings,
     State,
     WatchlistOutcome,
+    WordsOutcome,
 )
 from shengdun.v1 import audio_pb2, decision_pb2
 
@@ -50,6 +54,7 @@ _ADVISORY_REASONS = {
     AdvisoryReason.NO_SITE_PROFILE: decision_pb2.ADVISORY_REASON_NO_SITE_PROFILE,
     AdvisoryReason.PROMISE_NOT_KEPT: decision_pb2.ADVISORY_REASON_PROMISE_NOT_KEPT,
     AdvisoryReason.SCORE_DRIFT: decision_pb2.ADVISORY_REASON_SCORE_DRIFT,
+    AdvisoryReason.BY_WORDS: decision_pb2.ADVISORY_REASON_BY_WORDS,
 }
 
 
@@ -78,6 +83,7 @@ def decision_message(decision: Decision) -> decision_pb2.Decision:
         advisory_reasons=advisory_reason_messages(decision.risk.advisory_reasons),
         applied_levels=levels_message(decision.risk.levels),
         timings=_timings(decision.timings),
+        words=_words(decision.risk.words),
     )
     message.net_speech.FromTimedelta(decision.net_speech)
     message.latency.FromTimedelta(decision.latency)
@@ -144,7 +150,13 @@ def _timings(timings: StageTimings) -> decision_pb2.StageTimings:
     return message
 
 
-def _flag(flag: KnownActorVoice) -> decision_pb2.Flag:
+def _flag(flag: KnownActorVoice | FollowedScript) -> decision_pb2.Flag:
+    if isinstance(flag, FollowedScript):
+        return decision_pb2.Flag(
+            type=decision_pb2.FLAG_TYPE_SCRIPT_MATCH,
+            llr=flag.llr,
+            script_match=followed_message(flag),
+        )
     return decision_pb2.Flag(
         type=decision_pb2.FLAG_TYPE_KNOWN_ACTOR_VOICE,
         llr=flag.candidate.llr,
@@ -154,6 +166,25 @@ def _flag(flag: KnownActorVoice) -> decision_pb2.Flag:
             voiceprint_id=flag.candidate.voiceprint_id,
             probability=flag.candidate.probability,
         ),
+    )
+
+
+def _words(words: WordsOutcome | None) -> decision_pb2.WordsEvidence | None:
+    if words is None:
+        return None
+    return decision_pb2.WordsEvidence(
+        scripts=[followed_message(script, passages=False) for script in words.scripts],
+        llr=words.llr,
+        counted_llr=words.counted_llr,
+        probability=words.probability,
+        level=_LEVELS[words.level],
+        level_by_voice=_LEVELS[words.level_by_voice],
+        scripts_searched=words.searched,
+        characters=words.characters,
+        segments=words.counts.compared,
+        segments_of_agent=words.counts.of_agent,
+        segments_replaced=words.counts.replaced,
+        notices=notice_messages(words.counts.issues),
     )
 
 

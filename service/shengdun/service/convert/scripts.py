@@ -9,6 +9,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from shengdun.index.scripts.known import FoundScript
 from shengdun.index.scripts.matching import Passage, View
 from shengdun.index.scripts.script import Script, ScriptKind
+from shengdun.service.decision import FollowedScript
 from shengdun.v1 import decision_pb2, screening_pb2, script_pb2
 
 LONGEST_EXCERPT: Final = 500
@@ -60,9 +61,23 @@ def match_message(found: FoundScript, text: str) -> script_pb2.ScriptMatch:
         found: what was found.
         text: where it was found.
     """
+    excerpts = [text[each.text_start : each.text_end] for each in found.match.passages]
+    return _match(found, excerpts)
+
+
+def followed_message(followed: FollowedScript, *, passages: bool = True) -> script_pb2.ScriptMatch:
+    """A script that a caller's words follow, with what shows it side by side unless that is left out."""
+    message = _match(followed.found, followed.excerpts)
+    if not passages:
+        message.ClearField("passages")
+    return message
+
+
+def _match(found: FoundScript, excerpts: Sequence[str]) -> script_pb2.ScriptMatch:
     script, match = found.script, found.match
-    longest = sorted(match.passages, key=_length, reverse=True)[:MOST_PASSAGES]
-    shown = sorted(longest, key=lambda passage: passage.text_start)
+    each = zip(match.passages, excerpts, strict=True)
+    longest = sorted(each, key=lambda one: _length(one[0]), reverse=True)[:MOST_PASSAGES]
+    shown = sorted(longest, key=lambda one: one[0].text_start)
     return script_pb2.ScriptMatch(
         script_id=script.script_id,
         title=script.title,
@@ -71,7 +86,7 @@ def match_message(found: FoundScript, text: str) -> script_pb2.ScriptMatch:
         llr=match.llr,
         script_share=match.script_share,
         text_share=match.text_share,
-        passages=[_passage(passage, text, script.text) for passage in shown],
+        passages=[_passage(passage, excerpt, script.text) for passage, excerpt in shown],
     )
 
 
@@ -105,14 +120,14 @@ def screened_text_message(
     )
 
 
-def _passage(passage: Passage, text: str, script: str) -> script_pb2.Passage:
+def _passage(passage: Passage, excerpt: str, script: str) -> script_pb2.Passage:
     return script_pb2.Passage(
         text_start=passage.text_start,
         text_end=passage.text_end,
         script_start=passage.script_start,
         script_end=passage.script_end,
         view=_VIEWS[passage.view],
-        text_excerpt=_excerpt(text, passage.text_start, passage.text_end),
+        text_excerpt=excerpt[:LONGEST_EXCERPT],
         script_excerpt=_excerpt(script, passage.script_start, passage.script_end),
     )
 

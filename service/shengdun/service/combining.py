@@ -1,0 +1,147 @@
+"""Voice and words together: what a known script in the caller's words does to the odds.
+
+With ``O`` the odds that the caller is on a watchlist by the voice, and ``L = e^LLR`` of the likeliest script, held
+between 1 and the line's cap::
+
+    by voice and words   O · (1 + a (L - 1)) / (1 + s (L - 1))
+    by words alone       s L / (1 + s (L - 1)), a probability
+
+``a`` is the share of listed callers that follow a known script, ``s`` that of all others: words speak for a listed
+caller only as far as such callers follow scripts more often than coached customers do. The first is compared with the
+levels of the voice, the second with the line's fixed levels, and what it may reach is limited; the higher level counts.
+At ``L = 1`` nothing is changed.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+
+from shengdun.service.decision import (
+    AdvisoryReason,
+    FollowedScript,
+    KnownActorVoice,
+    Level,
+    Risk,
+    WordsOutcome,
+)
+from shengdun.service.lines import Line
+from shengdun.service.settings import ScriptSettings
+from shengdun.service.standing import fixed_levels
+from shengdun.service.transcript import TranscriptCounts
+from shengdun.service.words import HeardWords
+
+LEAST_CHARACTERS: Final = 20
+"""Fewer words, in code points, give no level: no script is as short."""
+_LEVELS: Final = tuple(Level)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Weight:
+    """What an LLR counts for.
+
+    Attributes:
+        counted: the LLR within its limits.
+        policy: of the line.
+    """
+
+    counted: float
+    policy: ScriptSettings
+
+    @classmethod
+    def of(cls, llr: float, policy: ScriptSettings) -> "_Weight":
+        return cls(counted=min(max(llr, 0.0), policy.llr_cap), policy=policy)
+
+    @property
+    def probability(self) -> float:
+        """That a known script is followed, whoever calls."""
+        gain = float(np.expm1(self.counted))
+        return self.policy.prior * (1.0 + gain) / (1.0 + self.policy.prior * gain)
+
+    def raised(self, probability: float) -> float:
+        """What becomes of the probability by voice that the caller is listed."""
+        gain = float(np.expm1(self.counted))
+        factor = (1.0 + self.policy.of_agents * gain) / (1.0 + self.policy.prior * gain)
+        return probability * factor / (1.0 - probability + probability * factor)
+
+
+def with_words(risk: Risk, heard: HeardWords, counts: TranscriptCounts, line: Line) -> Risk:
+    """The risk by voice and words.
+
+    Args:
+        risk: by the voice alone.
+        heard: what the words say.
+        counts: of their segments.
+        line: the line of the call.
+    """
+    words = _weighed(risk, heard, counts, line)
+    if not words.counted_llr:
+        level = words.level if risk.level is None else risk.level
+        return replace(risk, level=level, words=words)
+    weight = _Weight.of(words.llr, line.policy.scripts)
+    raised, together = None, risk.level
+    if risk.level_probability is not None and risk.levels is not None:
+        raised = weight.raised(risk.level_probability)
+        together = risk.levels.level_of(raised)
+    level = _highest(risk.level, together, words.level)
+    rose = level in {Level.MEDIUM, Level.HIGH} and level is not risk.level
+    return replace(
+        risk,
+        level=level,
+        level_probability=raised,
+        flags=_flags(risk, _flagged(words.scripts, line, rose=rose)),
+        advisory_reasons=_reasons(risk, line, rose=rose),
+        words=words,
+    )
+
+
+def _weighed(risk: Risk, heard: HeardWords, counts: TranscriptCounts, line: Line) -> WordsOutcome:
+    llr = heard.scripts[0].llr if heard.scripts else 0.0
+    weight = _Weight.of(llr, line.policy.scripts)
+    comparable = heard.searched > 0 and heard.characters >= LEAST_CHARACTERS
+    return WordsOutcome(
+        scripts=heard.scripts,
+        llr=llr,
+        counted_llr=weight.counted,
+        probability=weight.probability if heard.searched else 0.0,
+        level=_level_of(weight.probability, line) if comparable else None,
+        level_by_voice=risk.level,
+        searched=heard.searched,
+        characters=heard.characters,
+        counts=counts,
+    )
+
+
+def _level_of(probability: float, line: Line) -> Level:
+    most = Level(line.policy.scripts.highest_level)
+    level = fixed_levels(line.policy).level_of(probability)
+    return min(level, most, key=_LEVELS.index)
+
+
+def _highest(*levels: Level | None) -> Level | None:
+    return max(levels, key=lambda level: -1 if level is None else _LEVELS.index(level))
+
+
+def _flagged(scripts: Sequence[FollowedScript], line: Line, *, rose: bool) -> list[FollowedScript]:
+    """Those that would be MEDIUM by themselves, and the likeliest if the level rose by it."""
+    medium = fixed_levels(line.policy).medium
+    return [
+        script
+        for place, script in enumerate(scripts)
+        if (rose and place == 0)
+        or _Weight.of(script.llr, line.policy.scripts).probability >= medium
+    ]
+
+
+def _flags(
+    risk: Risk, scripts: Sequence[FollowedScript]
+) -> tuple[KnownActorVoice | FollowedScript, ...]:
+    return tuple(sorted((*risk.flags, *scripts), key=lambda flag: -flag.llr))
+
+
+def _reasons(risk: Risk, line: Line, *, rose: bool) -> tuple[AdvisoryReason, ...]:
+    promises = line.policy.false_flags_per_10000_calls is not None
+    if not (rose and promises):
+        return risk.advisory_reasons
+    return (*risk.advisory_reasons, AdvisoryReason.BY_WORDS)

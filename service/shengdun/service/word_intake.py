@@ -1,0 +1,141 @@
+"""The words of one call on their way into its evidence: in order, beside the audio and never before it.
+
+A call has at most one piece of work in the lane of words. What comes meanwhile is heard together afterwards, so a
+machine that is behind does less for each segment; and partial words, which others soon replace, are tried no more often
+than a person could read what comes of it.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Final
+
+from shengdun.service.texts import Run
+from shengdun.service.transcript import Segment, Transcript, TranscriptCounts
+from shengdun.service.words import HeardWords, WordsEvidence
+
+_PARTIAL_EVERY_S: Final = 0.4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TakenWords:
+    """What the words of a call say.
+
+    Attributes:
+        heard: of all words so far.
+        counts: of the segments so far.
+        since: when the oldest of the words came that are new in it, on the event loop's clock, in seconds.
+    """
+
+    heard: HeardWords
+    counts: TranscriptCounts
+    since: float
+
+
+class WordIntake:
+    """Takes the words of one call in.
+
+    Args:
+        evidence: of the call; used by the lane's thread.
+        run: where words are heard.
+    """
+
+    def __init__(self, evidence: WordsEvidence, run: Run) -> None:
+        self._evidence = evidence
+        self._run = run
+        self._transcript = Transcript()
+        self._loop = asyncio.get_running_loop()
+        self._job: asyncio.Task[HeardWords] | None = None
+        self._counts = TranscriptCounts()
+        self._since = self._new_since = 0.0
+        self._partial_at = 0.0
+        self._timer: asyncio.TimerHandle | None = None
+        self._ring: Callable[[object], None] = _nobody
+        self._begun = self._closed = False
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether any segment came."""
+        return self._begun
+
+    def tell(self, ring: Callable[[object], None]) -> None:
+        """Have ``ring`` called, with whatever, when there is something for ``taken``."""
+        self._ring = ring
+
+    def take(self, segment: Segment) -> None:
+        """Take the next segment; the lane hears it when it has time."""
+        if self._closed:
+            return
+        self._begun = True
+        if not self._transcript.has_news:
+            self._new_since = self._loop.time()
+        self._transcript.take(segment)
+        self._go_on()
+
+    def taken(self) -> TakenWords | None:
+        """What has been heard, if anything since it was asked for; has the rest heard."""
+        if self._job is None or not self._job.done():
+            return None
+        heard = self._job.result()
+        taken = TakenWords(heard=heard, counts=self._counts, since=self._since)
+        self._job = None
+        self._go_on()
+        return taken
+
+    async def finish(self) -> TakenWords | None:
+        """Have everything heard that came, partial words as if they were final; None if nothing ever came."""
+        if not self._begun or self._closed:
+            return None
+        self._cancel_timer()
+        if self._job is not None:
+            await asyncio.wait({self._job})
+            self._job.result()
+        self._transcript.end()
+        self._since = self._loop.time()
+        self._begin()
+        assert self._job is not None
+        await asyncio.wait({self._job})
+        self._cancel_timer()
+        return self.taken()
+
+    def close(self) -> None:
+        """Let go of what was not heard: it makes no difference any more."""
+        self._closed = True
+        self._cancel_timer()
+        if self._job is not None:
+            self._job.cancel()
+
+    def _go_on(self) -> None:
+        if self._job is not None or not self._transcript.has_news or self._closed:
+            return
+        if self._transcript.has_final or self._loop.time() >= self._partial_at:
+            self._since = self._new_since
+            self._begin()
+        elif self._timer is None:
+            self._timer = self._loop.call_at(self._partial_at, self._go_on)
+
+    def _begin(self) -> None:
+        self._cancel_timer()
+        final, partial_words = self._transcript.next()
+        self._counts = self._transcript.counts
+        self._partial_at = self._loop.time() + _PARTIAL_EVERY_S
+        work = partial(self._evidence.hear, final, partial_words)
+        self._job = self._loop.create_task(_run(self._run, work))
+        self._job.add_done_callback(self._tell)
+
+    def _tell(self, _job: object) -> None:
+        self._ring(_job)
+
+    def _cancel_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+
+async def _run(run: Run, work: Callable[[], HeardWords]) -> HeardWords:
+    return await run(work)
+
+
+def _nobody(_: object) -> None:
+    """Nobody waits."""
