@@ -48,12 +48,14 @@ $(PEERS_VENV)/.peers: requirements/peers.lock
 	@touch $@
 .venv-peers: $(PEERS_VENV)/.peers
 
+# Speakers of public corpora who have two names are joined, unless LABELS=as-they-are.
+SAME = $(if $(filter as-they-are,$(LABELS)),,$$($(BIN)/python -m benchmarks.accuracy.one_person $(CORPUS)))
 bench-accuracy: $(VENV)/.runtime $(if $(filter no,$(PEERS)),,$(PEERS_VENV)/.peers) ## Measure accuracy on CORPUS=DIR, beside peers (6 GB; PEERS=no leaves Resemblyzer out)
-	@test -n "$(CORPUS)" || { echo "make bench-accuracy CORPUS=DIR [OPTIONS='--condition pcmu --only NAME'] [PEERS=no]" >&2; exit 2; }
+	@test -n "$(CORPUS)" || { echo "make bench-accuracy CORPUS=DIR [OPTIONS='--condition pcmu --only NAME'] [PEERS=no] [LABELS=as-they-are]" >&2; exit 2; }
 	$(BIN)/shengdun models install --quiet
-	SHENGDUN_VOICE__PRECISION=$(PRECISION) $(BIN)/shengdun evaluate $(CORPUS) --output $(STATE)/accuracy --cache $(STATE)/voiceprints $(OPTIONS)
+	SHENGDUN_VOICE__PRECISION=$(PRECISION) $(BIN)/shengdun evaluate $(CORPUS) --output $(STATE)/accuracy --cache $(STATE)/voiceprints $(SAME) $(OPTIONS)
 	$(BIN)/python -m benchmarks.accuracy.compare $(CORPUS) $(SHENGDUN_MODELS_DIR) $(STATE)/accuracy --cache $(STATE)/voiceprints \
-	  --precision $(PRECISION) $(if $(filter no,$(PEERS)),,--resemblyzer $(PEERS_VENV)/bin/python) $(OPTIONS)
+	  --precision $(PRECISION) $(if $(filter no,$(PEERS)),,--resemblyzer $(PEERS_VENV)/bin/python) $(SAME) $(OPTIONS)
 
 bench-robustness: $(VENV)/.runtime ## Measure what telephone lines do to evidence: CORPUS=DIR, NOISE=DIR with noises and rooms
 	@test -n "$(CORPUS)" -a -n "$(NOISE)" || { echo "make bench-robustness CORPUS=DIR NOISE=DIR [OPTIONS='--every 3']" >&2; exit 2; }

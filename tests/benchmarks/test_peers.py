@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from benchmarks.accuracy.one_person import options
 from benchmarks.accuracy.peers import PlainPath, loud_parts
 from benchmarks.accuracy.profiles import site_profiles
 from hypothesis import given
@@ -214,3 +215,22 @@ def recording_of(speaker: str) -> CorpusRecording:
         name=speaker, path=Path(speaker), speaker=speaker, session=speaker, corpus="made",
         language="", sex="", sha256=speaker,
     )  # fmt: skip
+
+
+def test_people_with_two_names_are_joined_where_a_corpus_has_both(few: Path) -> None:
+    """Those known to be one are named; a name that stands alone is left as it is."""
+    with few.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    names = dict(
+        zip({row["speaker"]: None for row in rows}, ["ast_en", "ast_es", "fs_june"], strict=False)
+    )
+    manifest = few.with_name("prompts.csv")
+    with manifest.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, fieldnames=["path", "speaker", "corpus"])
+        writer.writeheader()
+        writer.writerows(
+            {"path": row["path"], "speaker": names[row["speaker"]], "corpus": "pbx_prompts"}
+            for row in rows
+            if row["speaker"] in names
+        )
+    assert options(manifest) == ["--same-speaker", "pbx_prompts/ast_es=pbx_prompts/ast_en"]

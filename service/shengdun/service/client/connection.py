@@ -24,6 +24,8 @@ REQUEST_DEADLINE: Final = timedelta(seconds=15)
 UPLOAD_DEADLINE: Final = timedelta(minutes=10)
 """How long a request with recordings may take: half an hour of audio over a slow line."""
 _FIRST_PAUSE_S: Final = 0.2
+_ANSWER_LOST: Final = "Internal error from Core"
+"""What gRPC says on the client's side when a server answers while the client still sends, and that is lost."""
 _OPTIONS: Final = (
     # A call can be silent for long; without these a dead path is noticed only by TCP, after minutes.
     ("grpc.keepalive_time_ms", 30_000),
@@ -121,7 +123,7 @@ class Connection:
         )
 
     async def attempt(self, start: Callable[[], Awaitable[Answer]], *, repeat: bool) -> Answer:
-        """Make a request, and repeat it when the server can't be reached and a repeat is harmless.
+        """Make a request, and repeat it when the server or its answer can't be reached and a repeat is harmless.
 
         Args:
             start: starts the request anew.
@@ -135,7 +137,7 @@ class Connection:
             try:
                 return await start()
             except grpc.aio.AioRpcError as error:
-                if not left or error.code() is not grpc.StatusCode.UNAVAILABLE:
+                if not left or not _may_do_better(error):
                     raise self.translate(error) from None
             await asyncio.sleep(pause_s)
             pause_s *= 3
@@ -166,3 +168,8 @@ class Connection:
             uses_tls=self.credentials.ca_certificate is not None,
             shows_certificate=self.credentials.client_certificate is not None,
         )
+
+
+def _may_do_better(error: grpc.aio.AioRpcError) -> bool:
+    lost = error.code() is grpc.StatusCode.INTERNAL and error.details() == _ANSWER_LOST
+    return lost or error.code() is grpc.StatusCode.UNAVAILABLE
