@@ -122,7 +122,10 @@ def test_any_cut_of_the_same_words_ends_in_the_same_matches(cuts: list[int]) -> 
     listener = known.listener()
     heard: list[ScriptMatch] = []
     for start, end in pairwise(places):
+        guess = listener.preview(words[start:end])
+        listener.preview("另外说的话")
         heard = listener.hear(words[start:end])
+        assert guess == heard
     assert heard == known.match(words)
     assert listener.hear("") == heard
     assert listener.text_length == len(words)

@@ -16,10 +16,11 @@ from shengdun.fingerprint.text.normalise import normalise
 from shengdun.fingerprint.text.pinyin import syllables
 from shengdun.index.scripts.background import Background, default_background
 from shengdun.index.scripts.evidence import DEFAULT_COEFFICIENTS, ScriptCoefficients
-from shengdun.index.scripts.listening import Script, ScriptListener
+from shengdun.index.scripts.listening import ScriptListener
 from shengdun.index.scripts.matches import Passage, ScriptMatch, ScriptTooShort, View
 from shengdun.index.scripts.postings import Postings
 from shengdun.index.scripts.probes import probes_of
+from shengdun.index.scripts.question import Script
 
 __all__ = ["Passage", "ScriptIndex", "ScriptListener", "ScriptMatch", "ScriptTooShort", "View"]
 

@@ -1,0 +1,40 @@
+"""How much speaks for each script, before any passage is looked at."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shengdun.index.scripts.postings import ROWS_PER_SHINGLE, Rows
+
+
+class Support:
+    """How much speaks for each script; immutable.
+
+    Args:
+        rows: (n,) of scripts, ascending.
+        weights: (n,) what speaks for each.
+    """
+
+    def __init__(
+        self, rows: Rows | None = None, weights: NDArray[np.float64] | None = None
+    ) -> None:
+        self._rows = np.zeros(0, np.int64) if rows is None else rows
+        self._weights = np.zeros(0) if weights is None else weights
+
+    def with_more(self, proposals: list[Rows], weights: NDArray[np.float64]) -> "Support":
+        """This and more; a wording counts for more the fewer scripts have it."""
+        counts = np.array([len(rows) for rows in proposals], np.int64)
+        if not counts.any():
+            return self
+        fewness = 2.0 - np.log(np.maximum(counts, 1)) / np.log(ROWS_PER_SHINGLE)
+        rows = np.concatenate([self._rows, *proposals])
+        every = np.concatenate([self._weights, np.repeat(weights * fewness, counts)])
+        order = np.argsort(rows, kind="stable")
+        rows, every = rows[order], every[order]
+        first = np.flatnonzero(np.diff(rows, prepend=-1))
+        return Support(rows[first], np.add.reduceat(every, first))
+
+    def most(self, count: int, *, least: float) -> Rows:
+        """The rows that most speaks for, at least so much; of equals the older."""
+        enough = np.flatnonzero(self._weights >= least)
+        order = np.lexsort((self._rows[enough], -self._weights[enough]))[:count]
+        return self._rows[enough[order]]

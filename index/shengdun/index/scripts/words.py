@@ -1,0 +1,56 @@
+"""The canonical characters of a text that grows."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shengdun.fingerprint.text.normalise import REACH, normalise
+from shengdun.fingerprint.text.pinyin import syllables
+from shengdun.fingerprint.text.shingles import shingles
+from shengdun.index.scripts.alignment import SEED
+from shengdun.index.scripts.background import Background
+
+
+class Words:
+    """The canonical characters of a text so far, with where they stand in it."""
+
+    def __init__(self) -> None:
+        self.heard = 0
+        self.settled = 0
+        self.characters = ""
+        self.syllables = np.zeros(0, np.uint16)
+        self.starts = np.zeros(0, np.int64)
+        self.ends = np.zeros(0, np.int64)
+        self._tail = ""
+        self._tail_at = 0
+        self._rarity_sums: NDArray[np.float64] | None = None
+
+    def hear(self, text: str) -> None:
+        """Read the end anew, with these words behind it."""
+        self._tail += text
+        self.heard += len(text)
+        self._rarity_sums = None
+        read = normalise(self._tail)
+        kept = self.settled
+        boundary = int(self.ends[kept - 1]) - self._tail_at if kept else 0
+        fresh = int(np.searchsorted(read.starts, boundary, side="left"))
+        self.characters = self.characters[:kept] + read.text[fresh:]
+        self.syllables = np.concatenate([self.syllables[:kept], syllables(read.text[fresh:])])
+        self.starts = np.concatenate([self.starts[:kept], read.starts[fresh:] + self._tail_at])
+        self.ends = np.concatenate([self.ends[:kept], read.ends[fresh:] + self._tail_at])
+        self._settle()
+
+    def _settle(self) -> None:
+        """Keep what no later word can change."""
+        self.settled = int(np.searchsorted(self.ends, self.heard - REACH, side="right"))
+        boundary = int(self.ends[self.settled - 1]) if self.settled else 0
+        begin = max(boundary - REACH, 0)
+        self._tail = self._tail[begin - self._tail_at :]
+        self._tail_at = begin
+
+    def rarity_sums(self, background: Background) -> NDArray[np.float64]:
+        """(m + 1,) the rarity of the characters, summed up to each place."""
+        if self._rarity_sums is None:
+            seeds = shingles(self.syllables, SEED)
+            rarity = background.rarity(seeds) if len(seeds) else np.zeros(len(self.syllables))
+            self._rarity_sums = np.concatenate([[0.0], np.cumsum(rarity)])
+        return self._rarity_sums
