@@ -1,6 +1,7 @@
 """ScriptService and ScreenText over a real port: scripts from first to last, and texts with what shows their use."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -16,8 +17,7 @@ from fixtures.scripts import COERCED, ORDINARY, PRIVATE
 from shengdun.index.registry import Registry
 from shengdun.index.scripts.known import FoundScript
 from shengdun.index.scripts.matching import Passage as IndexPassage
-from shengdun.index.scripts.matching import ScriptMatch as IndexMatch
-from shengdun.index.scripts.matching import View
+from shengdun.index.scripts.matching import ScriptIndex, View
 from shengdun.index.scripts.script import Script as IndexScript
 from shengdun.index.scripts.script import ScriptKind as IndexScriptKind
 from shengdun.index.watchlists import ErasureReceipt
@@ -169,6 +169,22 @@ async def test_scripts_come_in_pages(scripts: Stub) -> None:
     assert seen == [f"s-{number}" for number in range(5)]
 
 
+async def test_a_page_fits_into_a_message(scripts: Stub) -> None:
+    """However much is said of each script; the page goes on after the last that fits."""
+    for number in range(300):
+        asked = pb.AddScriptRequest(script=LETTER, text=COERCED)
+        asked.script.script_id, asked.script.purpose = f"s-{number:03}", "反" * 4000
+        await scripts.AddScript(asked)
+    page = await scripts.ListScripts(pb.ListScriptsRequest(page_size=1000))
+    assert page.ByteSize() < 4 << 20
+    assert 0 < len(page.scripts) < 300
+    assert page.next_page_token == page.scripts[-1].script_id
+    request = pb.ListScriptsRequest(page_size=1000, page_token=page.next_page_token)
+    rest = await scripts.ListScripts(request)
+    assert len(page.scripts) + len(rest.scripts) == 300
+    assert not rest.next_page_token
+
+
 @pytest.mark.parametrize(
     ("script", "text", "reason"),
     [
@@ -295,7 +311,9 @@ def test_long_passages_are_cut_and_many_are_left_out() -> None:
         )
         for start, end in pairwise([0, *ends])
     )
-    match = IndexMatch(script_id="s", llr=3.0, script_share=1, text_share=1, passages=passages)
+    index = ScriptIndex()
+    index.add("s", COERCED)
+    match = replace(index.match(COERCED)[0], passages=passages)
     message = match_message(FoundScript(script=script, match=match), said)
     assert len(message.passages) == 50
     last = message.passages[-1]

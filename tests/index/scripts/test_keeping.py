@@ -156,6 +156,20 @@ async def test_an_expired_script_is_kept_and_not_found(
     assert found_in(registry, COERCED) == ["scr_1"]
 
 
+async def test_a_script_that_another_version_took_is_kept_and_not_searched_for(
+    registry: Registry, open_registry: OpenRegistry
+) -> None:
+    """Were it too short for this version, nothing else would be lost, here or at the next start."""
+    kept = await registry.scripts.add(new_script(), principal="t")
+    short = dataclasses.replace(kept, script_id="short", text="投诉")
+    planner = registry.scripts._planner
+    await registry._changes.commit(lambda now: planner.add_script(now, short, "t"), "t")
+    for each in (registry, await open_registry()):
+        assert await each.scripts.get("short") == short
+        assert "short" not in each.scripts.known
+        assert found_in(each, COERCED) == [kept.script_id]
+
+
 async def test_a_start_from_a_checkpoint_has_all_scripts(
     store: Store, tmp_path: Path, written: Path
 ) -> None:
