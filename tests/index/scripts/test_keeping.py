@@ -127,6 +127,19 @@ async def test_an_erased_script_is_gone_with_a_receipt(
     ]
 
 
+async def test_the_bytes_of_an_erased_script_leave_the_disk(
+    registry: Registry, store: Store, tmp_path: Path
+) -> None:
+    """Sealed as they are, and with them the only copy of its key."""
+    kept = await registry.scripts.add(new_script(), principal="tester")
+    sealed = await store.get(store.key(f"record/script/{kept.script_id}"))
+    assert sealed is not None
+    assert any(sealed[-48:] in each for each in contents(tmp_path))
+    await registry.scripts.erase(kept.script_id, reason="", principal="tester")
+    await registry.compacted()
+    assert not any(sealed[-48:] in each for each in contents(tmp_path))
+
+
 async def test_an_actors_receipt_is_signed_as_before_there_were_scripts(registry: Registry) -> None:
     """Receipts that were issued then stay valid."""
     actor = await registry.register_actor(new_actor("甲"), [template(1)], principal="t")
