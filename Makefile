@@ -8,6 +8,7 @@ STATE := .shengdun
 ECAPA_VENV := .venv-ecapa
 PEERS_VENV := .venv-peers
 SHERPA_VENV := .venv-sherpa
+TEXT_VENV := .venv-text
 BENCH := $(STATE)/bench
 # What accuracy is measured in: the same on every machine. A server with a matrix unit computes in bfloat16.
 PRECISION ?= float32
@@ -15,7 +16,7 @@ export SHENGDUN_MODELS_DIR := $(CURDIR)/$(STATE)/models
 ROOMS := fingerprint index enrollment service
 SOURCES := $(ROOMS) benchmarks tests
 
-.PHONY: help demo bench bench-full bench-gate bench-accuracy bench-robustness .venv-peers test test-ecapa lint types proto lock check wheel clean
+.PHONY: help demo bench bench-full bench-gate bench-accuracy bench-robustness bench-text .venv-peers .venv-text test test-ecapa lint types proto lock check wheel clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -60,6 +61,16 @@ bench-robustness: $(VENV)/.runtime ## Measure what telephone lines do to evidenc
 	@test -n "$(CORPUS)" -a -n "$(NOISE)" || { echo "make bench-robustness CORPUS=DIR NOISE=DIR [OPTIONS='--every 3']" >&2; exit 2; }
 	$(BIN)/shengdun models install --quiet
 	$(BIN)/python -m benchmarks.robustness.measure $(CORPUS) $(NOISE) $(SHENGDUN_MODELS_DIR) $(STATE)/robustness $(OPTIONS)
+
+$(TEXT_VENV)/.text: requirements/text-peers.lock
+	@test -x $(TEXT_VENV)/bin/python || $(PYTHON) -m venv $(TEXT_VENV)
+	$(TEXT_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/text-peers.lock
+	@touch $@
+.venv-text: $(TEXT_VENV)/.text
+
+bench-text: $(VENV)/.runtime $(TEXT_VENV)/.text ## Measure the recognition of scripts on texts of CORPUS=DIR, beside peers
+	@test -n "$(CORPUS)" || { echo "make bench-text CORPUS=DIR [OPTIONS='--trials 50']" >&2; exit 2; }
+	$(BIN)/python -m benchmarks.text.run $(CORPUS) $(BENCH)/text --peers $(TEXT_VENV)/bin/python $(OPTIONS)
 
 # Of the network only where PyTorch is: STOCK=FILE.onnx names an export of benchmarks/network/stock_export.py.
 bench: $(VENV)/.runtime ## Measure speed in ten minutes, as ratios: network [STOCK=FILE.onnx], voice activity, search, server
@@ -142,6 +153,7 @@ lock: ## Renew the lock files
 	uv pip compile -q pyproject.toml --extra ecapa --universal --generate-hashes --no-annotate --no-header --python-version 3.11 -c requirements/dev.lock -o requirements/ecapa.lock
 	uv pip compile -q requirements/peers.in --override requirements/peers.overrides --universal --generate-hashes --no-annotate --no-header --python-version 3.11 -c requirements/ecapa.lock -o requirements/peers.lock
 	uv pip compile -q requirements/sherpa.in --universal --generate-hashes --no-annotate --no-header --python-version 3.11 -c requirements/runtime.lock -o requirements/sherpa.lock
+	uv pip compile -q requirements/text-peers.in --universal --generate-hashes --no-annotate --no-header --python-version 3.11 -c requirements/runtime.lock -o requirements/text-peers.lock
 	echo hatchling | uv pip compile -q - --universal --generate-hashes --no-annotate --no-header --python-version 3.11 -c requirements/dev.lock -o requirements/build.lock
 
 wheel: $(VENV)/.dev ## Build the wheel into dist/
@@ -151,4 +163,4 @@ wheel: $(VENV)/.dev ## Build the wheel into dist/
 check: lint types test ## Everything but the demo
 
 clean: ## Remove the environment and everything that was fetched or stored
-	rm -rf $(VENV) $(ECAPA_VENV) $(PEERS_VENV) $(SHERPA_VENV) $(STATE) dist
+	rm -rf $(VENV) $(ECAPA_VENV) $(PEERS_VENV) $(SHERPA_VENV) $(TEXT_VENV) $(STATE) dist

@@ -218,7 +218,7 @@ def test_no_cells_break_the_reader(read: Read, rows: list[list[str]]) -> None:
 def test_the_result_file_opens_in_excel(tmp_path: Path) -> None:
     """Results have a byte order mark and a header, and no cell can run as a formula."""
     path = tmp_path / "results.csv"
-    with ResultWriter(path) as writer:
+    with ResultWriter(path, RowResult) as writer:
         writer.write(
             RowResult(
                 line=2,

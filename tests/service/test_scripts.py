@@ -1,6 +1,7 @@
 """ScriptService and ScreenText over a real port: scripts from first to last, and texts with what shows their use."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -12,12 +13,11 @@ from google.rpc.error_details_pb2 import ErrorInfo
 from google.rpc.status_pb2 import Status
 
 from fixtures.command_line import Served
-from fixtures.scripts import COERCED, ORDINARY, PRIVATE, REFUND
+from fixtures.scripts import COERCED, ORDINARY, PRIVATE
 from shengdun.index.registry import Registry
 from shengdun.index.scripts.known import FoundScript
 from shengdun.index.scripts.matching import Passage as IndexPassage
-from shengdun.index.scripts.matching import ScriptMatch as IndexMatch
-from shengdun.index.scripts.matching import View
+from shengdun.index.scripts.matching import ScriptIndex, View
 from shengdun.index.scripts.script import Script as IndexScript
 from shengdun.index.scripts.script import ScriptKind as IndexScriptKind
 from shengdun.index.watchlists import ErasureReceipt
@@ -145,7 +145,7 @@ async def test_every_look_at_a_script_is_journaled(scripts: Stub, registry: Regi
     await scripts.GetScript(pb.GetScriptRequest(script_id="scr_1"))
     await scripts.ListScripts(pb.ListScriptsRequest())
     await scripts.MatchText(pb.MatchTextRequest(text=COERCED))
-    await scripts.MatchText(pb.MatchTextRequest(text=REFUND[:60]))
+    await scripts.MatchText(pb.MatchTextRequest(text=ORDINARY))
     entries = (await registry.audit())[-4:]
     assert [entry.kind for entry in entries] == ["script.added"] + ["script.looked_at"] * 3
     assert {entry.subjects for entry in entries} == {("script/scr_1",)}
@@ -167,6 +167,22 @@ async def test_scripts_come_in_pages(scripts: Stub) -> None:
         if not token:
             break
     assert seen == [f"s-{number}" for number in range(5)]
+
+
+async def test_a_page_fits_into_a_message(scripts: Stub) -> None:
+    """However much is said of each script; the page goes on after the last that fits."""
+    for number in range(300):
+        asked = pb.AddScriptRequest(script=LETTER, text=COERCED)
+        asked.script.script_id, asked.script.purpose = f"s-{number:03}", "反" * 4000
+        await scripts.AddScript(asked)
+    page = await scripts.ListScripts(pb.ListScriptsRequest(page_size=1000))
+    assert page.ByteSize() < 4 << 20
+    assert 0 < len(page.scripts) < 300
+    assert page.next_page_token == page.scripts[-1].script_id
+    request = pb.ListScriptsRequest(page_size=1000, page_token=page.next_page_token)
+    rest = await scripts.ListScripts(request)
+    assert len(page.scripts) + len(rest.scripts) == 300
+    assert not rest.next_page_token
 
 
 @pytest.mark.parametrize(
@@ -295,7 +311,9 @@ def test_long_passages_are_cut_and_many_are_left_out() -> None:
         )
         for start, end in pairwise([0, *ends])
     )
-    match = IndexMatch(script_id="s", llr=3.0, script_share=1, text_share=1, passages=passages)
+    index = ScriptIndex()
+    index.add("s", COERCED)
+    match = replace(index.match(COERCED)[0], passages=passages)
     message = match_message(FoundScript(script=script, match=match), said)
     assert len(message.passages) == 50
     last = message.passages[-1]

@@ -1,4 +1,4 @@
-"""What can be wrong with an enrolment.
+"""What can be wrong with an enrolment, of actors or of scripts.
 
 ::
 
@@ -9,7 +9,8 @@
         │   ├── VoicesDisagree       the recordings are not of one person, or not of the actor
         │   └── LikelyDuplicateFound the voice is already known under another actor
         ├── TooManyRecordings        more recordings, or more bytes, than one enrolment takes
-        └── ManifestUnreadable       the manifest as a whole can't be used
+        ├── ManifestUnreadable       the manifest as a whole can't be used
+        └── TextFileUnreadable       a file of text is not there, too large, or no text
 """
 
 from shengdun.enrollment.reports import EnrollmentReport
@@ -68,3 +69,9 @@ class ManifestUnreadable(EnrollmentError):
     """The manifest as a whole can't be used."""
 
     reason = "MANIFEST_UNREADABLE"
+
+
+class TextFileUnreadable(EnrollmentError):
+    """A file of text can't be used; the message names it."""
+
+    reason = "TEXT_FILE_UNREADABLE"

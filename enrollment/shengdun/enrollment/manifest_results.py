@@ -1,4 +1,4 @@
-"""The result file of a bulk enrolment: a CSV row for every row of the manifest, whatever became of it.
+"""The result file of a bulk registration: a CSV row for every row of the manifest, whatever became of it.
 
 Written with a byte order mark, because Excel takes CSV without one for the system's code page.
 """
@@ -8,7 +8,12 @@ from dataclasses import dataclass, fields
 from enum import Enum
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import TYPE_CHECKING, Final, Generic, Self, TypeVar
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+Result = TypeVar("Result", bound="DataclassInstance")
 
 _FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r")
 
@@ -52,21 +57,52 @@ class RowResult:
     snr_db: float | None = None
 
 
-class ResultWriter:
+class ScriptOutcome(Enum):
+    """What became of a row of a list of scripts."""
+
+    REGISTERED = "registered"
+    REFUSED = "refused"
+    NOT_USED = "not used"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScriptRowResult:
+    """What became of one row of a list of scripts; the fields are the columns of the file.
+
+    Attributes:
+        line: the line of the list.
+        title: the script's title.
+        outcome: what was done.
+        script_id: the script that was registered; empty when none was.
+        reason: a stable name of why it was not; empty when it was.
+        message: the same for people, with what to do.
+    """
+
+    line: int
+    title: str
+    outcome: ScriptOutcome
+    script_id: str = ""
+    reason: str = ""
+    message: str = ""
+
+
+class ResultWriter(Generic[Result]):
     """Writes results as they come, so that a run that is stopped leaves those it had."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, kind: type[Result]) -> None:
         """Begin the file.
 
         Args:
             path: where; a file that is there is replaced.
+            kind: what is written: a dataclass whose fields are the columns.
 
         Raises:
             OSError: it can't be written.
         """
+        self._columns = [field.name for field in fields(kind)]
         self._file = path.open("w", encoding="utf-8-sig", newline="")
         self._rows = csv.writer(self._file)
-        self._rows.writerow(field.name for field in fields(RowResult))
+        self._rows.writerow(self._columns)
 
     def __enter__(self) -> Self:
         """Nothing more than the writer itself."""
@@ -81,19 +117,19 @@ class ResultWriter:
         """Close the file."""
         self._file.close()
 
-    def write(self, result: RowResult) -> None:
+    def write(self, result: Result) -> None:
         """Add one row.
 
         Raises:
             OSError: the disk is full.
         """
-        self._rows.writerow(_cell(getattr(result, field.name)) for field in fields(RowResult))
+        self._rows.writerow(_cell(getattr(result, name)) for name in self._columns)
         self._file.flush()
 
 
-def _cell(value: str | float | RowOutcome | None) -> str:
-    if isinstance(value, RowOutcome):
-        return value.value
+def _cell(value: str | float | Enum | None) -> str:
+    if isinstance(value, Enum):
+        return str(value.value)
     if isinstance(value, float):
         return f"{value:.1f}"
     if isinstance(value, str) and value.startswith(_FORMULA_STARTS):

@@ -10,11 +10,11 @@ from typing import Final
 
 from shengdun.enrollment.errors import ManifestUnreadable
 from shengdun.enrollment.manifest_cells import Column, column_of
+from shengdun.enrollment.text_files import decoded
 
 MAX_MANIFEST_BYTES: Final = 64 * 1024 * 1024
 """A larger file is no list of recordings that people keep."""
 
-_UTF16_MARKS: Final = (b"\xff\xfe", b"\xfe\xff")
 _DELIMITERS: Final = ",;\t，；"
 
 
@@ -96,13 +96,9 @@ def read_text(path: Path) -> str:
         raise ManifestUnreadable(
             f"The manifest {path} can't be read: {error.strerror}. Check the path."
         ) from error
-    for encoding in ("utf-16",) if content.startswith(_UTF16_MARKS) else ("utf-8-sig", "gb18030"):
-        try:
-            text = content.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-        if "\0" not in text:
-            return text
+    text = decoded(content)
+    if text is not None:
+        return text
     raise ManifestUnreadable(
         f"The manifest {path.name} is not text in UTF-8, UTF-16 or GB18030. "
         "Save it as CSV UTF-8; an .xlsx file is no CSV."
@@ -116,7 +112,7 @@ def read_rows(text: str) -> tuple[Row, ...]:
         ManifestUnreadable: no header, an unknown or repeated column, no path column, no actor and no name column,
             a quotation that never ends, or no row at all.
     """
-    lines = _parsed(text)
+    lines = parsed_lines(text)
     header = next((cells for _, cells in lines if any(cells)), None)
     if header is None:
         raise ManifestUnreadable(
@@ -131,7 +127,12 @@ def read_rows(text: str) -> tuple[Row, ...]:
     return rows
 
 
-def _parsed(text: str) -> Iterator[tuple[int, list[str]]]:
+def parsed_lines(text: str) -> Iterator[tuple[int, list[str]]]:
+    """The lines of a CSV text where rows end, from 1, each with its cells without surrounding blanks.
+
+    Raises:
+        ManifestUnreadable: a quotation never ends.
+    """
     first = next((line for line in text.splitlines() if line.strip()), "")
     delimiter = max(_DELIMITERS, key=first.count)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)

@@ -1,8 +1,9 @@
 """Master keys, and what is derived from them.
 
 A key file holds one or several 256-bit master keys, oldest first; the last is the active one. Nothing is encrypted
-with a master key itself: HKDF-SHA-256 (RFC 5869) derives a key for each purpose. Every actor has a data key of its own
-that is stored wrapped by the active master key; where the wrapped key is erased, so is all that was sealed with it.
+with a master key itself: HKDF-SHA-256 (RFC 5869) derives a key for each purpose. Every actor, and every
+script, has a data key of its own that is stored wrapped by the active master key; where the wrapped key is erased, so
+is all that was sealed with it.
 
 Everything sealed names its master key, so that keys can be added (``rotate``) without rewriting the store at once.
 The pseudonym key stays that of the oldest master key: a pseudonym must mean the same customer after a rotation.

@@ -9,6 +9,7 @@ from shengdun.service.access import current_principal
 from shengdun.service.convert import script_requests as requests
 from shengdun.service.convert import scripts as messages
 from shengdun.service.convert.watchlists import receipt_message
+from shengdun.service.pages import within_a_message
 from shengdun.service.texts import TextComparison
 from shengdun.v1 import script_pb2 as pb
 from shengdun.v1 import script_pb2_grpc
@@ -61,10 +62,13 @@ class ScriptServicer(script_pb2_grpc.ScriptServiceServicer):
             page_size=asked.page_size,
             page_token=asked.page_token,
         )
-        await self._record_look([script.script_id for script in page.scripts])
+        scripts = within_a_message([self._message(script) for script in page.scripts])
+        await self._record_look([script.script_id for script in scripts])
+        cut = len(scripts) < len(page.scripts)
         return pb.ListScriptsResponse(
-            scripts=[self._message(script) for script in page.scripts],
-            next_page_token=page.next_page_token,
+            scripts=scripts,
+            # A token is the last id of its page, so a page that was cut goes on after its last script.
+            next_page_token=scripts[-1].script_id if cut else page.next_page_token,
         )
 
     async def EraseScript(  # noqa: N802

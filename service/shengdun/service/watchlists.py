@@ -1,7 +1,6 @@
 """WatchlistService: keeps watchlists and the actors on them."""
 
 import asyncio
-import itertools
 from bisect import bisect_right
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing, asynccontextmanager
@@ -18,12 +17,12 @@ from shengdun.index.watchlists import ActorPage, Watchlist
 from shengdun.service.access import current_principal
 from shengdun.service.convert import watchlist_requests as requests
 from shengdun.service.convert import watchlists as messages
+from shengdun.service.pages import within_a_message
 from shengdun.service.watchlist_uploads import Upload, UploadLimits
 from shengdun.v1 import watchlist_pb2 as pb
 from shengdun.v1 import watchlist_pb2_grpc
 
 _LOOKED_AT: Final = "actor.looked_at"
-_PAGE_BYTES: Final = 3 << 20
 
 
 class WatchlistServicer(watchlist_pb2_grpc.WatchlistServiceServicer):
@@ -164,7 +163,7 @@ class WatchlistServicer(watchlist_pb2_grpc.WatchlistServiceServicer):
     ) -> pb.ListActorsResponse:
         """The actors of a watchlist, or of all, in pages."""
         page = await self._page(request)
-        actors = _within_a_message([messages.actor_message(actor) for actor in page.actors])
+        actors = within_a_message([messages.actor_message(actor) for actor in page.actors])
         await self._record_look([actor.actor_id for actor in actors])
         cut = len(actors) < len(page.actors)
         return pb.ListActorsResponse(
@@ -244,12 +243,6 @@ class WatchlistServicer(watchlist_pb2_grpc.WatchlistServiceServicer):
                 kind=_LOOKED_AT,
                 subjects=[f"actor/{actor_id}" for actor_id in actor_ids],
             )
-
-
-def _within_a_message(actors: Sequence[pb.Actor]) -> Sequence[pb.Actor]:
-    """As many of these, and at least one, as a client takes in one message unless it was told otherwise (4 MiB)."""
-    sizes = itertools.accumulate(actor.ByteSize() for actor in actors)
-    return actors[: max(1, sum(size <= _PAGE_BYTES for size in sizes))]
 
 
 def _page_of_all(snapshot: Snapshot, size: int, token: str) -> ActorPage:

@@ -127,6 +127,19 @@ async def test_an_erased_script_is_gone_with_a_receipt(
     ]
 
 
+async def test_the_bytes_of_an_erased_script_leave_the_disk(
+    registry: Registry, store: Store, tmp_path: Path
+) -> None:
+    """Sealed as they are, and with them the only copy of its key."""
+    kept = await registry.scripts.add(new_script(), principal="tester")
+    sealed = await store.get(store.key(f"record/script/{kept.script_id}"))
+    assert sealed is not None
+    assert any(sealed[-48:] in each for each in contents(tmp_path))
+    await registry.scripts.erase(kept.script_id, reason="", principal="tester")
+    await registry.compacted()
+    assert not any(sealed[-48:] in each for each in contents(tmp_path))
+
+
 async def test_an_actors_receipt_is_signed_as_before_there_were_scripts(registry: Registry) -> None:
     """Receipts that were issued then stay valid."""
     actor = await registry.register_actor(new_actor("甲"), [template(1)], principal="t")
@@ -154,6 +167,20 @@ async def test_an_expired_script_is_kept_and_not_found(
     await registry.scripts.erase("scr_1", reason="", principal="tester")
     await registry.scripts.add(new_script(script_id="scr_1"), principal="tester")
     assert found_in(registry, COERCED) == ["scr_1"]
+
+
+async def test_a_script_that_another_version_took_is_kept_and_not_searched_for(
+    registry: Registry, open_registry: OpenRegistry
+) -> None:
+    """Were it too short for this version, nothing else would be lost, here or at the next start."""
+    kept = await registry.scripts.add(new_script(), principal="t")
+    short = dataclasses.replace(kept, script_id="short", text="投诉")
+    planner = registry.scripts._planner
+    await registry._changes.commit(lambda now: planner.add_script(now, short, "t"), "t")
+    for each in (registry, await open_registry()):
+        assert await each.scripts.get("short") == short
+        assert "short" not in each.scripts.known
+        assert found_in(each, COERCED) == [kept.script_id]
 
 
 async def test_a_start_from_a_checkpoint_has_all_scripts(

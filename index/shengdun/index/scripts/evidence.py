@@ -7,10 +7,11 @@ script::
     LLR = x held between floor and cap
 
 The logarithm is what chance does: of two unrelated texts the best common passage grows with the logarithm of the
-product of their lengths (Karlin and Altschul, PNAS 87, 1990). ``benchmarks/text`` fits the coefficients.
+product of their lengths (Karlin and Altschul, PNAS 87, 1990). ``benchmarks/text/calibrate.py`` fits the coefficients.
 """
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
@@ -51,4 +52,7 @@ class ScriptCoefficients:
         return self.offset + self.slope * worth - self.chance * possible
 
 
-DEFAULT_COEFFICIENTS = ScriptCoefficients(offset=0.0, slope=0.7, chance=0.5, floor=-4.0, cap=10.0)
+DEFAULT_COEFFICIENTS: Final = ScriptCoefficients(
+    offset=-1.136, slope=0.6595, chance=0.3261, floor=-3.9, cap=8.6
+)
+"""Fitted on 4,200 texts that use one of 21 scripts and 16,776 that use none of 47."""

@@ -141,14 +141,14 @@ class ScriptListener:
         words, script = self._words, question.script
         length = len(script.syllables)
         coefficients = self._known.coefficients
-        unlimited = coefficients.unlimited(
-            sum(each.worth for each in passages), len(words.syllables), length
-        )
+        worth = sum(each.worth for each in passages)
+        unlimited = coefficients.unlimited(worth, len(words.syllables), length)
         in_script = sum(each.script_end - each.script_start for each in passages)
         in_text = sum(each.text_end - each.text_start for each in passages)
         match = ScriptMatch(
             script_id=script.script_id,
             llr=coefficients.limited(unlimited),
+            worth=worth,
             script_share=min(in_script / length, 1.0),
             text_share=min(in_text / len(words.syllables), 1.0),
             passages=tuple(question.passage(each, words) for each in passages),

@@ -50,6 +50,7 @@ class ScriptMatch:
     Attributes:
         script_id: which.
         llr: natural-log likelihood ratio of "this script was used".
+        worth: what the passages are worth together, in rare syllables; the LLR comes from it.
         script_share: share of the script's characters that lie in a passage, 0 to 1.
         text_share: share of the text's.
         passages: by place in the text.
@@ -57,6 +58,7 @@ class ScriptMatch:
 
     script_id: str
     llr: float
+    worth: float
     script_share: float
     text_share: float
     passages: tuple[Passage, ...]

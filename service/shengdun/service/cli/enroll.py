@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import typer
 
 from shengdun.enrollment.manifest import Manifest, read_manifest
-from shengdun.enrollment.manifest_results import ResultWriter
+from shengdun.enrollment.manifest_results import ResultWriter, RowResult
 from shengdun.service.cli.actor import parse_expiry
 from shengdun.service.cli.manifest import BulkEnrollment, BulkPolicy
 from shengdun.service.cli.output import say, say_json
@@ -164,7 +164,7 @@ async def _enroll_manifest(
     async with target.connect() as client:
         # The result file of an earlier run is not replaced before the server and this client understand each other.
         await client.server_info()
-        with ResultWriter(results) as writer:
+        with ResultWriter(results, RowResult) as writer:
             not_in = await BulkEnrollment(client, policy, writer).run(manifest)
     rows = len(manifest.rows)
     say(f"{rows - not_in} of {rows} rows are in; what became of each: {results}")

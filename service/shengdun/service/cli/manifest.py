@@ -51,7 +51,9 @@ class BulkEnrollment:
         results: where the result of every row goes.
     """
 
-    def __init__(self, client: ShengdunClient, policy: BulkPolicy, results: ResultWriter) -> None:
+    def __init__(
+        self, client: ShengdunClient, policy: BulkPolicy, results: ResultWriter[RowResult]
+    ) -> None:
         self._client = client
         self._policy = policy
         self._results = results

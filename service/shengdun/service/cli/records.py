@@ -19,7 +19,7 @@ def show_watchlist(watchlist: Watchlist, *, json: bool) -> None:
     if json:
         say_json(watchlist)
         return
-    _fields(
+    show_fields(
         ("watchlist", watchlist.watchlist_id),
         ("name", watchlist.name),
         ("purpose", watchlist.purpose),
@@ -46,7 +46,7 @@ def show_actor(actor: Actor, *, json: bool) -> None:
     if json:
         say_json(actor)
         return
-    _fields(
+    show_fields(
         ("actor", actor.actor_id),
         ("name", actor.display_name),
         ("aliases", ", ".join(actor.aliases)),
@@ -96,16 +96,21 @@ def show_receipts(receipts: Iterable[ErasureReceipt], *, json: bool) -> None:
         if json:
             say_json(receipt)
             continue
-        _fields(
+        show_fields(
             ("receipt", receipt.receipt_id),
-            ("actor", receipt.actor_id),
+            *_erased(receipt),
             ("erased", moment(receipt.erased_at)),
-            ("voiceprints", str(receipt.voiceprints_erased)),
             ("reason", receipt.reason),
             ("erased by", receipt.principal),
             ("journal", f"entry {receipt.journal_sequence}, hash {receipt.journal_hash}"),
             ("signature", receipt.signature),
         )
+
+
+def _erased(receipt: ErasureReceipt) -> tuple[tuple[str, str], ...]:
+    if receipt.script_id:
+        return (("script", receipt.script_id),)
+    return ("actor", receipt.actor_id), ("voiceprints", str(receipt.voiceprints_erased))
 
 
 def show_refusal(error: ClientError, *, json: bool) -> None:
@@ -154,6 +159,7 @@ def moment(instant: datetime) -> str:
     return f"{instant:%Y-%m-%d %H:%M:%S}Z"
 
 
-def _fields(*named: tuple[str, str]) -> None:
+def show_fields(*named: tuple[str, str]) -> None:
+    """Write names and what they are, one a line."""
     for name, value in named:
         say(f"{pad(name, 12)} {value}".rstrip())
