@@ -23,6 +23,10 @@ class Fields:
         """What is behind a key; None where there is no such key."""
         return self._nodes.get(key)
 
+    def any_of(self, keys: Sequence[str]) -> bool:
+        """Whether one of the keys is there, whatever is behind it."""
+        return any(key in self._nodes for key in keys)
+
     def line_of(self, key: str) -> int:
         """Where a key is, from 1; where the mapping begins, if it isn't there."""
         return self._lines.get(key, self.line)

@@ -57,8 +57,8 @@ class Term:
     def __post_init__(self) -> None:
         if not SHORTEST <= len(self.canonical) <= LONGEST:
             raise ValueError(
-                f"the term {self.written!r} has {len(self.canonical)} characters once punctuation and spaces are "
-                f"gone: it needs {SHORTEST} to {LONGEST}"
+                f"the term {self.written!r} has a length of {len(self.canonical)} once punctuation and spaces are "
+                f"gone: write {SHORTEST} to {LONGEST} characters"
             )
         if any(unicodedata.category(character) == "Co" for character in self.canonical):
             raise ValueError(

@@ -143,7 +143,7 @@ class _Reader:
                 fields.line_of("extends"), "extends says nothing but true: write that, or remove it"
             )
         vocabulary = self._vocabulary(fields)
-        if name is None:
+        if name is None or (vocabulary == Vocabulary() and fields.any_of(_VOCABULARY)):
             return None
         return self._tried(fields.line, partial(Extension, label=name, vocabulary=vocabulary))
 
@@ -153,6 +153,9 @@ class _Reader:
         source = fields.text("source")
         vocabulary = self._vocabulary(fields)
         if name is None or meaning is None or severity is None or source is None:
+            return None
+        if vocabulary.empty and fields.any_of(_VOCABULARY[:2]):
+            # What it was given was wrong, and was reported item by item.
             return None
         return self._tried(
             fields.line,
