@@ -1,6 +1,6 @@
 """Finding many words in one pass."""
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shengdun.fingerprint.text.labels.automaton import Automaton
@@ -9,6 +9,7 @@ letters = st.text(alphabet="甲乙丙", max_size=60)
 words = st.lists(st.text(alphabet="甲乙丙", min_size=1, max_size=6), unique=True, max_size=20)
 
 
+@settings(deadline=None)
 @given(words=words, text=letters)
 def test_every_occurrence_is_found(words: list[str], text: str) -> None:
     """Overlapping and nested ones too, each once."""

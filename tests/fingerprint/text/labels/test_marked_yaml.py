@@ -1,7 +1,7 @@
 """YAML as nodes with lines."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shengdun.fingerprint.text.labels.marked_yaml import Items, Mapping, Node, Scalar, read_yaml
@@ -59,6 +59,7 @@ def test_any_depth_is_refused_and_none_overflows() -> None:
     assert read("- " * 3_000)[1]
 
 
+@settings(deadline=None)
 @given(st.text(alphabet=" \n\t-:?&*!|>'\"[]{},#%@`a1~<甲\u2028\x00\ufeff\ud800", max_size=60))
 def test_any_text_is_read_or_reported(text: str) -> None:
     """Nothing is raised; where there is no root, there is a mistake."""

@@ -2,7 +2,7 @@
 
 import pytest
 import re2
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fixtures.canonical_texts import canonical
@@ -57,6 +57,7 @@ def test_what_only_looks_refusable_is_taken(regex: str) -> None:
     Matcher(regex)
 
 
+@settings(deadline=None)
 @given(regex=st.sampled_from(REGEXES), text=letters)
 def test_from_each_start_the_longest_match_within_the_limit_is_found(regex: str, text: str) -> None:
     """Compared with trying every start and every end by itself."""

@@ -3,7 +3,7 @@
 import hashlib
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fixtures.canonical_texts import canonical
@@ -169,12 +169,14 @@ def test_endless_mistakes_are_cut_short() -> None:
     assert len(read(GOOD.replace("      - 停息挂账\n", many)).mistakes) == 1_000
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=80))
 def test_any_bytes_are_read_or_refused(data: bytes) -> None:
     read_one = read(data)
     assert (read_one.pack is None) == bool(read_one.mistakes)
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_any_damage_is_read_or_refused(data: st.DataObject) -> None:
     """A few characters of a good pack are replaced; whatever becomes of it, nothing is raised."""

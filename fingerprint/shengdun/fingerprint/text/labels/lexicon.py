@@ -4,8 +4,10 @@ Where a label is found does not depend on what is far away: whether a hit counts
 either side of where it begins. Therefore a text that comes in pieces can be searched piece by piece (``listening``).
 """
 
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from operator import itemgetter
 
 import numpy as np
 from numpy.typing import NDArray
@@ -124,14 +126,11 @@ class Lexicon:
             raise ValueError("Needs one stretch of the original for each canonical character.")
         spans, exceptions = self._terms(canonical, starts, ends)
         spans += self._matches(encoded(canonical), since)
-        covered = {
-            label: _covered_before(of_label, len(canonical))
-            for label, of_label in exceptions.items()
-        }
+        excepted = {label: _united(of_label) for label, of_label in exceptions.items()}
         hits = [
             self._raw(span, starts, ends)
             for span in spans
-            if span.start >= since and not _overlaps(span, covered.get(span.entry.label))
+            if span.start >= since and not _overlaps(span, excepted.get(span.entry.label, []))
         ]
         return sorted(hits, key=lambda raw: (raw.at, raw.rank))
 
@@ -214,20 +213,21 @@ def _joined(first: LabelHit, second: LabelHit) -> LabelHit:
     return replace(first, end=max(first.end, second.end))
 
 
-def _overlaps(span: _Span, covered_before: NDArray[np.int64] | None) -> bool:
-    return covered_before is not None and bool(
-        covered_before[span.end] > covered_before[span.start]
-    )
+def _overlaps(span: _Span, stretches: list[tuple[int, int]]) -> bool:
+    """Whether a span shares a character with one of some disjoint stretches in ascending order."""
+    next_one = bisect_right(stretches, span.start, key=itemgetter(1))
+    return next_one < len(stretches) and stretches[next_one][0] < span.end
 
 
-def _covered_before(spans: Iterable[_Span], count: int) -> NDArray[np.int64]:
-    """(count + 1,) how many characters before each place are within one of the spans."""
-    depth = np.zeros(count + 1, np.int64)
-    for span in spans:
-        depth[span.start] += 1
-        depth[span.end] -= 1
-    covered = np.concatenate([np.zeros(1, np.int64), np.cumsum(depth[:-1]) > 0])
-    return np.cumsum(covered)
+def _united(spans: Iterable[_Span]) -> list[tuple[int, int]]:
+    """The stretches that spans cover, disjoint and in ascending order."""
+    united: list[tuple[int, int]] = []
+    for start, end in sorted((span.start, span.end) for span in spans):
+        if united and start <= united[-1][1]:
+            united[-1] = (united[-1][0], max(end, united[-1][1]))
+        else:
+            united.append((start, end))
+    return united
 
 
 def _goes_on(canonical: str, starts: Positions, ends: Positions, at: int) -> bool:
