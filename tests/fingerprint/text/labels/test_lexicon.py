@@ -105,7 +105,7 @@ def test_latin_words_and_numbers_are_found_whole() -> None:
         ("AGENT", "12378", "12378"),
         ("AGENT", "APP", "app"),
     ]
-    assert found(finder, "912378 123789 apple wapp app图") == [("AGENT", "app", "app")]
+    assert found(finder, "912378 123789 京A12378 apple wapp app图") == [("AGENT", "app", "app")]
 
 
 def test_the_stretches_must_be_those_of_the_text() -> None:

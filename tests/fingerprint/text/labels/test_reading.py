@@ -63,6 +63,7 @@ MISTAKES = [
     ("- 停息挂账\n", "- [停息, 挂账]\n", 12, "is one text"),
     ("- 停息挂账\n", f"- {'停' * 61}\n", 12, "has a length of 61"),
     ("- 停息挂账\n", "- 打{数}投诉\n", 12, "canonical text masks"),
+    ("- 停息挂账\n", "- '{数}'\n", 12, "canonical text masks"),
     ("- 12378\n", "- 停息，挂账\n", 13, "the same as in line 12"),
     ("- 停息挂账\n      - 12378\n", "停息挂账", 11, "'terms' is a list"),
     ("terms: [债务优化]", "terms: []", 21, "'terms' has no items"),
@@ -77,6 +78,12 @@ MISTAKES = [
     ("向.{0,4}监管.{0,2}投诉", "(向监管投诉)?", 16, "matches where there is nothing"),
     ("向.{0,4}监管", "(?!不)向监管", 16, "RE2 does not take it"),
     ("向.{0,4}监管", "嚮.{0,4}監管員會，", 16, "canonical text never has: leave it out"),
+    (
+        "向.{0,4}监管",
+        "向10086监管",
+        16,
+        "has '10086', which canonical text never has: write '\\\\p{Co}'",
+    ),
     (
         "- name: 向监管投诉",
         "- name: 向监管投诉\n        regex: 维權\n      - name: 向监管投诉",

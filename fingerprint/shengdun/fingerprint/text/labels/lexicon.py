@@ -231,10 +231,10 @@ def _united(spans: Iterable[_Span]) -> list[tuple[int, int]]:
 
 
 def _goes_on(canonical: str, starts: Positions, ends: Positions, at: int) -> bool:
-    """Whether a Latin word or a number goes on across a place, so that a term can't begin or end there."""
+    """Whether Latin letters or digits go on across a place, so that a term can't begin or end there."""
     if not 0 < at < len(canonical) or starts[at] > ends[at - 1]:
         return False
     before, after = canonical[at - 1], canonical[at]
     if not (before.isascii() and after.isascii()):
         return False
-    return (before.isdigit() and after.isdigit()) or (before.isalpha() and after.isalpha())
+    return before.isalnum() and after.isalnum()

@@ -1,13 +1,12 @@
 """Label packs as values: what a pack says once it was read without a mistake."""
 
 import re
-import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
 from typing import Final, Self
 
-from shengdun.fingerprint.text.labels.patterns import LONGEST, SHORTEST, Matcher
+from shengdun.fingerprint.text.labels.patterns import LONGEST, SHORTEST, Matcher, is_masked
 
 _LABEL_NAME = re.compile(r"[A-Z][A-Z0-9]*(_[A-Z0-9]+)*")
 _PACK_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
@@ -55,15 +54,15 @@ class Term:
     canonical: str
 
     def __post_init__(self) -> None:
+        if is_masked(self.canonical):
+            raise ValueError(
+                f"the term {self.written!r} has a number or a name, which canonical text masks, so it would be found "
+                "with any other: write it without, or as a pattern with \\p{Co} for the masked"
+            )
         if not SHORTEST <= len(self.canonical) <= LONGEST:
             raise ValueError(
                 f"the term {self.written!r} has a length of {len(self.canonical)} once punctuation and spaces are "
                 f"gone: write {SHORTEST} to {LONGEST} characters"
-            )
-        if any(unicodedata.category(character) == "Co" for character in self.canonical):
-            raise ValueError(
-                f"the term {self.written!r} has a number or a name, which canonical text masks, so it would be found "
-                "with any other: write it without, or as a pattern"
             )
 
 

@@ -6,6 +6,7 @@ beginning and the end of the text can't be asked for. Reference: Cox, "Regular E
 """
 
 import re
+import unicodedata
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
@@ -32,6 +33,8 @@ _SYNTAX = re.compile(
     r"|\[\^?\]?(?:\\.|\[:\^?[a-z]+:\]|[^\]\\])*\]",
     re.DOTALL,
 )
+_REPEATED = re.compile(r"\{[0-9]*,?[0-9]*\}")
+_NUMBER = re.compile("[0-9]{3,}")
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 _REFUSED_ESCAPES: Final = {
     "A": "the beginning of the text",
@@ -110,16 +113,26 @@ class Matcher:
 
 
 def uncanonical(regex: str, canonical: Callable[[str], str]) -> Iterator[tuple[str, str]]:
-    """The characters of a pattern that canonical text never has, each with what it has instead, perhaps nothing.
+    """What a pattern asks for and canonical text never has, each with what it has instead, perhaps nothing.
 
-    Escapes and ranges within brackets are left alone.
+    Looks at each character, and at numbers of three digits or more, which may be masked. Escapes and what is within
+    brackets are left alone.
     """
-    for character in dict.fromkeys(_SYNTAX.sub("", regex)):
+    bare = _REPEATED.sub("", _SYNTAX.sub("", regex))
+    for character in dict.fromkeys(bare):
         instead = canonical(character)
         dropped = not instead and not character.isascii()
         replaced = instead != character and len(instead) == 1 and instead.isalpha()
         if dropped or replaced:
             yield character, instead
+    for number in dict.fromkeys(_NUMBER.findall(bare)):
+        if is_masked(canonical(number)):
+            yield number, r"\p{Co}"
+
+
+def is_masked(canonical: str) -> bool:
+    """Whether canonical text has a placeholder: a character of the private use area."""
+    return any(unicodedata.category(character) == "Co" for character in canonical)
 
 
 def _compiled(regex: str) -> Any:  # noqa: ANN401 - re2 has no types
