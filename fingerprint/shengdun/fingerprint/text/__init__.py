@@ -1,0 +1,1 @@
+"""From what was said or written to comparable codes: normalising, masking, pinyin, shingles."""

@@ -1,0 +1,73 @@
+"""The canonical form of a text: what is left when everything is gone that says nothing about who wrote it.
+
+The steps: fold each character (`folding`), find personal particulars (`particulars`), drop punctuation and spaces, put
+one placeholder for each particular, drop the fillers of spoken Mandarin and immediate repetitions (`hesitation`). A
+letter and the transcript of someone reading it aloud come out alike, but for what the recogniser misheard.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shengdun.fingerprint.text.folding import CodePoints, Offsets, Part, string_of
+from shengdun.fingerprint.text.hesitation import without_fillers, without_repetitions
+from shengdun.fingerprint.text.particulars import find
+from shengdun.fingerprint.text.placeholders import FIRST_PLACEHOLDER
+from shengdun.fingerprint.text.reading import Reading, read
+
+REACH: Final = 160
+"""What stands more than so many code points away in the original has no influence on a canonical character.
+
+So a text that grows can be normalised piece by piece: each piece with so much context on either side. Of the stretch
+that a character stands for the start is as local; the end is too, but for a placeholder whose stretch is longer.
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Normalised:
+    """A canonical text and where each of its characters comes from.
+
+    Attributes:
+        text: n canonical characters, one code point each; a masked stretch is one placeholder.
+        starts: (n,) int32, not descending: where the stretch of the original begins, in code points.
+        ends: (n,) int32: where it ends; after its start. Stretches overlap only where one code point of the original
+            became several characters: then they are that same code point.
+    """
+
+    text: str
+    starts: Offsets
+    ends: Offsets
+
+
+def normalise(text: str) -> Normalised:
+    """Normalises any string, in time linear in its length."""
+    reading = read(text)
+    found = find(reading)
+    elements = _elements(reading, found.points, found.kinds)
+    for step in (without_fillers, without_repetitions):
+        elements = elements.chosen(step(elements.points, _gaps(elements)))
+    return Normalised(text=string_of(elements.points), starts=elements.starts, ends=elements.ends)
+
+
+def _elements(reading: Reading, points: CodePoints, kinds: NDArray[np.uint8]) -> Reading:
+    """Words and one placeholder for each run of one kind."""
+    words = (reading.parts() == Part.WORD) & (kinds == 0)
+    if not kinds.any():
+        return Reading(points=points, starts=reading.starts, ends=reading.ends).chosen(words)
+    begins = np.diff(kinds, prepend=np.uint8(0)) != 0
+    starts = np.flatnonzero(begins & (kinds != 0))
+    changes = np.append(np.flatnonzero(begins), len(kinds))
+    lasts = changes[np.searchsorted(changes, starts) + 1] - 1
+    ends, points = reading.ends.copy(), points.copy()
+    ends[starts] = reading.ends[lasts]
+    points[starts] = FIRST_PLACEHOLDER + kinds[starts].astype(np.uint32)
+    words[starts] = True
+    return Reading(points=points, starts=reading.starts, ends=ends).chosen(words)
+
+
+def _gaps(elements: Reading) -> Offsets:
+    gaps = np.zeros(len(elements.points), np.int32)
+    gaps[1:] = elements.starts[1:] - elements.ends[:-1]
+    return gaps
