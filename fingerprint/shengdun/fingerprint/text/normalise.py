@@ -9,11 +9,10 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
-from shengdun.fingerprint.text.folding import CodePoints, Offsets, Part, string_of
+from shengdun.fingerprint.text.folding import Offsets, Part, string_of
 from shengdun.fingerprint.text.hesitation import without_fillers, without_repetitions
-from shengdun.fingerprint.text.particulars import find
+from shengdun.fingerprint.text.particulars import Particulars, find
 from shengdun.fingerprint.text.placeholders import FIRST_PLACEHOLDER
 from shengdun.fingerprint.text.reading import Reading, read
 
@@ -44,27 +43,21 @@ class Normalised:
 def normalise(text: str) -> Normalised:
     """Normalises any string, in time linear in its length."""
     reading = read(text)
-    found = find(reading)
-    elements = _elements(reading, found.points, found.kinds)
+    elements = _elements(reading, find(reading))
     for step in (without_fillers, without_repetitions):
         elements = elements.chosen(step(elements.points, _gaps(elements)))
     return Normalised(text=string_of(elements.points), starts=elements.starts, ends=elements.ends)
 
 
-def _elements(reading: Reading, points: CodePoints, kinds: NDArray[np.uint8]) -> Reading:
-    """Words and one placeholder for each run of one kind."""
-    words = (reading.parts() == Part.WORD) & (kinds == 0)
-    if not kinds.any():
-        return Reading(points=points, starts=reading.starts, ends=reading.ends).chosen(words)
-    begins = np.diff(kinds, prepend=np.uint8(0)) != 0
-    starts = np.flatnonzero(begins & (kinds != 0))
-    changes = np.append(np.flatnonzero(begins), len(kinds))
-    lasts = changes[np.searchsorted(changes, starts) + 1] - 1
-    ends, points = reading.ends.copy(), points.copy()
-    ends[starts] = reading.ends[lasts]
-    points[starts] = FIRST_PLACEHOLDER + kinds[starts].astype(np.uint32)
-    words[starts] = True
-    return Reading(points=points, starts=reading.starts, ends=ends).chosen(words)
+def _elements(reading: Reading, found: Particulars) -> Reading:
+    """The words, and one placeholder for each particular."""
+    chosen = ((reading.parts() == Part.WORD) & (found.kinds == 0)) | found.begins
+    if not found.begins.any():
+        return Reading(points=found.points, starts=reading.starts, ends=reading.ends).chosen(chosen)
+    points = np.where(found.begins, found.kinds + np.uint32(FIRST_PLACEHOLDER), found.points)
+    ends = reading.ends.copy()
+    ends[found.begins] = reading.ends[found.lasts()]
+    return Reading(points=points, starts=reading.starts, ends=ends).chosen(chosen)
 
 
 def _gaps(elements: Reading) -> Offsets:
