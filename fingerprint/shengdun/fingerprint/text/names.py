@@ -39,7 +39,7 @@ _AMBIGUOUS: Final = (
 # A placeholder may hide one of these characters; behind it, too, there's no name.
 _MASKED: Final = r"\ue000-\ue0ff"
 _NO_SURNAME_AFTER: Final = (
-    rf"(?<![对双我你您他贵官甲乙丙各多三{_MASKED}]方)(?<![主{_MASKED}]任)(?<![感多致{_MASKED}]谢)"
+    rf"(?<![对双我你您他贵官甲乙丙各多三{_MASKED}]方)(?<![主{_MASKED}]任)(?<![感多致谢{_MASKED}]谢)"
     rf"(?<![允也或不{_MASKED}]许)(?<![任如为{_MASKED}]何)"
 )
 _ADDRESS: Final = "(?:先生|女士|小姐|老师|经理|律师|主任|警官|法官|同志|专员|主管|科长|处长|行长)"
@@ -85,16 +85,16 @@ _INTRODUCTIONS: Final = "|".join(
             "我叫做?",
             "名叫",
             "我的名字[是叫]",
-            "姓名[是为]?:?",
-            "户名:?",
+            "姓名[是为]?:? {0,2}",
+            "户名:? {0,2}",
             rf"本人(?=[{_HAN}]{{2,4}}[,(、])",
         ),
-        *(f"{party}(?:姓名)?[是为:]" for party in _PARTIES),
+        *(f"{party}(?:姓名)?[是为:] {{0,2}}" for party in _PARTIES),
     ]
 )
 _INTRODUCED: Final = re.compile(rf"(?:{_INTRODUCTIONS})(?=({_SURNAME}(?:{_GIVEN}){{1,2}}))")
 _FORM: Final = re.compile(
-    rf"(?:姓名|户名|{'|'.join(_PARTIES)}):(?=([{_HAN}]{{2,4}})(?![{_HAN}{_MASKED}]))"
+    rf"(?:姓名|户名|{'|'.join(_PARTIES)}): {{0,2}}(?=([{_HAN}]{{2,4}})(?![{_HAN}{_MASKED}]))"
 )
 
 

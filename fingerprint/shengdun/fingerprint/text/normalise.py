@@ -19,6 +19,10 @@ from shengdun.fingerprint.text.reading import Reading, read
 REACH: Final = 160
 """What stands more than so many code points away in the original has no influence on a canonical character.
 
+The most that can add up: an address of 24 characters that keeps the first digits of a number from it, the longest
+number of 33, each with a hidden character after it; seven characters of a repetition and four of a filler, each with
+`hesitation.WIDEST_GAP` dropped ones. Ordinary text reaches ten or twenty.
+
 So a text that grows can be normalised piece by piece: each piece with so much context on either side. Of the stretch
 that a character stands for the start is as local; the end is too, but for a placeholder whose stretch is longer.
 """

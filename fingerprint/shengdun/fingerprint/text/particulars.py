@@ -58,8 +58,9 @@ def find(reading: Reading) -> Particulars:
     search.take_all(quantities.numbers(search.string))
     kinds = _whole(search.kinds, reading)
     tokens = _placeholders(reading.points)
-    apart = (np.diff(kinds, prepend=np.uint8(_CONTENT)) != 0) | tokens
-    apart[1:] |= tokens[:-1]
+    apart = tokens.copy()
+    apart[:1] = True
+    apart[1:] |= (kinds[1:] != kinds[:-1]) | tokens[:-1]
     return Particulars(kinds=kinds, points=points, begins=apart & (kinds != _CONTENT))
 
 
@@ -106,7 +107,8 @@ def _placeholders(points: CodePoints) -> NDArray[np.bool_]:
 
 def _whole(kinds: NDArray[np.uint8], reading: Reading) -> NDArray[np.uint8]:
     """All of a code point that became several, where one of them was taken."""
-    begins = np.flatnonzero(np.diff(reading.starts, prepend=-1))
-    if len(begins) == len(kinds):
+    shared = reading.starts[1:] == reading.starts[:-1]
+    if not shared.any():
         return kinds
+    begins = np.flatnonzero(np.concatenate([[True], ~shared]))
     return np.repeat(np.maximum.reduceat(kinds, begins), np.diff(begins, append=len(kinds)))

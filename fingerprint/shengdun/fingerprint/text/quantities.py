@@ -19,6 +19,7 @@ _CLOCK: Final = re.compile(r"[0-9](?<![0-9:].)[0-9]?:[0-9]{2}(?::[0-9]{2})?(?![0
 _CODE: Final = re.compile(
     rf"[{DIGIT}](?<![{DIGIT}].)(?<![{DIGIT}][ -].)(?:[ -]?[{DIGIT}]){{6,}}+x?"
 )
+_RANGE: Final = re.compile(rf"[{DIGIT}]{{1,5}}[ -][{DIGIT}]{{1,5}}")
 _LARGE_AMOUNT: Final = re.compile(rf"[{DIGIT}]{{7,12}}(?:\.[0-9]{{1,2}})?[元块圆]")
 
 _WORD: Final = re.compile(
@@ -27,7 +28,7 @@ _WORD: Final = re.compile(
 )
 
 _NEXT: Final = rf"(?:[{NUMERAL}]|(?<=[0-9])[.,](?=[0-9]))"
-_SHORT: Final = rf"[{NUMERAL}]{{1,8}}+(?!{_NEXT})"
+_SHORT: Final = rf"[{NUMERAL}]{{1,6}}+(?!{_NEXT})"
 _NUMBER: Final = re.compile(
     rf"(?P<body>[{NUMERAL}](?<![{NUMERAL}].)(?<![0-9][.,][0-9]){_NEXT}{{0,19}}+)(?:"
     rf"(?P<long>{_NEXT}+)"
@@ -72,6 +73,7 @@ _PARTS_OF_DAY: Final = (
     "昨天",
     "今天",
 )
+_AFTER_HOUR: Final = tuple("到至前后左多")
 _CURRENCIES: Final = "¥$€£"
 _LONGEST_MONTH: Final = 3
 _LONGEST_DAY: Final = 4
@@ -125,7 +127,8 @@ def _kind_with_unit(string: str, match: re.Match[str]) -> Kind | None:
     fits = {
         "money": match[0] != "一块",
         "thousands": match["body"].isascii(),
-        "hour": string.startswith(_PARTS_OF_DAY, max(match.start() - 2, 0)),
+        "hour": string.startswith(_PARTS_OF_DAY, max(match.start() - 2, 0))
+        or string.startswith(_AFTER_HOUR, match.end()),
         "month": length <= _LONGEST_MONTH,
         "day": length <= _LONGEST_DAY,
         "dated": length in _YEARS,
