@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from shengdun.fingerprint.text.folding import CodePoints, Offsets, code_points
 from shengdun.fingerprint.text.placeholders import FIRST_PLACEHOLDER, LAST_PLACEHOLDER
 
-WIDEST_GAP: Final = 3
+WIDEST_GAP: Final = 5
 """Characters with more dropped code points between them than this are no neighbours here."""
 LONGEST_REPEATED: Final = 4
 """The longest phrase, in characters, whose immediate repetition is dropped."""

@@ -90,10 +90,12 @@ def dates_in_digits(string: str) -> list[Span]:
 
 
 def codes(string: str) -> list[Span]:
-    """Stretches of seven digits and more, in digits or words, that are no amount of money."""
+    """Stretches of seven digits and more, in digits or words, that are no amount of money and no range."""
     found = [match.span() for match in _CODE.finditer(string)]
     return [
-        (start, end, Kind.CODE) for start, end in found if not _LARGE_AMOUNT.match(string, start)
+        (start, end, Kind.CODE)
+        for start, end in found
+        if not _LARGE_AMOUNT.match(string, start) and not _RANGE.fullmatch(string, start, end)
     ]
 
 
