@@ -3,7 +3,15 @@
 from random import Random
 
 import pytest
-from benchmarks.text.families import Family, Half, filled, half_of, read_families, registered
+from benchmarks.text.families import (
+    Family,
+    Half,
+    filled,
+    half_of,
+    honest_complaints,
+    read_families,
+    registered,
+)
 
 FAMILIES = read_families()
 SPLIT = ["evaluate", "evaluate", "fit", "fit", "evaluate", "evaluate"]
@@ -47,3 +55,13 @@ def test_scripts_are_registered_alike_and_planted_otherwise() -> None:
     for text in texts:
         bank = text.partition("欠")[0]
         assert text.endswith(f"，{bank}")
+
+
+def test_honest_complaints_are_none_of_the_scripts() -> None:
+    """Thirty at least, with no blank left, and no clause of twelve characters in common with any script."""
+    honest = honest_complaints()
+    assert len(set(honest)) >= 30
+    scripts = "".join(registered(FAMILIES).values())
+    for text in honest:
+        assert "{" not in text
+        assert not any(text[start : start + 12] in scripts for start in range(len(text) - 11))

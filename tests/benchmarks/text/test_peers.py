@@ -9,7 +9,7 @@ from random import Random
 from typing import Any
 
 import pytest
-from benchmarks.text.families import read_families, registered
+from benchmarks.text.families import honest_complaints, read_families, registered
 from benchmarks.text.peers import Peer, PeerName, PeerUnavailable, View
 from benchmarks.text.systems import NOTHING, SEGMENT, Finding, Ours, System
 
@@ -112,6 +112,7 @@ def test_the_report_has_every_system_cell_and_repetition(report: Path) -> None:
         assert at["false_flags"] <= at["innocents"] / 1_000
         assert len(each["cells"]) == 2 * 2 * 2 + 6 * 2
         assert all(cell["recall"]["of"] == 8 for cell in each["cells"])
+        assert len(each["honest_complaints"]) == len(honest_complaints())
         assert [len(times) for times in each["speed"].values()] == [2, 2, 2]
 
 
