@@ -21,7 +21,6 @@ import numpy as np
 from shengdun.service.decision import (
     AdvisoryReason,
     FollowedScript,
-    KnownActorVoice,
     Level,
     Risk,
     WordsOutcome,
@@ -90,9 +89,8 @@ def with_words(risk: Risk, heard: HeardWords, counts: TranscriptCounts, line: Li
         risk,
         level=level,
         level_probability=raised,
-        flags=_flags(risk, _flagged(words.scripts, line, rose=rose)),
         advisory_reasons=_reasons(risk, line, rose=rose),
-        words=words,
+        words=replace(words, flags=_flagged(words.scripts, line, rose=rose)),
     )
 
 
@@ -123,21 +121,16 @@ def _highest(*levels: Level | None) -> Level | None:
     return max(levels, key=lambda level: -1 if level is None else _LEVELS.index(level))
 
 
-def _flagged(scripts: Sequence[FollowedScript], line: Line, *, rose: bool) -> list[FollowedScript]:
+def _flagged(
+    scripts: Sequence[FollowedScript], line: Line, *, rose: bool
+) -> tuple[FollowedScript, ...]:
     """Those that would be MEDIUM by themselves, and the likeliest if the level rose by it."""
-    medium = fixed_levels(line.policy).medium
-    return [
+    medium, policy = fixed_levels(line.policy).medium, line.policy.scripts
+    return tuple(
         script
         for place, script in enumerate(scripts)
-        if (rose and place == 0)
-        or _Weight.of(script.llr, line.policy.scripts).probability >= medium
-    ]
-
-
-def _flags(
-    risk: Risk, scripts: Sequence[FollowedScript]
-) -> tuple[KnownActorVoice | FollowedScript, ...]:
-    return tuple(sorted((*risk.flags, *scripts), key=lambda flag: -flag.llr))
+        if (rose and place == 0) or _Weight.of(script.llr, policy).probability >= medium
+    )
 
 
 def _reasons(risk: Risk, line: Line, *, rose: bool) -> tuple[AdvisoryReason, ...]:

@@ -146,15 +146,10 @@ class KnownActorVoice:
     watchlist_id: str
     candidate: CandidateOutcome
 
-    @property
-    def llr(self) -> float:
-        """The natural-log likelihood ratio of "the voice is this actor's"."""
-        return self.candidate.llr
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FollowedScript:
-    """The flag that the caller's words are those of a known script; also one that is told and not flagged.
+    """A script that the caller's words may be those of.
 
     Attributes:
         found: the script, and where the words are its own.
@@ -176,6 +171,7 @@ class WordsOutcome:
 
     Attributes:
         scripts: those that more speaks for than against, the likeliest first.
+        flags: those of them that are flagged.
         llr: of the likeliest; 0 without one.
         counted_llr: what of it counts.
         probability: that the caller follows a known script, whoever it is.
@@ -187,6 +183,7 @@ class WordsOutcome:
     """
 
     scripts: tuple[FollowedScript, ...] = ()
+    flags: tuple[FollowedScript, ...] = ()
     llr: float = 0.0
     counted_llr: float = 0.0
     probability: float = 0.0
@@ -206,7 +203,7 @@ class Risk:
         probability: that the caller is on any of the watchlists, by the voice; None while there is not enough speech.
         level_probability: what was compared with the levels: ``probability``, or with derived levels the one that
             counts evidence in full, also beyond what the calibration data can vouch for; raised by words.
-        flags: strongest first.
+        flags: those of the voice, strongest first.
         watchlists: one outcome for each watchlist that was screened.
         levels: those that were applied; None while there is not enough speech.
         advisory_reasons: why this is only a hint; empty when the line's promise stands behind it.
@@ -216,7 +213,7 @@ class Risk:
     level: Level | None = None
     probability: float | None = None
     level_probability: float | None = None
-    flags: tuple[KnownActorVoice | FollowedScript, ...] = ()
+    flags: tuple[KnownActorVoice, ...] = ()
     watchlists: tuple[WatchlistOutcome, ...] = ()
     levels: AppliedLevels | None = None
     advisory_reasons: tuple[AdvisoryReason, ...] = ()

@@ -96,18 +96,19 @@ class ScreeningServicer(screening_pb2_grpc.ScreeningServiceServicer):
         """Screen one call while it runs."""
         request = call_request((await self._first(request_iterator)).config)
         budget = self._screener.budget_of(request)
-        audio_format = request.audio_format or _NO_AUDIO_FORMAT
         with self._admit(request, budget) as permit:
             session = self._screener.session(
                 request,
                 permit=permit,
                 call_id=request.call_id,
-                audio_format=audio_format,
+                audio_format=request.audio_format or _NO_AUDIO_FORMAT,
                 budget=budget,
             )
             async with (
                 self._calls.open(request.call_id) as call,
-                aclosing(self._answer(session, call, request_iterator, audio_format)) as responses,
+                aclosing(
+                    self._answer(session, call, request_iterator, request.audio_format)
+                ) as responses,
             ):
                 async for response in responses:
                     yield response
@@ -203,15 +204,17 @@ class ScreeningServicer(screening_pb2_grpc.ScreeningServiceServicer):
         session: CallSession,
         call: LiveCall,
         requests: AsyncIterator[screening_pb2.ScreenCallRequest],
-        audio_format: AudioFormat,
+        audio_format: AudioFormat | None,
     ) -> AsyncGenerator[screening_pb2.ScreenCallResponse]:
         def audio_of(message: screening_pb2.ScreenCallRequest) -> bytes:
             if message.WhichOneof("message") != "segment":
-                return chunk_audio(message)
+                return chunk_audio(message, has_audio=audio_format is not None)
             session.read(segment_of(message.segment))
             return b""
 
-        async with Receiver(requests, audio_of, audio_format, self._settings) as receiver:
+        async with Receiver(
+            requests, audio_of, audio_format or _NO_AUDIO_FORMAT, self._settings
+        ) as receiver:
             session.tell(receiver.inbox.ring)
             try:
                 async with aclosing(self._screen(session, call, receiver.inbox)) as decisions:

@@ -32,6 +32,7 @@ from shengdun.service.contract.decisions import (
     StageLoad,
     StageTimings,
     WatchlistResult,
+    WordsEvidence,
 )
 from shengdun.service.contract.errors import ClientError
 from shengdun.service.contract.scripts import (
@@ -44,6 +45,13 @@ from shengdun.service.contract.scripts import (
     ScriptMatch,
 )
 from shengdun.service.contract.texts import ScreenedText
+from shengdun.service.contract.transcripts import (
+    Speaker,
+    TranscriptIssue,
+    TranscriptNotice,
+    TranscriptSegment,
+    TranscriptUse,
+)
 from shengdun.service.contract.watchlists import (
     KEEP,
     Actor,
@@ -113,12 +121,18 @@ __all__ = [
     "ServerLoad",
     "ShadowOutcome",
     "ShengdunClient",
+    "Speaker",
     "Stage",
     "StageLoad",
     "StageTimings",
+    "TranscriptIssue",
+    "TranscriptNotice",
+    "TranscriptSegment",
+    "TranscriptUse",
     "UnfitReason",
     "Voiceprint",
     "Watchlist",
     "WatchlistChanges",
     "WatchlistResult",
+    "WordsEvidence",
 ]

@@ -1,4 +1,4 @@
-"""A live call as a client holds it: audio goes in, decisions come out."""
+"""A live call as a client holds it: audio and words go in, decisions come out."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -11,10 +11,12 @@ import grpc.aio
 
 from shengdun.service.client.connection import Connection
 from shengdun.service.contract.decisions import CallConfig, Decision
+from shengdun.service.contract.transcripts import TranscriptSegment
 from shengdun.service.convert.client_decisions import (
     audio_to_wire,
     config_to_wire,
     decision_from_wire,
+    segment_to_wire,
 )
 
 HANG_UP_WAIT: Final = timedelta(seconds=30)
@@ -24,8 +26,8 @@ HANG_UP_WAIT: Final = timedelta(seconds=30)
 class CallStream:
     """One call that is being screened.
 
-    Send audio and iterate over the decisions, from one task or from two. Leaving the block hangs up and waits
-    for the last decision; leaving it by an exception abandons the call.
+    Send audio, words, or both, and iterate over the decisions, from one task or from two. Leaving the block hangs up
+    and waits for the last decision; leaving it by an exception abandons the call.
 
     Attributes:
         config: what the call is.
@@ -69,9 +71,16 @@ class CallStream:
             ClientError: the server ended the call; the error says why.
             RuntimeError: the call was finished before.
         """
-        if self._finished:
-            raise RuntimeError("the call is finished; nothing more can be sent")
-        await self._write(audio_to_wire(audio))
+        await self._send(audio_to_wire(audio))
+
+    async def send_words(self, segment: TranscriptSegment) -> None:
+        """Send words that a speech recogniser heard in the call, partial or final, as they come.
+
+        Raises:
+            ClientError: the server ended the call; the error says why.
+            RuntimeError: the call was finished before.
+        """
+        await self._send(segment_to_wire(segment))
 
     async def finish(self) -> None:
         """Say that the call is over; decisions may still follow. Doing it again does nothing."""
@@ -88,6 +97,11 @@ class CallStream:
         if decision is None:
             raise StopAsyncIteration
         return decision
+
+    async def _send(self, message: object) -> None:
+        if self._finished:
+            raise RuntimeError("the call is finished; nothing more can be sent")
+        await self._write(message)
 
     async def _read(self) -> Decision | None:
         try:

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from enum import Enum
 
 from shengdun.service.contract.scripts import ScriptMatch
+from shengdun.service.contract.transcripts import TranscriptNotice, TranscriptUse
 
 
 class AudioEncoding(Enum):
@@ -46,9 +47,10 @@ class CallConfig:
         line: the line of business; empty means "default".
         customer_reference: the identity that the caller claims; the server stores a keyed pseudonym only.
         calling_number: the calling number; the server stores a keyed pseudonym only.
-        audio_format: the format of the audio that follows.
+        audio_format: the format of the audio that follows; says nothing where words come instead of audio.
         watchlist_ids: watchlists to screen; none means those of the line.
         budget: time from the chunk that completes a window to its decision; None means the line's own.
+        transcript_use: whether words come too.
     """
 
     call_id: str
@@ -58,6 +60,7 @@ class CallConfig:
     audio_format: AudioFormat = AudioFormat()
     watchlist_ids: tuple[str, ...] = ()
     budget: timedelta | None = None
+    transcript_use: TranscriptUse = TranscriptUse.UNSPECIFIED
 
 
 class AudioFinding(Enum):
@@ -103,7 +106,7 @@ class DecisionState(Enum):
     """How far a decision has come."""
 
     NOT_ENOUGH_SPEECH = "not_enough_speech"
-    """Too little net speech to say anything; no statement about risk."""
+    """Too little net speech to say anything of the voice; words may have given a level."""
     PROVISIONAL = "provisional"
     """Evidence so far; further speech may change it."""
     FINAL = "final"
@@ -148,6 +151,8 @@ class AdvisoryReason(Enum):
     """So low a rate of false flags can't be vouched for with this profile and these watchlists."""
     SCORE_DRIFT = "score_drift"
     """Callers no longer score as those did whom the profile was made from."""
+    BY_WORDS = "by_words"
+    """Words raised the level; the promise is one of voices."""
     UNKNOWN = "unknown"
 
 
@@ -250,6 +255,43 @@ class ShadowOutcome:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WordsEvidence:
+    """What the caller's words say, and what they count for.
+
+    Places of passages count code points of the caller's words: the final segments that were compared, in the order in
+    which they came, joined without anything between, and partial ones behind them.
+
+    Attributes:
+        scripts: those that more speaks for than against, the likeliest first, at most three; without their passages,
+            which stand in the flag of a script.
+        llr: the natural-log likelihood ratio of the likeliest; 0 without one.
+        counted_llr: what of it counts: nothing below 0, and at most the line's cap.
+        probability: that the caller follows a known script, whoever it is.
+        level: by the words alone, at most what the line allows them; None for too few words.
+        level_by_voice: by the voice alone; None while there is not enough speech.
+        scripts_searched: how many scripts the words were compared with.
+        characters: of the caller's words that this rests on, those of partial segments among them.
+        segments: final segments that were compared.
+        segments_of_agent: final segments that were not, because the institution's own agent speaks.
+        segments_replaced: partial segments that others took the place of.
+        notices: what is unusual about the transcript.
+    """
+
+    scripts: tuple[ScriptMatch, ...]
+    llr: float
+    counted_llr: float
+    probability: float
+    level: RiskLevel | None
+    level_by_voice: RiskLevel | None
+    scripts_searched: int
+    characters: int
+    segments: int
+    segments_of_agent: int
+    segments_replaced: int
+    notices: tuple[TranscriptNotice, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StageTimings:
     """Where the latency of a decision went; the stages add up to it.
 
@@ -257,7 +299,7 @@ class StageTimings:
         listening: decoding and voice activity of the chunk that completed the evidence.
         waiting: nothing was done for the call: others were served.
         voiceprint: the voice model.
-        search: watchlists searched and scored.
+        search: watchlists searched and scored, or words compared with scripts.
         deciding: evidence weighed, and the decision put together.
     """
 
@@ -277,8 +319,8 @@ class Decision:
         call_id: the telephony system's id.
         sequence: counts the decisions of the call from 1.
         state: how far the decision has come.
-        level: the level of risk; None while there is not enough speech.
-        probability: that the caller is on one of the watchlists; None while there is not enough speech.
+        level: the level of risk; None while there is not enough speech, nor enough words.
+        probability: that the caller is on one of the watchlists, by the voice; None while there is not enough speech.
         flags: the reasons, strongest first.
         watchlists: the outcome for each watchlist.
         net_speech: speech that the decision rests on.
@@ -300,8 +342,10 @@ class Decision:
         applied_levels: the levels that were applied; None while there is not enough speech.
         shadows: what is tried out beside it says; no part of the decision.
         level_probability: what was compared with the levels: ``probability``, or for levels derived from a promise the
-            one that counts evidence in full. It puts calls in order; it isn't a probability to act on.
+            one that counts evidence in full. It puts calls in order; it isn't a probability to act on. Words of a known
+            script raise it.
         timings: where ``latency`` went; None from a server that is older than this client.
+        words: what the words say; None while none came.
     """
 
     decision_id: str
@@ -331,6 +375,7 @@ class Decision:
     answered_position: timedelta | None = None
     level_probability: float | None = None
     timings: StageTimings | None = None
+    words: WordsEvidence | None = None
 
     @property
     def best(self) -> Candidate | None:

@@ -75,11 +75,15 @@ def recording_request(config: screening_pb2.RecordingConfig) -> CallRequest:
     return CallRequest(call_id=call_id, line=config.line, watchlist_ids=_watchlist_ids(config))
 
 
-def chunk_audio(message: screening_pb2.ScreenCallRequest) -> bytes:
+def chunk_audio(message: screening_pb2.ScreenCallRequest, *, has_audio: bool = True) -> bytes:
     """The audio in a message after the configuration, bytes in the call's format.
 
+    Args:
+        message: one without words.
+        has_audio: whether the call was to have any.
+
     Raises:
-        ProtocolViolation: there is none in it.
+        ProtocolViolation: there is none in it, or there was to be none.
         MessageTooLarge: there is more than a chunk may have.
     """
     kind = message.WhichOneof("message")
@@ -90,6 +94,10 @@ def chunk_audio(message: screening_pb2.ScreenCallRequest) -> bytes:
     if kind != "audio":
         raise ProtocolViolation(
             "a message without audio or words came; after the configuration every message carries one of them"
+        )
+    if not has_audio:
+        raise ProtocolViolation(
+            "audio came in a call that has words instead of it; announce TRANSCRIPT_USE_BESIDE_AUDIO and its format"
         )
     # Each time that it is read it is copied.
     audio = message.audio

@@ -7,10 +7,16 @@ from google.protobuf.duration_pb2 import Duration
 
 from shengdun.service.contract import decisions as values
 from shengdun.service.contract.texts import ScreenedText
+from shengdun.service.contract.transcripts import (
+    TranscriptIssue,
+    TranscriptNotice,
+    TranscriptSegment,
+    TranscriptUse,
+)
 from shengdun.service.convert.client_enums import from_wire, from_wire_optional
 from shengdun.service.convert.client_load import load_from_wire, timings_from_wire
 from shengdun.service.convert.client_scripts import match_from_wire
-from shengdun.v1 import audio_pb2, decision_pb2, screening_pb2
+from shengdun.v1 import audio_pb2, decision_pb2, screening_pb2, transcript_pb2
 
 
 def config_to_wire(config: values.CallConfig) -> screening_pb2.ScreenCallRequest:
@@ -27,7 +33,12 @@ def config_to_wire(config: values.CallConfig) -> screening_pb2.ScreenCallRequest
             sample_rate_hz=config.audio_format.sample_rate_hz,
         ),
         watchlist_ids=config.watchlist_ids,
+        transcript_use=transcript_pb2.TranscriptUse.Value(
+            f"TRANSCRIPT_USE_{config.transcript_use.name}"
+        ),
     )
+    if config.transcript_use is TranscriptUse.INSTEAD_OF_AUDIO:
+        wire.ClearField("audio_format")
     if config.budget is not None:
         budget = Duration()
         budget.FromTimedelta(config.budget)
@@ -38,6 +49,21 @@ def config_to_wire(config: values.CallConfig) -> screening_pb2.ScreenCallRequest
 def audio_to_wire(audio: bytes) -> screening_pb2.ScreenCallRequest:
     """One chunk of a call."""
     return screening_pb2.ScreenCallRequest(audio=audio)
+
+
+def segment_to_wire(segment: TranscriptSegment) -> screening_pb2.ScreenCallRequest:
+    """Words of a call."""
+    wire = transcript_pb2.TranscriptSegment(
+        segment_id=segment.segment_id,
+        text=segment.text,
+        speaker=transcript_pb2.Speaker.Value(f"SPEAKER_{segment.speaker.name}"),
+        is_final=segment.is_final,
+    )
+    if segment.start is not None:
+        wire.start.FromTimedelta(segment.start)
+    if segment.end is not None:
+        wire.end.FromTimedelta(segment.end)
+    return screening_pb2.ScreenCallRequest(segment=wire)
 
 
 def decision_request(call_id: str) -> screening_pb2.GetDecisionRequest:
@@ -121,9 +147,7 @@ def decision_from_wire(wire: decision_pb2.Decision) -> values.Decision:
         state=from_wire(
             values.DecisionState, decision_pb2.DecisionState.Name, "DECISION_STATE_", wire.state
         ),
-        level=from_wire_optional(
-            values.RiskLevel, decision_pb2.RiskLevel.Name, "RISK_LEVEL_", wire.level
-        ),
+        level=_level(wire.level),
         probability=wire.probability if wire.HasField("probability") else None,
         level_probability=wire.level_probability if wire.HasField("level_probability") else None,
         flags=tuple(_flag(flag) for flag in wire.flags),
@@ -153,6 +177,7 @@ def decision_from_wire(wire: decision_pb2.Decision) -> values.Decision:
         advisory_reasons=_advisory_reasons(wire.advisory_reasons),
         applied_levels=_levels(wire.applied_levels) if wire.HasField("applied_levels") else None,
         timings=timings_from_wire(wire.timings) if wire.HasField("timings") else None,
+        words=_words(wire.words) if wire.HasField("words") else None,
     )
 
 
@@ -247,6 +272,38 @@ def _flag(wire: decision_pb2.Flag) -> values.Flag:
             match_from_wire(wire.script_match) if wire.HasField("script_match") else None
         ),
     )
+
+
+def _words(wire: decision_pb2.WordsEvidence) -> values.WordsEvidence:
+    return values.WordsEvidence(
+        scripts=tuple(match_from_wire(script) for script in wire.scripts),
+        llr=wire.llr,
+        counted_llr=wire.counted_llr,
+        probability=wire.probability,
+        level=_level(wire.level),
+        level_by_voice=_level(wire.level_by_voice),
+        scripts_searched=wire.scripts_searched,
+        characters=wire.characters,
+        segments=wire.segments,
+        segments_of_agent=wire.segments_of_agent,
+        segments_replaced=wire.segments_replaced,
+        notices=tuple(
+            TranscriptNotice(
+                issue=from_wire(
+                    TranscriptIssue,
+                    transcript_pb2.TranscriptIssue.Name,
+                    "TRANSCRIPT_ISSUE_",
+                    notice.issue,
+                ),
+                count=notice.count,
+            )
+            for notice in wire.notices
+        ),
+    )
+
+
+def _level(wire: decision_pb2.RiskLevel.ValueType) -> values.RiskLevel | None:
+    return from_wire_optional(values.RiskLevel, decision_pb2.RiskLevel.Name, "RISK_LEVEL_", wire)
 
 
 def _watchlist_result(wire: decision_pb2.WatchlistResult) -> values.WatchlistResult:

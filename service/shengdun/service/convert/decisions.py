@@ -14,6 +14,7 @@ from shengdun.service.decision import (
     KnownActorVoice,
     Level,
     PartialReason,
+    Risk,
     ShadowOutcome,
     StageTimings,
     State,
@@ -68,7 +69,7 @@ def decision_message(decision: Decision) -> decision_pb2.Decision:
         level=_LEVELS[decision.risk.level],
         probability=decision.risk.probability,
         level_probability=decision.risk.level_probability,
-        flags=[_flag(flag) for flag in decision.risk.flags],
+        flags=_flags(decision.risk),
         watchlists=[_watchlist(outcome) for outcome in decision.risk.watchlists],
         audio_quality=_quality_of_call(decision),
         recommended_action=decision.recommended_action,
@@ -150,13 +151,21 @@ def _timings(timings: StageTimings) -> decision_pb2.StageTimings:
     return message
 
 
-def _flag(flag: KnownActorVoice | FollowedScript) -> decision_pb2.Flag:
-    if isinstance(flag, FollowedScript):
-        return decision_pb2.Flag(
-            type=decision_pb2.FLAG_TYPE_SCRIPT_MATCH,
-            llr=flag.llr,
-            script_match=followed_message(flag),
-        )
+def _flags(risk: Risk) -> list[decision_pb2.Flag]:
+    scripts = risk.words.flags if risk.words is not None else ()
+    flags = [*map(_voice_flag, risk.flags), *map(_script_flag, scripts)]
+    return sorted(flags, key=lambda flag: -flag.llr)
+
+
+def _script_flag(flag: FollowedScript) -> decision_pb2.Flag:
+    return decision_pb2.Flag(
+        type=decision_pb2.FLAG_TYPE_SCRIPT_MATCH,
+        llr=flag.llr,
+        script_match=followed_message(flag),
+    )
+
+
+def _voice_flag(flag: KnownActorVoice) -> decision_pb2.Flag:
     return decision_pb2.Flag(
         type=decision_pb2.FLAG_TYPE_KNOWN_ACTOR_VOICE,
         llr=flag.candidate.llr,

@@ -1,0 +1,170 @@
+"""Words on their way into the evidence of a call: any segmentation, any load, the same outcome."""
+
+import asyncio
+from collections.abc import Callable
+from itertools import pairwise
+from typing import TypeVar
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fixtures.scripts import COERCED, ORDINARY, PRIVATE, REFUND, new_script
+from shengdun.index.registry import Registry
+from shengdun.service.transcript import Segment, Speaker, TranscriptIssue
+from shengdun.service.word_intake import TakenWords, WordIntake
+from shengdun.service.words import HeardWords, WordsEvidence
+
+T = TypeVar("T")
+WORDS = f"{ORDINARY}{COERCED[:90]}我的手机号是{PRIVATE}。{REFUND[40:]}"
+
+
+class _Lane:
+    """Runs work when it is open, and counts it."""
+
+    def __init__(self) -> None:
+        self.is_open = asyncio.Event()
+        self.done = 0
+
+    async def __call__(self, work: Callable[[], T], /) -> T:
+        await self.is_open.wait()
+        self.done += 1
+        return work()
+
+
+@pytest.fixture
+async def known(registry: Registry) -> Registry:
+    """A registry that knows two scripts."""
+    for name, text in (("coerced", COERCED), ("refund", REFUND)):
+        await registry.scripts.add(new_script(text, script_id=name), principal="tester")
+    return registry
+
+
+def _evidence(registry: Registry) -> WordsEvidence:
+    return WordsEvidence(registry.scripts.known)
+
+
+def _outcome(heard: HeardWords) -> tuple[object, ...]:
+    return heard.scripts, heard.searched, heard.characters
+
+
+async def _finished(intake: WordIntake) -> TakenWords:
+    taken = await intake.finish()
+    assert taken is not None
+    return taken
+
+
+async def test_any_segmentation_says_the_same(known: Registry) -> None:
+    """Scripts, LLRs, shares, passages and excerpts, also with guesses of the recogniser in between."""
+    whole = _outcome(_evidence(known).hear(WORDS))
+    assert len(whole[0]) == 2  # type: ignore[arg-type]
+
+    @settings(max_examples=25, deadline=None)
+    @given(st.sets(st.integers(1, len(WORDS) - 1), max_size=25), st.booleans())
+    def says_the_same(cuts: set[int], guesses: bool) -> None:  # noqa: FBT001
+        evidence = _evidence(known)
+        places = [0, *sorted(cuts), len(WORDS)]
+        for start, end in pairwise(places):
+            if guesses:
+                evidence.hear("", WORDS[start : (start + end) // 2])
+            heard = evidence.hear(WORDS[start:end])
+        assert _outcome(heard) == whole
+
+    says_the_same()
+
+
+async def test_partial_words_count_until_others_take_their_place(known: Registry) -> None:
+    """With them it is what it would be if they were final; without them, what it was before."""
+    evidence = _evidence(known)
+    before = evidence.hear(COERCED[:40])
+    tried = evidence.hear("", COERCED[40:90])
+    assert _outcome(tried) == _outcome(_evidence(known).hear(COERCED[:90]))
+    assert _outcome(evidence.hear("")) == _outcome(before)
+
+
+async def test_what_is_shown_of_the_words_is_masked(known: Registry) -> None:
+    """Numbers within a passage are not in its excerpt, and the places are those of what was said."""
+    text = REFUND.replace("三个工作日", "138001380001234")
+    await known.scripts.add(new_script(text, script_id="numbered"), principal="tester")
+    said = f"喂。{text}"
+    heard = _evidence(known).hear(said)
+    script = next(each for each in heard.scripts if each.found.match.script_id == "numbered")
+    for excerpt, passage in zip(script.excerpts, script.found.match.passages, strict=True):
+        assert not any(character.isdigit() for character in excerpt)
+        assert excerpt[:2] == said[passage.text_start : passage.text_end][:2]
+
+
+async def test_scripts_come_and_go_while_a_call_goes_on(registry: Registry) -> None:
+    """What was said before there was a script is compared with it; an erased one is not told any more."""
+    evidence = _evidence(registry)
+    before = evidence.hear(COERCED)
+    assert (before.scripts, before.searched) == ((), 0)
+    await registry.scripts.add(new_script(script_id="late"), principal="tester")
+    [late] = evidence.hear("").scripts
+    assert late.found.match.script_id == "late"
+    await registry.scripts.erase("late", reason="test", principal="tester")
+    assert evidence.hear("").scripts == ()
+
+
+async def test_what_comes_while_the_lane_is_busy_is_heard_together(known: Registry) -> None:
+    """A hundred segments take two pieces of work, and say what one by one they would."""
+    lane = _Lane()
+    intake = WordIntake(_evidence(known), lane)
+    for place, character in enumerate(WORDS):
+        intake.take(Segment(text=character, start_s=place, end_s=place + 1))
+    lane.is_open.set()
+    taken = await _finished(intake)
+    assert _outcome(taken.heard) == _outcome(_evidence(known).hear(WORDS))
+    assert taken.counts.compared == len(WORDS)
+    assert lane.done == 2
+
+
+async def test_whoever_waits_is_told(known: Registry) -> None:
+    """When words were heard, with what they say and when they came."""
+    lane, rings = _Lane(), asyncio.Event()
+    intake = WordIntake(_evidence(known), lane)
+    intake.tell(lambda _: rings.set())
+    assert intake.taken() is None
+    intake.take(Segment(text=COERCED))
+    assert intake.taken() is None
+    lane.is_open.set()
+    await rings.wait()
+    taken = intake.taken()
+    assert taken is not None
+    assert [each.found.match.script_id for each in taken.heard.scripts] == ["coerced"]
+    assert taken.since <= asyncio.get_running_loop().time()
+    assert dict(taken.counts.issues) == {TranscriptIssue.NO_CLOCK: 1}
+
+
+async def test_partial_words_at_the_end_were_said(known: Registry) -> None:
+    """The end of a call is the end of its utterances."""
+    lane = _Lane()
+    lane.is_open.set()
+    intake = WordIntake(_evidence(known), lane)
+    intake.take(Segment(text=COERCED[:60]))
+    intake.take(Segment(text=COERCED[60:], is_final=False))
+    taken = await _finished(intake)
+    assert _outcome(taken.heard) == _outcome(_evidence(known).hear(COERCED))
+
+
+async def test_without_words_of_the_caller_nothing_is_compared(known: Registry) -> None:
+    """A call without a transcript ends as if there were none; the agent's words are told of."""
+    lane = _Lane()
+    assert await WordIntake(_evidence(known), lane).finish() is None
+    lane.is_open.set()
+    intake = WordIntake(_evidence(known), lane)
+    intake.take(Segment(text=COERCED, speaker=Speaker.AGENT))
+    assert intake.taken() is None
+    taken = await _finished(intake)
+    assert (taken.heard.scripts, taken.counts.of_agent) == ((), 1)
+
+
+async def test_a_call_that_is_over_lets_go_of_its_words(known: Registry) -> None:
+    """Nothing is heard any more."""
+    lane = _Lane()
+    intake = WordIntake(_evidence(known), lane)
+    intake.take(Segment(text=COERCED))
+    intake.close()
+    intake.take(Segment(text=COERCED))
+    assert await intake.finish() is None
+    assert lane.done == 0
