@@ -70,7 +70,7 @@ $(TEXT_VENV)/.text: requirements/text-peers.lock
 
 bench-text: $(VENV)/.runtime $(TEXT_VENV)/.text ## Measure the recognition of scripts on texts of CORPUS=DIR, beside peers
 	@test -n "$(CORPUS)" || { echo "make bench-text CORPUS=DIR [OPTIONS='--trials 50']" >&2; exit 2; }
-	$(BIN)/python -m benchmarks.text.run $(CORPUS) $(BENCH)/text --peers $(TEXT_VENV)/bin/python $(OPTIONS)
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m benchmarks.text.run $(CORPUS) $(BENCH)/text --peers $(TEXT_VENV)/bin/python $(OPTIONS)
 
 # Of the network only where PyTorch is: STOCK=FILE.onnx names an export of benchmarks/network/stock_export.py.
 bench: $(VENV)/.runtime ## Measure speed in ten minutes, as ratios: network [STOCK=FILE.onnx], voice activity, search, server

@@ -1,21 +1,22 @@
 """The comparison: every system on the same scripts, innocent texts and trials, each at its own threshold."""
 
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 from benchmarks.text.corpora import Innocent, Unit, innocents
-from benchmarks.text.families import Family, Half, registered
+from benchmarks.text.families import Family, Half, honest_complaints, registered
 from benchmarks.text.figures import Coverage, Recall, Threshold, coverage, recall, threshold
 from benchmarks.text.homophones import Homophones
-from benchmarks.text.systems import System
+from benchmarks.text.systems import Finding, System
 from benchmarks.text.trials import Cell, Planting, Trial
 
 ONE_IN: Final = 1_000
 """Innocent texts to one false flag."""
 
+_KEPT: Final = 20
 _TIMED_TEXTS: Final = 200
 _TIMED_CALLS: Final = 40
 
@@ -29,6 +30,8 @@ class Texts:
     scripts: dict[str, str]
     """All families, of both halves: those of the other half are scripts that nobody used."""
     innocents: list[Innocent]
+    honest: list[str]
+    """Complaints of customers who follow no script; they say nothing in setting thresholds."""
     trials: list[tuple[Cell, list[Trial]]]
 
 
@@ -60,7 +63,14 @@ class SystemFigures:
     threshold: Threshold
     highest: tuple[float, ...]
     """The highest scores of innocent texts, from which the threshold came."""
+    honest: tuple[float, ...]
+    """The scores of honest complaints, the highest first."""
     cells: tuple[CellFigures, ...]
+
+    @property
+    def honest_flags(self) -> int:
+        """Honest complaints that the threshold flags."""
+        return sum(score > self.threshold.score for score in self.honest)
 
     @property
     def mean_recall(self) -> float:
@@ -78,6 +88,7 @@ def texts(
     return Texts(
         scripts=registered(tuple(families)),
         innocents=hosts,
+        honest=honest_complaints(),
         trials=[(cell, planting.trials(cell, count)) for cell in cells],
     )
 
@@ -89,15 +100,21 @@ def measure(system: System, given: Texts, tell: Progress) -> SystemFigures:
     tell(f"{system.name}: {len(given.innocents)} innocent texts in {innocent.seconds:.0f} s")
     found_at = threshold(innocent.found, ONE_IN)
     cells = tuple(_cell(system, cell, trials, found_at) for cell, trials in given.trials)
+    honest = system.find(given.honest).found
     tell(f"{system.name}: {sum(len(trials) for _, trials in given.trials)} trials")
     return SystemFigures(
         name=system.name,
         version=system.version,
         build_s=build_s,
         threshold=found_at,
-        highest=tuple(sorted((finding.score for finding in innocent.found), reverse=True)[:20]),
+        highest=_scores(innocent.found)[:_KEPT],
+        honest=_scores(honest),
         cells=cells,
     )
+
+
+def _scores(found: Iterable[Finding]) -> tuple[float, ...]:
+    return tuple(sorted((finding.score for finding in found), reverse=True))
 
 
 def _cell(system: System, cell: Cell, trials: Sequence[Trial], found_at: Threshold) -> CellFigures:

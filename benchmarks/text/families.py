@@ -15,6 +15,7 @@ from typing import Final
 import yaml
 
 FAMILIES: Final = Path(__file__).with_name("script_families.yaml")
+HONEST: Final = Path(__file__).with_name("honest_complaints.yaml")
 
 _BLANK: Final = re.compile(r"\{(\w+)\}")
 _SURNAMES: Final = "王李张刘陈杨黄赵吴周徐孙马朱胡郭何林高罗"
@@ -94,6 +95,12 @@ def registered(families: tuple[Family, ...]) -> dict[str, str]:
         family.family_id: filled(family.text, Random(f"registered/{family.family_id}"))
         for family in families
     }
+
+
+def honest_complaints(path: Path = HONEST) -> list[str]:
+    """The committed complaints that follow no script, with their blanks filled in one way that never changes."""
+    rows = yaml.safe_load(path.read_text(encoding="utf-8"))["complaints"]
+    return [filled(row, Random(f"honest/{number}")) for number, row in enumerate(rows)]
 
 
 def filled(text: str, rng: Random) -> str:

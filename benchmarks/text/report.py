@@ -1,6 +1,7 @@
 """What the comparison found, as Markdown to read and JSON to keep."""
 
 import json
+import math
 import statistics
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -75,19 +76,30 @@ def _lines(found: Comparison) -> Iterator[str]:
 
 
 def _systems(found: Comparison, shown: Sequence[SystemFigures]) -> Iterator[str]:
-    yield "| system | version | false flags | threshold | texts/s | ms a segment, p50 | p99 | build s |"
-    yield "|---|---|---|---|---|---|---|---|"
+    columns = (
+        "system",
+        "version",
+        "false flags",
+        "honest complaints flagged",
+        "threshold",
+        "build s",
+    )
+    timed = ("texts/s", "ms a segment, p50", "ms a segment, p99")
+    yield _row(*columns, *timed)
+    yield "|---" * len(columns + timed) + "|"
     for system in shown:
         speed, at = found.speeds[system.name], system.threshold
-        times = (
+        yield _row(
+            system.name,
+            system.version,
+            f"{at.false_flags} of {at.innocents}",
+            f"{system.honest_flags} of {len(system.honest)}",
+            f"{at.score:.4g}",
+            f"{system.build_s:.2f}",
             _ranged(speed.texts_per_s),
             _ranged(speed.segment_p50_ms),
             _ranged(speed.segment_p99_ms),
         )
-        yield _row(
-            system.name, system.version, f"{at.false_flags} of {at.innocents}", f"{at.score:.4g}", *times,
-            f"{system.build_s:.2f}",
-        )  # fmt: skip
     yield ""
     yield "Times are medians of the repetitions, with the lowest and the highest; a segment has 20 characters."
 
@@ -216,8 +228,10 @@ def _content(found: Comparison) -> dict[str, Any]:
                 "name": system.name,
                 "version": system.version,
                 "build_s": system.build_s,
-                "threshold": asdict(system.threshold),
-                "highest_innocent_scores": system.highest,
+                "threshold": asdict(system.threshold)
+                | {"score": _finite([system.threshold.score])[0]},
+                "highest_innocent_scores": _finite(system.highest),
+                "honest_complaints": _finite(system.honest),
                 "cells": [_cell_content(figures) for figures in system.cells],
                 "speed": asdict(found.speeds[system.name]),
             }
@@ -233,3 +247,8 @@ def _cell_content(figures: CellFigures) -> dict[str, Any]:
         | {"share": figures.recall.share, "interval": figures.recall.interval},
         "coverage": asdict(figures.coverage),
     }
+
+
+def _finite(scores: Iterable[float]) -> list[float | None]:
+    # JSON has no word for what nothing was found for.
+    return [score if math.isfinite(score) else None for score in scores]

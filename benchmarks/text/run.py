@@ -39,18 +39,19 @@ def main() -> None:
 
 def _run(arguments: argparse.Namespace, stack: contextlib.ExitStack) -> None:
     chosen = cells(arguments.share or SHARES, arguments.rate or RATES)
-    units = _units(arguments.corpus, arguments.seed)
+    units = read_corpus(arguments.corpus, arguments.seed)
     given = texts(read_families(), units, chosen, arguments.trials, arguments.seed)
     systems = _systems(arguments, stack)
     found = Comparison(
         systems=tuple(measure(system, given, _tell) for system in systems),
         speeds=speeds(systems, given.innocents, arguments.repetitions),
-        about=described(given, seed=arguments.seed, trials=arguments.trials, commit=_commit()),
+        about=described(given, seed=arguments.seed, trials=arguments.trials, commit=commit()),
     )
     print(write_report(found, arguments.output))
 
 
-def _units(corpus: str, seed: int) -> list[Unit]:
+def read_corpus(corpus: str, seed: int) -> list[Unit]:
+    """The units of a directory of corpora, or made-up ones for ``SMALL_TALK``."""
     if corpus == SMALL_TALK:
         return list(small_talk(_SMALL_UNITS, seed))
     return read_units(Path(corpus))
@@ -81,7 +82,8 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _commit() -> str:
+def commit() -> str:
+    """The commit of this checkout, "unknown" outside of one."""
     git = ["git", "-C", str(Path(__file__).parent), "rev-parse", "--short", "HEAD"]
     try:
         said = subprocess.run(git, capture_output=True, text=True, check=True)

@@ -3,7 +3,7 @@
 ::
 
     ShengdunError
-    ├── fingerprint.errors    audio, recordings, models
+    ├── fingerprint.errors    audio, recordings, models, texts
     ├── index.errors          watchlists, actors, the store, keys, calibration profiles
     ├── enrollment.errors     recordings unfit for enrolment, manifests
     └── service.errors        calls, lines, access, settings

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from shengdun.fingerprint.text.folding import CodePoints, Offsets, code_points
 from shengdun.fingerprint.text.placeholders import FIRST_PLACEHOLDER, LAST_PLACEHOLDER
 
-WIDEST_GAP: Final = 3
+WIDEST_GAP: Final = 5
 """Characters with more dropped code points between them than this are no neighbours here."""
 LONGEST_REPEATED: Final = 4
 """The longest phrase, in characters, whose immediate repetition is dropped."""
@@ -31,6 +31,16 @@ _ASCII: Final = 0x80
 Kept = NDArray[np.bool_]
 
 
+def _table_of(characters: str) -> Kept:
+    table = np.zeros(0x10000, np.bool_)
+    table[code_points(characters)] = True
+    return table
+
+
+_SOUNDS: Final = _table_of(SOUNDS)
+_AFTER_STOP_GAP: Final = _table_of(AFTER_STOP_GAP)
+
+
 def without_fillers(points: CodePoints, gaps: Offsets) -> Kept:
     """Which characters are no fillers.
 
@@ -41,16 +51,14 @@ def without_fillers(points: CodePoints, gaps: Offsets) -> Kept:
     Returns:
         (n,) bool.
     """
-    fillers = np.isin(points, _SOUNDS)
-    near = np.concatenate([gaps[1:] <= WIDEST_GAP, [False]])
+    fillers = _among(points, _SOUNDS)
+    near = gaps <= WIDEST_GAP
     _mark(fillers, _occurrences(points, near, MEANING), len(MEANING))
-    gap_word = _occurrences(points, near, STOP_GAP)
-    if len(gap_word):
-        follows = gap_word + len(STOP_GAP)
-        inside = follows < len(points)
-        gap_word, follows = gap_word[inside], follows[inside]
-        idle = near[follows - 1] & np.isin(points[follows], _AFTER_STOP_GAP)
-        _mark(fillers, gap_word[idle], len(STOP_GAP))
+    idle = _occurrences(points, near, STOP_GAP)
+    follows = idle + len(STOP_GAP)
+    idle, follows = idle[follows < len(points)], follows[follows < len(points)]
+    idle = idle[near[follows] & _among(points[follows], _AFTER_STOP_GAP)]
+    _mark(fillers, idle, len(STOP_GAP))
     return ~fillers
 
 
@@ -64,16 +72,16 @@ def without_repetitions(points: CodePoints, gaps: Offsets) -> Kept:
     apart = np.cumsum(gaps > WIDEST_GAP)
     masked = (points >= FIRST_PLACEHOLDER) & (points <= LAST_PLACEHOLDER)
     phrase = (points >= _ASCII) & ~masked
-    for length in range(1, LONGEST_REPEATED + 1):
-        last = len(points) - 2 * length + 1
-        if last < 1:
-            break
+    for length in range(1, min(LONGEST_REPEATED, len(points) // 2) + 1):
         same = points[length:] == points[:-length]
-        same &= phrase[length:] | masked[length:] if length == 1 else phrase[length:]
-        repeated = apart[2 * length - 1 :] == apart[:last]
-        for offset in range(length):
-            repeated &= same[offset : offset + last]
-        _mark(dropped, np.flatnonzero(repeated) + length, length)
+        same &= (phrase | masked if length == 1 else phrase)[length:]
+        last = len(points) - 2 * length + 1
+        repeated = same[:last]
+        for offset in range(1, length):
+            repeated = repeated & same[offset : offset + last]
+        at = np.flatnonzero(repeated)
+        at = at[apart[at + 2 * length - 1] == apart[at]]
+        _mark(dropped, at + length, length)
     return ~dropped
 
 
@@ -82,14 +90,16 @@ def _occurrences(points: CodePoints, near: Kept, phrase: str) -> NDArray[np.intp
     wanted = code_points(phrase)
     at = np.flatnonzero(points[: max(len(points) - len(wanted) + 1, 0)] == wanted[0])
     for offset in range(1, len(wanted)):
-        at = at[(points[at + offset] == wanted[offset]) & near[at + offset - 1]]
+        at = at[(points[at + offset] == wanted[offset]) & near[at + offset]]
     return at
 
 
+def _among(points: CodePoints, table: Kept) -> Kept:
+    """Which points a table holds; it is one of the basic plane, where all fillers are."""
+    found: Kept = table[np.minimum(points, len(table) - 1)]
+    return found
+
+
 def _mark(marks: Kept, starts: NDArray[np.intp], length: int) -> None:
-    for offset in range(length):
+    for offset in range(length if len(starts) else 0):
         marks[starts + offset] = True
-
-
-_SOUNDS: Final = code_points(SOUNDS)
-_AFTER_STOP_GAP: Final = code_points(AFTER_STOP_GAP)

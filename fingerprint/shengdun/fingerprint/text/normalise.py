@@ -9,16 +9,19 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
-from shengdun.fingerprint.text.folding import CodePoints, Offsets, Part, string_of
+from shengdun.fingerprint.text.folding import Offsets, Part, string_of
 from shengdun.fingerprint.text.hesitation import without_fillers, without_repetitions
-from shengdun.fingerprint.text.particulars import find
+from shengdun.fingerprint.text.particulars import Particulars, find
 from shengdun.fingerprint.text.placeholders import FIRST_PLACEHOLDER
 from shengdun.fingerprint.text.reading import Reading, read
 
-REACH: Final = 160
+REACH: Final = 180
 """What stands more than so many code points away in the original has no influence on a canonical character.
+
+The most that can add up: an address of 24 characters that keeps the first digits of a number from it, the longest
+number of 33, each with a hidden character after it; seven characters of a repetition and four of a filler, each with
+`hesitation.WIDEST_GAP` dropped ones. Ordinary text reaches ten or twenty.
 
 So a text that grows can be normalised piece by piece: each piece with so much context on either side. Of the stretch
 that a character stands for the start is as local; the end is too, but for a placeholder whose stretch is longer.
@@ -44,27 +47,21 @@ class Normalised:
 def normalise(text: str) -> Normalised:
     """Normalises any string, in time linear in its length."""
     reading = read(text)
-    found = find(reading)
-    elements = _elements(reading, found.points, found.kinds)
+    elements = _elements(reading, find(reading))
     for step in (without_fillers, without_repetitions):
         elements = elements.chosen(step(elements.points, _gaps(elements)))
     return Normalised(text=string_of(elements.points), starts=elements.starts, ends=elements.ends)
 
 
-def _elements(reading: Reading, points: CodePoints, kinds: NDArray[np.uint8]) -> Reading:
-    """Words and one placeholder for each run of one kind."""
-    words = (reading.parts() == Part.WORD) & (kinds == 0)
-    if not kinds.any():
-        return Reading(points=points, starts=reading.starts, ends=reading.ends).chosen(words)
-    begins = np.diff(kinds, prepend=np.uint8(0)) != 0
-    starts = np.flatnonzero(begins & (kinds != 0))
-    changes = np.append(np.flatnonzero(begins), len(kinds))
-    lasts = changes[np.searchsorted(changes, starts) + 1] - 1
-    ends, points = reading.ends.copy(), points.copy()
-    ends[starts] = reading.ends[lasts]
-    points[starts] = FIRST_PLACEHOLDER + kinds[starts].astype(np.uint32)
-    words[starts] = True
-    return Reading(points=points, starts=reading.starts, ends=ends).chosen(words)
+def _elements(reading: Reading, found: Particulars) -> Reading:
+    """The words, and one placeholder for each particular."""
+    chosen = ((reading.parts() == Part.WORD) & (found.kinds == 0)) | found.begins
+    if not found.begins.any():
+        return Reading(points=found.points, starts=reading.starts, ends=reading.ends).chosen(chosen)
+    points = np.where(found.begins, found.kinds + np.uint32(FIRST_PLACEHOLDER), found.points)
+    ends = reading.ends.copy()
+    ends[found.begins] = reading.ends[found.lasts()]
+    return Reading(points=points, starts=reading.starts, ends=ends).chosen(chosen)
 
 
 def _gaps(elements: Reading) -> Offsets:

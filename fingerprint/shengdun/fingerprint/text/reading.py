@@ -22,7 +22,7 @@ from shengdun.fingerprint.text.folding import (
 )
 from shengdun.fingerprint.text.placeholders import KIND_OF_NAME, TOKEN
 
-WIDEST_HIDDEN: Final = 2
+WIDEST_HIDDEN: Final = 1
 """So many hidden characters or spaces in a row keep nothing apart."""
 BREAK: Final = "\n"
 """Stands where more were dropped."""

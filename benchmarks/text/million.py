@@ -1,0 +1,245 @@
+"""What a very large index of scripts costs: a million of them, put together from the families and from innocent texts.
+
+    OMP_NUM_THREADS=1 python -m benchmarks.text.million CORPUS OUTPUT.json [--scripts N] [--seed N] [--repetitions N]
+
+Sentences of the families are in thousands of the scripts each, as wording that agents pass on is: the index meets
+postings as long as they get. ``CORPUS`` is as for ``benchmarks.text.run``. Needs some 5 GB at a million scripts.
+"""
+
+import argparse
+import gc
+import json
+import multiprocessing
+import platform
+import re
+import statistics
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from random import Random
+from typing import Any, Final
+
+import numpy as np
+from benchmarks.text.corpora import Kind, drawn_length
+from benchmarks.text.families import Family, Half, filled, half_of, read_families
+from benchmarks.text.run import commit, read_corpus
+from benchmarks.text.systems import SEGMENT
+
+from shengdun.index.scripts.matching import ScriptIndex
+
+SHORTEST: Final = 150
+LONGEST: Final = 600
+"""Characters of a script."""
+FAMILY_SHARE: Final = 0.3
+"""Sentences of a script that are of a family; the others are of innocent texts."""
+
+_FILLINGS: Final = 20
+_SENTENCE: Final = re.compile(r"[^。！？]{6,80}[。！？]")
+_SCRIPTED: Final = 0.1
+"""Of the calls: after half of their words a registered script follows in them. The others are innocent."""
+
+_index: ScriptIndex | None = None
+"""What the processes that screen in bulk share: they're forked with it."""
+
+
+class Recombined:
+    """Scripts put together by chance, the same for the same seed.
+
+    Args:
+        families: whose sentences are taken, with their blanks filled in twenty ways.
+        innocent: other sentences.
+        seed: of everything that is drawn.
+    """
+
+    def __init__(self, families: Sequence[Family], innocent: Sequence[str], seed: int) -> None:
+        rng = Random(f"fillings/{seed}")
+        self._of_families = [
+            _SENTENCE.findall(filled(family.text, rng))
+            for family in families
+            for _ in range(_FILLINGS)
+        ]
+        self._innocent = innocent
+        self._seed = seed
+
+    def script(self, number: int) -> tuple[str, str]:
+        """The id and the text of one script: sentences of one family among others."""
+        rng = Random(self._seed * 1_000_003 + number)
+        wanted = drawn_length(rng, SHORTEST, LONGEST)
+        own = rng.choice(self._of_families)
+        text = ""
+        while len(text) < wanted:
+            text += rng.choice(own if rng.random() < FAMILY_SHARE else self._innocent)
+        return f"script-{number}", text
+
+    def scripts(self, count: int) -> Iterator[tuple[str, str]]:
+        """The first so many scripts."""
+        return (self.script(number) for number in range(count))
+
+
+def measure(
+    recombined: Recombined, calls: Sequence[str], asked: argparse.Namespace
+) -> dict[str, Any]:
+    """Build the index and take every figure of it."""
+    index = ScriptIndex()
+    before_mb = resident_mb()
+    begun_s = time.perf_counter()
+    index.extend(recombined.scripts(asked.scripts))
+    built_s = time.perf_counter() - begun_s
+    gc.collect()
+    # What is forked later shares these pages only as long as the collector leaves them alone.
+    gc.freeze()
+    heard = _partly_scripted(recombined, calls, asked)
+    return {
+        "scripts": len(index),
+        "build_s": built_s,
+        "scripts_per_s": asked.scripts / built_s,
+        "index_mb": index.nbytes / 2**20,
+        "process_mb": resident_mb() - before_mb,
+        "segments": segments(index, heard, asked.repetitions),
+        "registering": registering(index, recombined, asked.scripts, asked.registered),
+        "own_text_found_first": own_text_found_first(index, recombined, asked),
+        "bulk": bulk(index, heard, asked.repetitions),
+    }
+
+
+def _partly_scripted(
+    recombined: Recombined, calls: Sequence[str], asked: argparse.Namespace
+) -> list[str]:
+    rng = Random(f"heard/{asked.seed}")
+    heard = []
+    for call in calls[: asked.calls]:
+        _, script = recombined.script(rng.randrange(asked.scripts))
+        heard.append(call[: len(call) // 2] + script if rng.random() < _SCRIPTED else call)
+    return heard
+
+
+def segments(index: ScriptIndex, calls: Sequence[str], repetitions: int) -> list[dict[str, float]]:
+    """Milliseconds for each segment of 20 characters of calls, a row of percentiles a repetition."""
+    rows = []
+    for _ in range(repetitions):
+        taken_s = []
+        for call in calls:
+            listener = index.listener()
+            for start in range(0, len(call), SEGMENT):
+                begun_s = time.perf_counter()
+                listener.hear(call[start : start + SEGMENT])
+                taken_s.append(time.perf_counter() - begun_s)
+        p50, p99, most = np.percentile(taken_s, (50, 99, 100)) * 1_000
+        rows.append({"count": len(taken_s), "p50_ms": p50, "p99_ms": p99, "most_ms": most})
+    return rows
+
+
+def registering(
+    index: ScriptIndex, recombined: Recombined, first: int, count: int
+) -> dict[str, Any]:
+    """Milliseconds to register one more script and to find it, one after the other."""
+    added_ms, found_ms, found = [], [], 0
+    for number in range(first, first + count):
+        script_id, text = recombined.script(number)
+        begun_s = time.perf_counter()
+        index.add(script_id, text)
+        added_s = time.perf_counter()
+        matches = index.match(text, limit=1)
+        found_ms.append((time.perf_counter() - added_s) * 1_000)
+        added_ms.append((added_s - begun_s) * 1_000)
+        found += bool(matches) and matches[0].script_id == script_id
+    return {
+        "count": count,
+        "found": found,
+        "add_ms": {"median": statistics.median(added_ms), "most": max(added_ms)},
+        "find_ms": {"median": statistics.median(found_ms), "most": max(found_ms)},
+    }
+
+
+def own_text_found_first(
+    index: ScriptIndex, recombined: Recombined, asked: argparse.Namespace
+) -> dict[str, int]:
+    """Of registered scripts drawn by chance, those whose own text finds them before every other."""
+    rng = Random(f"own text/{asked.seed}")
+    found = 0
+    for _ in range(asked.registered):
+        script_id, text = recombined.script(rng.randrange(asked.scripts))
+        matches = index.match(text, limit=1)
+        found += bool(matches) and matches[0].script_id == script_id
+    return {"found": found, "of": asked.registered}
+
+
+def bulk(index: ScriptIndex, letters: Sequence[str], repetitions: int) -> dict[str, Any]:
+    """Letters a second in two processes that share the index."""
+    global _index  # noqa: PLW0603 (what is forked is found where it was left)
+    _index = index
+    rates = []
+    with multiprocessing.get_context("fork").Pool(2) as pool:
+        pool.map(_screened, letters[:2])
+        for _ in range(repetitions):
+            begun_s = time.perf_counter()
+            pool.map(_screened, letters, chunksize=8)
+            rates.append(len(letters) / (time.perf_counter() - begun_s))
+    return {"processes": 2, "letters": len(letters), "letters_per_s": rates}
+
+
+def _screened(letter: str) -> int:
+    assert _index is not None
+    return len(_index.match(letter))
+
+
+def resident_mb() -> float:
+    """Memory of this process, in MB of 2^20 bytes."""
+    status = Path("/proc/self/status").read_text()
+    found = re.search(r"VmRSS:\s+(\d+) kB", status)
+    assert found is not None
+    return int(found[1]) / 1024
+
+
+def main() -> None:
+    """Measure and write it down."""
+    asked = _arguments()
+    units = read_corpus(asked.corpus, asked.seed)
+    Random(f"million/{asked.seed}").shuffle(units)
+    # Of different halves, so that no call has a sentence that was put into scripts.
+    calls = [
+        unit.text
+        for unit in units
+        if half_of(unit.unit_id) is Half.EVALUATE
+        and unit.kind is Kind.CALL
+        and len(unit.text) >= SHORTEST
+    ]
+    sentences = [
+        sentence
+        for unit in units
+        if half_of(unit.unit_id) is Half.FIT
+        for sentence in _SENTENCE.findall(unit.text)
+    ]
+    recombined = Recombined(read_families(), sentences, asked.seed)
+    found = measure(recombined, calls, asked)
+    about = {
+        "commit": commit(),
+        "seed": asked.seed,
+        "processor": platform.processor() or platform.machine(),
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "innocent_sentences": len(sentences),
+    }
+    text = json.dumps(about | found, indent=1) + "\n"
+    asked.output.parent.mkdir(parents=True, exist_ok=True)
+    asked.output.write_text(text, encoding="utf-8")
+    sys.stdout.write(text)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("corpus")
+    parser.add_argument("output", type=Path)
+    parser.add_argument("--scripts", type=int, default=1_000_000)
+    parser.add_argument("--calls", type=int, default=200)
+    parser.add_argument("--registered", type=int, default=50)
+    parser.add_argument("--repetitions", type=int, default=5)
+    parser.add_argument("--seed", type=int, default=1)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
