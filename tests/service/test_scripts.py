@@ -13,7 +13,9 @@ from google.rpc.error_details_pb2 import ErrorInfo
 from google.rpc.status_pb2 import Status
 
 from fixtures.command_line import Served
-from fixtures.scripts import COERCED, ORDINARY, PRIVATE
+from fixtures.scripts import COERCED, ORDINARY, PRIVATE, new_script
+from fixtures.store import until
+from shengdun.index.embedded import EmbeddedStore
 from shengdun.index.registry import Registry
 from shengdun.index.scripts.known import FoundScript
 from shengdun.index.scripts.matching import Passage as IndexPassage
@@ -32,12 +34,13 @@ from shengdun.service.client import (
     ScriptKind,
     ShengdunClient,
 )
-from shengdun.service.convert.scripts import match_message
+from shengdun.service.convert.scripts import match_message, screened_text_message
 from shengdun.service.interceptors import AccessInterceptor, AnsweringInterceptor
 from shengdun.service.scripts import ScriptServicer
 from shengdun.service.texts import TextComparison
 from shengdun.v1 import script_pb2 as pb
 from shengdun.v1 import script_pb2_grpc
+from shengdun.v1.decision_pb2 import PARTIAL_REASON_WATCHLISTS_STALE
 
 Code = grpc.StatusCode
 # Quoted: this class is there for type checkers alone.
@@ -257,6 +260,26 @@ async def test_a_letter_is_flagged_with_what_shows_it(client: ShengdunClient, ke
         assert passage.script_excerpt == text[passage.script_start : passage.script_end]
         assert passage.view is PassageView.CHARACTERS
     assert not (await client.screen_text(ORDINARY)).flags
+
+
+async def test_texts_are_compared_while_the_store_is_away(
+    registry: Registry, embedded_store: EmbeddedStore
+) -> None:
+    """With the scripts of the last snapshot, and a word on it."""
+    kept = await registry.scripts.add(new_script(), principal="t")
+    async with BackgroundLane(workers=1) as lane:
+        texts = TextComparison(registry, lane.run)
+        assert not (await texts.compare(ORDINARY, limit=10)).stale
+        await embedded_store.stop()
+        await until(lambda: registry.health.stale)
+        compared = await texts.compare(COERCED, limit=10)
+    assert (compared.stale, compared.searched) == (True, 1)
+    assert compared.found[0].script == kept
+    message = screened_text_message(
+        compared.found, COERCED, searched=1, line="default", stale=compared.stale
+    )
+    assert message.partial
+    assert list(message.partial_reasons) == [PARTIAL_REASON_WATCHLISTS_STALE]
 
 
 @pytest.mark.parametrize(
