@@ -20,16 +20,10 @@ from shengdun.service.contract.decisions import (
     Flag,
     FlagType,
     KnownActorVoice,
-    LineInfo,
-    LineStanding,
     PartialReason,
     RiskLevel,
     ScreenedRecording,
-    ServerInfo,
-    ServerLoad,
     ShadowOutcome,
-    Stage,
-    StageLoad,
     StageTimings,
     WatchlistResult,
     WordsEvidence,
@@ -43,6 +37,14 @@ from shengdun.service.contract.scripts import (
     Script,
     ScriptKind,
     ScriptMatch,
+)
+from shengdun.service.contract.servers import (
+    LineInfo,
+    LineStanding,
+    ServerInfo,
+    ServerLoad,
+    Stage,
+    StageLoad,
 )
 from shengdun.service.contract.texts import ScreenedText
 from shengdun.service.contract.transcripts import (

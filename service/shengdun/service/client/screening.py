@@ -10,8 +10,8 @@ from shengdun.service.contract.decisions import (
     CallConfig,
     CallDecision,
     ScreenedRecording,
-    ServerInfo,
 )
+from shengdun.service.contract.servers import ServerInfo
 from shengdun.service.contract.texts import ScreenedText
 from shengdun.service.contract.watchlists import Recording
 from shengdun.service.convert import client_decisions as convert

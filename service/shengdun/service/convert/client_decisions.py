@@ -6,6 +6,7 @@ from datetime import UTC
 from google.protobuf.duration_pb2 import Duration
 
 from shengdun.service.contract import decisions as values
+from shengdun.service.contract import servers
 from shengdun.service.contract.texts import ScreenedText
 from shengdun.service.contract.transcripts import (
     TranscriptIssue,
@@ -112,14 +113,14 @@ def recording_from_wire(wire: screening_pb2.ScreenRecordingResponse) -> values.S
     )
 
 
-def server_info_from_wire(wire: screening_pb2.GetServerInfoResponse) -> values.ServerInfo:
+def server_info_from_wire(wire: screening_pb2.GetServerInfoResponse) -> servers.ServerInfo:
     """What the server is."""
-    return values.ServerInfo(
+    return servers.ServerInfo(
         version=wire.version,
         model_id=wire.model_id,
         calibration_profile_id=wire.calibration_profile_id,
         lines=tuple(
-            values.LineInfo(
+            servers.LineInfo(
                 line=line.line,
                 watchlist_ids=tuple(line.watchlist_ids),
                 policy_id=line.policy_id,
@@ -220,8 +221,8 @@ def _levels(wire: decision_pb2.AppliedLevels) -> values.AppliedLevels:
     )
 
 
-def _standing(wire: screening_pb2.LineStanding) -> values.LineStanding:
-    return values.LineStanding(
+def _standing(wire: screening_pb2.LineStanding) -> servers.LineStanding:
+    return servers.LineStanding(
         levels=_levels(wire.levels) if wire.HasField("levels") else None,
         advisory=wire.advisory,
         advisory_reasons=_advisory_reasons(wire.advisory_reasons),

@@ -1,6 +1,7 @@
 """Where time went and how much a server is doing, between the wire and the client's values."""
 
 from shengdun.service.contract import decisions as values
+from shengdun.service.contract import servers
 from shengdun.service.convert.client_enums import from_wire
 from shengdun.v1 import decision_pb2, screening_pb2
 
@@ -16,9 +17,9 @@ def timings_from_wire(wire: decision_pb2.StageTimings) -> values.StageTimings:
     )
 
 
-def load_from_wire(wire: screening_pb2.ServerLoad) -> values.ServerLoad:
+def load_from_wire(wire: screening_pb2.ServerLoad) -> servers.ServerLoad:
     """How much a server is doing."""
-    return values.ServerLoad(
+    return servers.ServerLoad(
         undecided_calls=wire.undecided_calls,
         load=wire.load,
         load_limit=wire.load_limit,
@@ -28,8 +29,8 @@ def load_from_wire(wire: screening_pb2.ServerLoad) -> values.ServerLoad:
         decisions_over_budget=wire.decisions_over_budget,
         final_decisions_over_budget=wire.final_decisions_over_budget,
         stages=tuple(
-            values.StageLoad(
-                stage=from_wire(values.Stage, screening_pb2.Stage.Name, "STAGE_", stage.stage),
+            servers.StageLoad(
+                stage=from_wire(servers.Stage, screening_pb2.Stage.Name, "STAGE_", stage.stage),
                 total=stage.total.ToTimedelta(),
                 bounds_s=tuple(stage.bounds),
                 counts=tuple(stage.counts),
