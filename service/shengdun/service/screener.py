@@ -110,7 +110,7 @@ class Screener:
                 watchlists_stale=lambda: self.registry.health.stale,
             ),
             shadows=self.shadows.of_call(call_id=call_id, watchlist_ids=watchlist_ids, line=line),
-            words=WordIntake(WordsEvidence(self.registry.scripts.known), self.word_lane),
+            words=self._words(),
             awaits_words=request.awaits_words,
         )
 
@@ -124,6 +124,9 @@ class Screener:
             prompts=self.prompts,
             overlap_share=self.overlap_share,
         )
+
+    def _words(self) -> WordIntake:
+        return WordIntake(WordsEvidence(self.registry.scripts.known), self.word_lane)
 
     def _watchlists(self, request: CallRequest, line: Line) -> tuple[str, ...]:
         for watchlist_id in request.watchlist_ids:
