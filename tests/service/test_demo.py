@@ -2,6 +2,7 @@ import re
 import subprocess
 import sys
 import zipfile
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from shengdun.fingerprint.voice.recordings import decode_recording
 from shengdun.index.scoring import Scorer
 from shengdun.service.demo.cast import ENROLLED, KNOWN_AGENTS, SHARED, Cast, choose
 from shengdun.service.demo.model import profile_for
+from shengdun.service.demo.scripts import REFUND_SAID, segments
 from shengdun.service.demo.story import percentile
 from shengdun.service.errors import DemoFailed
 
@@ -83,6 +85,10 @@ def test_the_demo_runs(tmp_path: Path, models_dir: Path, recordings: list[DemoRe
     assert re.search(r"false flags +0$", result.stdout, re.MULTILINE)
     assert "GetDecision(" in result.stdout
     assert "no longer found; GetActor: NOT_FOUND" in result.stdout
+    assert "=> level MEDIUM: by the voice LOW, by the words MEDIUM" in result.stdout
+    assert re.search(
+        r"=> level \w+: by the voice (MEDIUM|HIGH), by the words MEDIUM", result.stdout
+    )
     with zipfile.ZipFile(recordings[0].archive) as archive:
         names = {name.split("/")[1] for name in archive.namelist() if name.endswith(".wav")}
     assert not [name for name in names if name in result.stdout]
@@ -162,3 +168,14 @@ def test_the_profile_on_the_spot_tells_its_own_speakers_apart(
     assert pairs[first, second][same].mean() > 0 > pairs[first, second][~same].mean()
     with pytest.raises(DemoFailed, match="too few"):
         profile_for(voice_model, some[:2], voice_activity)
+
+
+def test_a_recogniser_guesses_before_it_is_sure() -> None:
+    """Each turn of a conversation comes partial and then final, in order, within the audio."""
+    length = timedelta(seconds=12)
+    sent = segments(REFUND_SAID, length=length)
+    assert [(each.speaker, each.text) for each in sent if each.is_final] == list(REFUND_SAID)
+    ends = [each.end for each in sent if each.end is not None]
+    assert len(ends) == len(sent) == 3 * len(REFUND_SAID)
+    assert ends == sorted(ends)
+    assert abs(ends[-1] - length) < timedelta(milliseconds=1)

@@ -1,7 +1,11 @@
-"""Recordings as a telephone would send them: band-limited, encoded, in chunks, at the pace of speech."""
+"""Recordings as a telephone would send them: band-limited, encoded, in chunks, at the pace of speech.
+
+Words are sent beside them as a speech recogniser would.
+"""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections import deque
+from collections.abc import AsyncIterator, Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Final
@@ -12,6 +16,7 @@ from shengdun.fingerprint.voice.recordings import decode_recording
 from shengdun.fingerprint.voice.samples import MODEL_RATE_HZ, Samples
 from shengdun.service.client.calls import CallStream
 from shengdun.service.contract.decisions import AudioFormat, Decision
+from shengdun.service.contract.transcripts import TranscriptSegment
 
 CHUNK: Final = timedelta(milliseconds=100)
 """Audio in one message, as media servers usually send it."""
@@ -60,8 +65,15 @@ def chunks(audio: bytes, audio_format: AudioFormat, chunk: timedelta = CHUNK) ->
         yield audio[start : start + size]
 
 
-async def play(call: CallStream, audio: bytes, *, paced: bool, chunk: timedelta = CHUNK) -> None:
-    """Send audio into a call and hang up.
+async def play(
+    call: CallStream,
+    audio: bytes,
+    *,
+    paced: bool,
+    chunk: timedelta = CHUNK,
+    words: Sequence[TranscriptSegment] = (),
+) -> None:
+    """Send audio into a call, and words beside it, and hang up.
 
     Args:
         call: the call.
@@ -69,28 +81,39 @@ async def play(call: CallStream, audio: bytes, *, paced: bool, chunk: timedelta 
         paced: send every chunk when it would have been spoken, counted from the first, so that a chunk that is late
             doesn't make those after it late; otherwise as fast as the server takes them.
         chunk: audio in one message.
+        words: in order; each is sent once the audio to its end was, one without a clock with what it follows.
 
     Raises:
         ClientError: the server ended the call.
     """
     clock = asyncio.get_running_loop().time
     started = clock()
+    unsaid = deque(words)
     for index, piece in enumerate(chunks(audio, call.config.audio_format, chunk), start=1):
         if paced:
             await asyncio.sleep(started + index * chunk.total_seconds() - clock())
         await call.send(piece)
+        while unsaid and (unsaid[0].end is None or unsaid[0].end <= index * chunk):
+            await call.send_words(unsaid.popleft())
+    for segment in unsaid:
+        await call.send_words(segment)
     await call.finish()
 
 
 async def converse(
-    call: CallStream, audio: bytes, *, paced: bool, chunk: timedelta = CHUNK
+    call: CallStream,
+    audio: bytes,
+    *,
+    paced: bool,
+    chunk: timedelta = CHUNK,
+    words: Sequence[TranscriptSegment] = (),
 ) -> AsyncIterator[Decision]:
-    """Send audio into a call, hang up, and give the decisions as they come. The arguments are those of ``play``.
+    """Send audio and words into a call, hang up, and give the decisions as they come; arguments as of ``play``.
 
     Raises:
         ClientError: the server ended the call.
     """
-    playing = asyncio.create_task(play(call, audio, paced=paced, chunk=chunk))
+    playing = asyncio.create_task(play(call, audio, paced=paced, chunk=chunk, words=words))
     try:
         async for decision in call:
             yield decision

@@ -24,7 +24,7 @@ from shengdun.service.client import (
     ShengdunClient,
 )
 from shengdun.service.client.telephone import play
-from shengdun.service.demo import story
+from shengdun.service.demo import story, words
 from shengdun.service.demo.calls import Outcome, PlayedCall, play_calls
 from shengdun.service.demo.cast import (
     KNOWN_AGENTS,
@@ -134,11 +134,12 @@ class _Demo:
             self._tell(story.unjudged())
         await self._enroll()
         calls = await self._call()
+        spoken_well = await self._speak(calls)
         forgotten = await self._erase(calls)
         self._say("")
         wall_s = time.monotonic() - started_s
         self._tell(story.summary(calls, info=info, wall_s=wall_s, paced=self._paced))
-        return self._verdict(calls, forgotten=forgotten)
+        return self._verdict(calls, forgotten=forgotten, spoken_well=spoken_well)
 
     async def _enroll(self) -> None:
         self._say("")
@@ -192,6 +193,27 @@ class _Demo:
             on_decision=self._ask_elsewhere,
             on_end=lambda call: self._tell(story.played(call, speakers)),
         )
+
+    async def _speak(self, calls: list[PlayedCall]) -> bool:
+        """Register scripts and play calls with their words; gives whether these were flagged as they should be."""
+        self._say("")
+        self._say("scripts, composed for this demo as the transcripts are")
+        for script in words.SCRIPTS:
+            kept = await self._client.add_script(script)
+            self._say(
+                f"  {kept.script_id:<16}  {kept.text_length} characters  {kept.title} ({kept.campaign})"
+            )
+        self._say("calls with a transcript; in it characters are others of the same sound")
+        speakers = {actor_id: speaker for speaker, actor_id in self._actors.items()}
+        spoken = words.spoken_calls(calls)
+        well = True
+        screened = await asyncio.gather(
+            *(words.screen_spoken(self._client, call, paced=self._paced) for call in spoken)
+        )
+        for call, decisions in zip(spoken, screened, strict=True):
+            self._tell(words.told(call, decisions, speakers))
+            well = well and words.is_as_it_should_be(call, decisions)
+        return well and (len(spoken) == len(words.SCRIPTS) or not self._judged)
 
     async def _ask_elsewhere(self, plan: PlannedCall, decision: Decision) -> None:
         """Once, ask for the decision of a running call on a connection that doesn't hold its audio."""
@@ -251,19 +273,22 @@ class _Demo:
         assert call.decision is not None
         return call.decision
 
-    def _verdict(self, calls: list[PlayedCall], *, forgotten: bool) -> bool:
+    def _verdict(self, calls: list[PlayedCall], *, forgotten: bool, spoken_well: bool) -> bool:
         bad = [call.plan.call_id for call in calls if _is_bad(call, judged=self._judged)]
         if bad:
             self._say(f"NOT as it should be: calls {', '.join(bad)}")
         if not forgotten:
             self._say("NOT as it should be: an erased voice was still found")
-        if not bad and forgotten and self._judged:
+        if not spoken_well:
+            self._say("NOT as it should be: a call was not flagged by its words as it should be")
+        well = not bad and forgotten and spoken_well
+        if well and self._judged:
             self._say("as it should be: no genuine caller was flagged HIGH and nothing failed")
-        elif not bad and forgotten:
+        elif well:
             self._say(
                 "as it should be: every step worked; who was recognised says nothing, see above"
             )
-        return not bad and forgotten
+        return well
 
     def _tell(self, lines: Iterable[str]) -> None:
         for line in lines:

@@ -82,13 +82,20 @@ def refused(who: Enrolled, report: EnrollmentReport) -> Iterator[str]:
 
 def played(call: PlayedCall, speakers: Mapping[str, str]) -> Iterator[str]:
     """One call, state by state."""
-    yield ""
-    yield f"call {call.plan.call_id}: {_who(call.plan)}"
-    yield _HEADER
-    for decision in call.decisions:
-        yield from _decision(decision, speakers)
-    last = _level(call.decisions[-1]) if call.decisions else _DASH
+    yield from table(call.plan, call.decisions, speakers)
+    last = level_name(call.decisions[-1].level) if call.decisions else _DASH
     yield f"  => {call.outcome.value} (level {last}){f': {call.problem}' if call.problem else ''}"
+
+
+def table(
+    plan: PlannedCall, decisions: Sequence[Decision], speakers: Mapping[str, str]
+) -> Iterator[str]:
+    """The decisions of a call, one on a line."""
+    yield ""
+    yield f"call {plan.call_id}: {_who(plan)}"
+    yield _HEADER
+    for decision in decisions:
+        yield from _decision(decision, speakers)
 
 
 def _who(plan: PlannedCall) -> str:
@@ -104,14 +111,17 @@ def _decision(decision: Decision, speakers: Mapping[str, str]) -> Iterator[str]:
     latency = (
         f"{decision.latency.total_seconds() * 1000:.0f} ms" if has_evidence(decision) else _DASH
     )
+    seconds = decision.net_speech.total_seconds()
     line = (
         f"  {decision.audio_position.total_seconds():6.1f} s  {decision.state.name:<17}  "
-        f"{_level(decision):<6}  {probability:>7}  {decision.net_speech.total_seconds():8.1f} s  {latency:>8}  "
+        f"{level_name(decision.level):<6}  {probability:>7}  {seconds:8.1f} s  {latency:>8}  "
         f"{_DASH if best is None else speakers.get(best.actor_id, best.actor_id):<7}  "
         f"{_DASH if best is None else format(best.llr, '+.1f'):>6}  {decision.recommended_action}"
     )
     notes = [finding.value for finding in decision.audio_quality.findings]
     notes += [reason.value for reason in decision.partial_reasons]
+    if decision.words is not None and decision.words.scripts:
+        notes.append(f"script {decision.words.llr:+.1f}")
     remark = f"[{', '.join(notes)}]" if notes else ""
     if len(line) + 1 + len(remark) <= _COLUMNS:
         yield f"{line} {remark}".rstrip()
@@ -120,8 +130,9 @@ def _decision(decision: Decision, speakers: Mapping[str, str]) -> Iterator[str]:
         yield f"{'':>12}{remark}"
 
 
-def _level(decision: Decision) -> str:
-    return _DASH if decision.level is None else decision.level.name
+def level_name(level: RiskLevel | None) -> str:
+    """A level, or that there is none."""
+    return _DASH if level is None else level.name
 
 
 def has_evidence(decision: Decision) -> bool:
