@@ -22,6 +22,7 @@ def decision_line(decision: Decision, *, timed: bool) -> str:
     reasons = [finding.value for finding in decision.audio_quality.findings]
     reasons += [reason.value for reason in decision.partial_reasons]
     reasons += shadow_notes(decision)
+    reasons += word_notes(decision)
     if decision.advisory:
         reasons.append("advisory: " + " ".join(each.value for each in decision.advisory_reasons))
     return "  ".join(parts) + (f"  [{', '.join(reasons)}]" if reasons else "")
@@ -40,6 +41,18 @@ def summary_row(decision: Decision | None) -> tuple[str, ...]:
         _DASH if best is None else best.actor_id,
         _DASH if best is None else f"{best.llr:+.1f}",
     )
+
+
+def word_notes(decision: Decision) -> list[str]:
+    """The scripts that the words may follow, and what is unusual about the transcript."""
+    if decision.words is None:
+        return []
+    scripts = [
+        f"script {each.script_id} LLR {each.llr:+.1f} {each.script_share:.0%}"
+        for each in decision.words.scripts
+    ]
+    notices = [f"{each.count} {each.issue.value}" for each in decision.words.notices]
+    return scripts + ([f"transcript: {', '.join(notices)}"] if notices else [])
 
 
 def level(decision: Decision) -> str:

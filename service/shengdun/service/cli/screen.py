@@ -15,6 +15,7 @@ from shengdun.service.cli.decisions import decision_line, summary_row
 from shengdun.service.cli.hints import with_hint
 from shengdun.service.cli.output import complain, note, say, say_json, table
 from shengdun.service.cli.target import Target, with_server
+from shengdun.service.cli.transcripts import read_transcript
 from shengdun.service.client import (
     AudioEncoding,
     AudioFormat,
@@ -22,6 +23,8 @@ from shengdun.service.client import (
     ClientError,
     Decision,
     ShengdunClient,
+    TranscriptSegment,
+    TranscriptUse,
 )
 from shengdun.service.client.telephone import converse, telephone_audio
 
@@ -38,6 +41,7 @@ class _Plan:
     watchlists: tuple[str, ...]
     audio_format: AudioFormat
     budget: timedelta | None
+    words: tuple[TranscriptSegment, ...] | None
     json: bool
     several: bool
 
@@ -71,11 +75,18 @@ async def screen(
     budget_ms: Annotated[
         int | None, typer.Option(min=1, help="Live: time to a decision; without it the line's.")
     ] = None,
+    transcript: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Live: words of the one call, JSON Lines of segments."),
+    ] = None,
     concurrency: Annotated[int, typer.Option(min=1, help="Calls at once.")] = 8,
     json: Annotated[bool, typer.Option("--json", help="Write every decision as JSON.")] = False,
 ) -> int:
     """Screen recordings and show the decisions, state by state; several end in a table."""
+    if transcript is not None and (len(files) > 1 or not live):
+        raise typer.BadParameter("--transcript goes with one recording, screened as a live call")
     plan = _Plan(
+        words=None if transcript is None else read_transcript(transcript),
         live=live,
         paced=paced,
         line=line,
@@ -121,11 +132,14 @@ async def _live(client: ShengdunClient, file: Path, plan: _Plan) -> Decision | N
         audio_format=plan.audio_format,
         watchlist_ids=plan.watchlists,
         budget=plan.budget,
+        transcript_use=(
+            TranscriptUse.UNSPECIFIED if plan.words is None else TranscriptUse.BESIDE_AUDIO
+        ),
     )
     async with client.screen_call(config) as call:
         if not (plan.json or plan.several):
             note(f"call {config.call_id}")
-        async for decision in converse(call, audio, paced=plan.paced):
+        async for decision in converse(call, audio, paced=plan.paced, words=plan.words or ()):
             _show(file, decision, plan)
     return call.decision
 
