@@ -75,8 +75,8 @@ _PARTS_OF_DAY: Final = (
 )
 _AFTER_HOUR: Final = tuple("到至前后左多")
 _CURRENCIES: Final = "¥$€£"
-_LONGEST_MONTH: Final = 3
-_LONGEST_DAY: Final = 4
+_LONGEST_DAY_IN_DIGITS: Final = 2
+_LONGEST_DAY_IN_WORDS: Final = 3
 _YEARS: Final = (2, 4)
 
 
@@ -126,13 +126,14 @@ def _number(string: str, match: re.Match[str]) -> Span | None:
 def _kind_with_unit(string: str, match: re.Match[str]) -> Kind | None:
     """What a number and its unit are together; None where the unit isn't taken."""
     unit, length = match.lastgroup or "", len(match["body"])
+    day = length <= (_LONGEST_DAY_IN_DIGITS if match["body"].isascii() else _LONGEST_DAY_IN_WORDS)
     fits = {
         "money": match[0] != "一块",
         "thousands": match["body"].isascii(),
         "hour": string.startswith(_PARTS_OF_DAY, max(match.start() - 2, 0))
-        or string.startswith(_AFTER_HOUR, match.end()),
-        "month": length <= _LONGEST_MONTH,
-        "day": length <= _LONGEST_DAY,
+        or (match["body"] != "一" and string.startswith(_AFTER_HOUR, match.end())),
+        "month": day,
+        "day": day,
         "dated": length in _YEARS,
         "year": length == max(_YEARS),
     }
