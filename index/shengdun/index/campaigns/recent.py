@@ -15,10 +15,11 @@ from typing import Final
 
 import numpy as np
 
-from shengdun.index.scripts.postings import ROWS_PER_SHINGLE, Hashes, Postings, Rows
+from shengdun.index.scripts.postings import NEWEST_ROWS, OLDEST_ROWS, Hashes, Held, Postings
 
 _SHELVES: Final = 8
 _NONE: Final = np.zeros(0, np.int64)
+_PROPOSED: Final = OLDEST_ROWS + NEWEST_ROWS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,8 +87,9 @@ class _Shelf:
         self._alive[row] = False
         return text
 
-    def find(self, probes: Hashes) -> list[Rows]:
-        return [rows + self.first for rows in self._postings.find(probes, self._alive)]
+    def find(self, probes: Hashes) -> list[Held]:
+        found = self._postings.find(probes, self._alive)
+        return [Held(rows=each.rows + self.first, count=each.count) for each in found]
 
     @property
     def nbytes(self) -> int:
@@ -152,13 +154,16 @@ class RecentTexts:
         shelf = self._shelf_of(serial)
         return shelf.texts[serial - shelf.first] if shelf is not None else None
 
-    def find(self, probes: Hashes) -> list[Rows]:
+    def find(self, probes: Hashes) -> list[Held]:
         """For each probe the texts that hold it, ascending; of many some of the newest."""
         found = [shelf.find(probes) for shelf in self._shelves]
         return [
-            np.concatenate([_NONE, *of_probe])[-ROWS_PER_SHINGLE:]
-            for of_probe in zip(*found, strict=True)
-        ] or [_NONE] * len(probes)
+            Held(
+                rows=np.concatenate([_NONE, *(each.rows for each in held)])[-_PROPOSED:],
+                count=sum(each.count for each in held),
+            )
+            for held in (zip(*found, strict=True) if found else ((),) * len(probes))
+        ]
 
     def serial(self, text_id: str) -> int | None:
         """The serial number of a text; None if it isn't remembered."""
