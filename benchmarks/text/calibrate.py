@@ -5,7 +5,8 @@
 Prints the coefficients of ``ScriptCoefficients``. Texts that use a script are the benchmark's trials, all kinds and
 shares but errors in more than a fifth of the characters. Texts that use none are the innocent texts as they are, cut
 short and laid end to end, each with its best script: so the ratio is honest about the script that is told, and not
-about one drawn by lot. Limits are those that so many texts can vouch for (decision 0012).
+about one drawn by lot. The ratio has two factors: how much more often texts that use a script share anything with it,
+and, where something is shared, what it's worth. Limits are those that so many texts can vouch for (decision 0012).
 """
 
 import argparse
@@ -84,19 +85,30 @@ def _of_all_lengths(hosts: Sequence[Innocent]) -> Iterator[str]:
             yield "".join(host.text for host in hosts[first : first + together])[:length]
 
 
-def _tell(positive: Floats, negative: Floats) -> None:
-    features = np.concatenate([positive, negative])
-    is_target = np.arange(len(features)) < len(positive)
+def _fitted(positive: Floats, negative: Floats) -> Floats:
+    """Offset, slope and chance: a fit where something is shared, and what it says that something is."""
+    sharing = [rows[rows[:, 1] > 0.0] for rows in (positive, negative)]
+    features = np.concatenate(sharing)
+    is_target = np.arange(len(features)) < len(sharing[0])
     fitted = fit_llr(
         Trials(features=features, is_target=is_target, weights=np.ones(len(features))),
         priors=PRIORS,
     )
-    llrs = features @ fitted
-    floor, cap = trust_limits(llrs[is_target], llrs[~is_target])
+    shares = [
+        len(some) / len(rows) for some, rows in zip(sharing, (positive, negative), strict=True)
+    ]
+    fitted[0] += np.log(shares[0] / shares[1])
+    return fitted
+
+
+def _tell(positive: Floats, negative: Floats) -> None:
+    fitted = _fitted(positive, negative)
+    uses, uses_none = positive @ fitted, negative @ fitted
+    floor, cap = trust_limits(uses, uses_none)
     offset, slope, chance = fitted.tolist()
     print(f"offset={offset:.3f}, slope={slope:.4f}, chance={chance:.4f}, {floor=:.2f}, {cap=:.2f}")
     print(f"of {len(positive)} texts that use a script and {len(negative)} that don't")
-    for name, rows in (("use one", llrs[is_target]), ("don't", llrs[~is_target])):
+    for name, rows in (("use one", uses), ("don't", uses_none)):
         marks = np.quantile(rows, (0.001, 0.01, 0.5, 0.99, 0.999))
         print(f"{name}: " + ", ".join(f"{mark:.1f}" for mark in marks.tolist()))
 

@@ -10,12 +10,15 @@ from benchmarks.text.corpora import Innocent, Unit, innocents
 from benchmarks.text.families import Family, Half, honest_complaints, registered
 from benchmarks.text.figures import Coverage, Recall, Threshold, coverage, recall, threshold
 from benchmarks.text.homophones import Homophones
+from benchmarks.text.recombination import Recombined
+from benchmarks.text.small_talk import small_talk
 from benchmarks.text.systems import Finding, System
 from benchmarks.text.trials import Cell, Planting, Trial
 
 ONE_IN: Final = 1_000
 """Innocent texts to one false flag."""
 
+_CROWD_UNITS: Final = 2_000
 _KEPT: Final = 20
 _TIMED_TEXTS: Final = 200
 _TIMED_CALLS: Final = 40
@@ -79,14 +82,27 @@ class SystemFigures:
 
 
 def texts(
-    families: Sequence[Family], units: Sequence[Unit], cells: Sequence[Cell], count: int, seed: int
+    families: Sequence[Family],
+    units: Sequence[Unit],
+    cells: Sequence[Cell],
+    *,
+    count: int,
+    crowd: int,
+    seed: int,
 ) -> Texts:
-    """Scripts, innocent texts and ``count`` trials a cell, all of the half that figures come from."""
+    """Scripts, innocent texts and ``count`` trials a cell, all of the half that figures come from.
+
+    A crowd of so many more scripts is registered before them, put together from the families of the other half and
+    made-up talk. Sentences of the corpora wouldn't do: dialogues of either half repeat them, and so are rightly found.
+    """
+    others = [family for family in families if family.half is Half.FIT]
+    talk = small_talk(_CROWD_UNITS, seed)
+    scripts = dict(Recombined(others, talk, seed).scripts(crowd)) if crowd else {}
     hosts = innocents(units, Half.EVALUATE, seed)
     own = [family for family in families if family.half is Half.EVALUATE]
     planting = Planting(own, hosts, Homophones(unit.text for unit in units), seed)
     return Texts(
-        scripts=registered(tuple(families)),
+        scripts=scripts | registered(tuple(families)),
         innocents=hosts,
         honest=honest_complaints(),
         trials=[(cell, planting.trials(cell, count)) for cell in cells],

@@ -15,66 +15,25 @@ import re
 import statistics
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from random import Random
 from typing import Any, Final
 
 import numpy as np
-from benchmarks.text.corpora import Kind, drawn_length
-from benchmarks.text.families import Family, Half, filled, half_of, read_families
+from benchmarks.text.corpora import Kind
+from benchmarks.text.families import Half, half_of, read_families
+from benchmarks.text.recombination import SHORTEST, Recombined
 from benchmarks.text.run import commit, read_corpus
 from benchmarks.text.systems import SEGMENT
 
 from shengdun.index.scripts.matching import ScriptIndex
 
-SHORTEST: Final = 150
-LONGEST: Final = 600
-"""Characters of a script."""
-FAMILY_SHARE: Final = 0.3
-"""Sentences of a script that are of a family; the others are of innocent texts."""
-
-_FILLINGS: Final = 20
-_SENTENCE: Final = re.compile(r"[^。！？]{6,80}[。！？]")
 _SCRIPTED: Final = 0.1
 """Of the calls: after half of their words a registered script follows in them. The others are innocent."""
 
 _index: ScriptIndex | None = None
 """What the processes that screen in bulk share: they're forked with it."""
-
-
-class Recombined:
-    """Scripts put together by chance, the same for the same seed.
-
-    Args:
-        families: whose sentences are taken, with their blanks filled in twenty ways.
-        innocent: other sentences.
-        seed: of everything that is drawn.
-    """
-
-    def __init__(self, families: Sequence[Family], innocent: Sequence[str], seed: int) -> None:
-        rng = Random(f"fillings/{seed}")
-        self._of_families = [
-            _SENTENCE.findall(filled(family.text, rng))
-            for family in families
-            for _ in range(_FILLINGS)
-        ]
-        self._innocent = innocent
-        self._seed = seed
-
-    def script(self, number: int) -> tuple[str, str]:
-        """The id and the text of one script: sentences of one family among others."""
-        rng = Random(self._seed * 1_000_003 + number)
-        wanted = drawn_length(rng, SHORTEST, LONGEST)
-        own = rng.choice(self._of_families)
-        text = ""
-        while len(text) < wanted:
-            text += rng.choice(own if rng.random() < FAMILY_SHARE else self._innocent)
-        return f"script-{number}", text
-
-    def scripts(self, count: int) -> Iterator[tuple[str, str]]:
-        """The first so many scripts."""
-        return (self.script(number) for number in range(count))
 
 
 def measure(
@@ -205,13 +164,7 @@ def main() -> None:
         and unit.kind is Kind.CALL
         and len(unit.text) >= SHORTEST
     ]
-    sentences = [
-        sentence
-        for unit in units
-        if half_of(unit.unit_id) is Half.FIT
-        for sentence in _SENTENCE.findall(unit.text)
-    ]
-    recombined = Recombined(read_families(), sentences, asked.seed)
+    recombined = Recombined(read_families(), units, asked.seed)
     found = measure(recombined, calls, asked)
     about = {
         "commit": commit(),
@@ -219,7 +172,7 @@ def main() -> None:
         "processor": platform.processor() or platform.machine(),
         "python": platform.python_version(),
         "numpy": np.__version__,
-        "innocent_sentences": len(sentences),
+        "innocent_sentences": recombined.innocent_sentences,
     }
     text = json.dumps(about | found, indent=1) + "\n"
     asked.output.parent.mkdir(parents=True, exist_ok=True)

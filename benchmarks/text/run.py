@@ -1,11 +1,11 @@
 """Set the recognition of scripts beside other systems on the same texts, in one run.
 
     python -m benchmarks.text.run CORPUS OUTPUT --peers PYTHON [--trials N] [--seed N] [--repetitions N]
-        [--only SYSTEM ...] [--rate R ...] [--share S ...]
+        [--only SYSTEM ...] [--rate R ...] [--share S ...] [--crowd N]
 
 ``CORPUS`` is a directory as ``benchmarks/text/corpora.py`` describes it, or ``small-talk`` for a tiny run on made-up
 texts. ``OUTPUT`` gets ``report.md`` and ``report.json``. ``PYTHON`` is an interpreter with the peers
-(``requirements/text-peers.lock``).
+(``requirements/text-peers.lock``). A crowd is of so many scripts that nobody uses, registered beside the others.
 """
 
 import argparse
@@ -40,7 +40,14 @@ def main() -> None:
 def _run(arguments: argparse.Namespace, stack: contextlib.ExitStack) -> None:
     chosen = cells(arguments.share or SHARES, arguments.rate or RATES)
     units = read_corpus(arguments.corpus, arguments.seed)
-    given = texts(read_families(), units, chosen, arguments.trials, arguments.seed)
+    given = texts(
+        read_families(),
+        units,
+        chosen,
+        count=arguments.trials,
+        crowd=arguments.crowd,
+        seed=arguments.seed,
+    )
     systems = _systems(arguments, stack)
     found = Comparison(
         systems=tuple(measure(system, given, _tell) for system in systems),
@@ -78,6 +85,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--repetitions", type=int, default=5)
     parser.add_argument("--rate", action="append", type=float)
     parser.add_argument("--share", action="append", type=float)
+    parser.add_argument("--crowd", type=int, default=0)
     parser.add_argument("--seed", type=int, default=1)
     return parser.parse_args()
 

@@ -7,11 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from benchmarks.text.corpora import Kind, Unit
 from benchmarks.text.families import read_families
-from benchmarks.text.million import FAMILY_SHARE, LONGEST, SHORTEST, Recombined
+from benchmarks.text.recombination import FAMILY_SHARE, LONGEST, SHORTEST, Recombined
 
 REPOSITORY = Path(__file__).parents[3]
-INNOCENT = [f"这是第{number}句跟投诉没有关系的话。" for number in range(100)]
+INNOCENT = [
+    Unit(unit_id=str(number), kind=Kind.CALL, text=f"这是第{number}句跟投诉没有关系的话。")
+    for number in range(200)
+]
 SCRIPTS, REGISTERED, REPETITIONS = 300, 5, 2
 
 

@@ -144,6 +144,7 @@ def test_the_markdown_says_what_was_compared_and_where_ours_is_behind(report: Pa
     ):
         assert f"### {heading}\n" in text
     assert "| ours | shengdun" in text
+    assert f"{len(SCRIPTS)} scripts registered" in text
 
 
 def test_a_directory_that_is_no_corpus_is_refused(tmp_path: Path) -> None:

@@ -1,7 +1,8 @@
 """Trials: the planted stretch is where the truth says, as long as its share, and alike in all cells of a share."""
 
 import pytest
-from benchmarks.text.corpora import LONGEST, Innocent
+from benchmarks.text.comparison import texts
+from benchmarks.text.corpora import LONGEST, Innocent, Unit
 from benchmarks.text.corruption import Corruption
 from benchmarks.text.families import read_families, registered
 from benchmarks.text.homophones import Homophones
@@ -66,3 +67,13 @@ def test_rates_belong_to_errors_only() -> None:
     """Every other kind has one cell a share."""
     made = cells(shares=(0.1, 0.2), rates=(0.0, 0.3))
     assert len(made) == len(set(made)) == 2 * 2 * 2 + 6 * 2
+
+
+def test_a_crowd_is_registered_before_the_scripts_and_planted_nowhere(units: list[Unit]) -> None:
+    """The scripts that are looked for are the newest of many; nothing else about the texts changes."""
+    chosen = cells(shares=(0.2,), rates=(0.1,))
+    alone = texts(FAMILIES, units, chosen, count=2, crowd=0, seed=1)
+    crowded = texts(FAMILIES, units, chosen, count=2, crowd=30, seed=1)
+    assert alone.scripts == SCRIPTS
+    assert list(crowded.scripts)[30:] == list(SCRIPTS)
+    assert (crowded.innocents, crowded.trials) == (alone.innocents, alone.trials)

@@ -37,6 +37,7 @@ from shengdun.fingerprint.text.normalise import normalise
         ("邮箱a.b@qq.com", "邮箱〔网址〕"),
         ("见https://www.abc.com/x?y=1。", "见〔网址〕。"),
         ("ｗｗｗ．abc．com", "〔网址〕"),
+        ("工号1024号", "工号〔数〕号"),
         ("1000-2000元", "〔数〕-〔金额〕"),
     ],
 )

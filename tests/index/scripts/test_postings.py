@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shengdun.index.scripts.postings import ROWS_PER_SHINGLE, Postings
+from shengdun.index.scripts.postings import NEWEST_ROWS, OLDEST_ROWS, Postings
 
 SHINGLES = np.arange(12, dtype=np.uint64) << np.uint64(40)
 
@@ -24,26 +24,31 @@ def test_postings_find_what_a_plain_list_finds(scripts: list[list[int]], dead: s
     before = postings.find(SHINGLES, alive)
     postings.drop(alive)
     for looked in (before, postings.find(SHINGLES, alive)):
-        assert [rows.tolist() for rows in looked] == [
+        assert [held.rows.tolist() for held in looked] == [
             sorted(plain[each] - dead) for each in range(len(SHINGLES))
         ]
+    assert [held.count for held in before] == [len(plain[each]) for each in range(len(SHINGLES))]
 
 
-def test_common_wording_proposes_the_oldest_scripts() -> None:
-    """So many and no more, those that are gone not counted."""
-    postings, alive = Postings(), np.ones(4 * ROWS_PER_SHINGLE, dtype=np.bool_)
-    rows = np.arange(2 * ROWS_PER_SHINGLE, dtype=np.uint32)
-    postings.add(np.repeat(SHINGLES[:1], len(rows)), rows)
+def test_common_wording_proposes_the_oldest_scripts_and_the_newest() -> None:
+    """So many and no more, those that are gone not among them, and how many there are."""
+    count = 8 * (OLDEST_ROWS + NEWEST_ROWS)
+    postings, alive = Postings(), np.ones(count, dtype=np.bool_)
+    rows = np.arange(count, dtype=np.uint32)
+    for part in np.split(rows, [count - 10, count - 3]):
+        postings.add(np.repeat(SHINGLES[:1], len(part)), part)
     alive[:10] = False
-    [found] = postings.find(SHINGLES[:1], alive)
-    assert found.tolist() == list(range(10, 10 + ROWS_PER_SHINGLE))
+    [held] = postings.find(SHINGLES[:1], alive)
+    expected = [*range(10, 10 + OLDEST_ROWS), *range(count - NEWEST_ROWS, count)]
+    assert held.rows.tolist() == expected
+    assert held.count == count
 
 
 def test_nothing_is_found_in_nothing() -> None:
     """No postings, no shingles."""
     alive = np.ones(1, dtype=np.bool_)
     assert Postings().find(SHINGLES[:0], alive) == []
-    assert [rows.tolist() for rows in Postings().find(SHINGLES[:2], alive)] == [[], []]
+    assert [held.rows.tolist() for held in Postings().find(SHINGLES[:2], alive)] == [[], []]
     postings = Postings()
     postings.add(SHINGLES[:0], np.zeros(0, np.uint32))
     assert len(postings) == 0

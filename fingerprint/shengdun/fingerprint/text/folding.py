@@ -54,7 +54,7 @@ _PRESETS: Final = 0x10000
 _POINTS_WITH_LETTERS: Final = 0x40000
 _SEPARATOR: Final = "\0"
 _PARTS: Final = {"P": Part.MARK, "S": Part.MARK, "Z": Part.MARK, "L": Part.WORD, "N": Part.WORD}
-_BLANK_LETTERS: Final = frozenset("\u115f\u1160\u3164\uffa0")
+_BLANK_LETTERS: Final = (0x115F, 0x1160, 0x3164, 0xFFA0)
 """Fillers of Hangul: letters by category that show nothing."""
 
 
@@ -112,58 +112,60 @@ def _fold_with_longer(points: CodePoints, counts: NDArray[np.uint8], tables: _Ta
 
 @cache
 def _tables() -> _Tables:
+    categories = _categories()
+    shows = _shows(categories)
+    forms = _folded_forms(categories)
     first = np.arange(_POINTS + _PRESETS, dtype=np.uint32)
     first[PRESET:] -= PRESET
     counts = np.zeros(_POINTS + _PRESETS, np.uint8)
-    longer: dict[int, CodePoints] = {}
-    forms = _folded_forms()
     counts[list(forms)] = 1
     counts[PRESET:] = 1
+    longer: dict[int, CodePoints] = {}
     for point, form in forms.items():
         if form == chr(point):
             continue
-        shown = [ord(character) for character in form if _may_show(character)]
-        counts[point] = len(shown)
-        first[point] = shown[0] if shown else 0
-        if len(shown) > 1:
-            longer[point] = np.array(shown, np.uint32)
-    return _Tables(first=first, counts=counts, longer=longer, parts=_parts())
+        becomes = [ord(character) for character in form if shows[ord(character)]]
+        counts[point] = len(becomes)
+        first[point] = becomes[0] if becomes else 0
+        if len(becomes) > 1:
+            longer[point] = np.array(becomes, np.uint32)
+    return _Tables(first=first, counts=counts, longer=longer, parts=_parts(categories))
 
 
-def _parts() -> NDArray[np.uint8]:
+def _categories() -> NDArray[np.uint8]:
+    """(0x40000,) the first letter of each code point's general category."""
+    letters = "".join(
+        [unicodedata.category(chr(point))[0] for point in range(_POINTS_WITH_LETTERS)]
+    )
+    categories = np.frombuffer(letters.encode(), np.uint8).copy()
+    categories[list(_BLANK_LETTERS)] = ord("C")
+    return categories
+
+
+def _shows(categories: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    shows: NDArray[np.bool_] = (categories != ord("C")) & (categories != ord("M"))
+    return shows
+
+
+def _parts(categories: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    by_category = np.full(0x80, Part.HIDDEN, np.uint8)
+    for letter, part in _PARTS.items():
+        by_category[ord(letter)] = part
     parts = np.zeros(_POINTS, np.uint8)
-    for point in range(_POINTS_WITH_LETTERS):
-        parts[point] = _PARTS.get(unicodedata.category(chr(point))[0], Part.HIDDEN)
+    parts[: len(categories)] = by_category[categories]
     parts[ord(" ")] = Part.SPACE
     return parts
 
 
-def _folded_forms() -> dict[int, str]:
+def _folded_forms(categories: NDArray[np.uint8]) -> dict[int, str]:
     """What each code point that may show becomes."""
-    shown = [chr(point) for point in range(_POINTS_WITH_LETTERS) if _may_show(chr(point))]
+    shown = np.flatnonzero(_shows(categories)).tolist()
+    marks = dict.fromkeys(np.flatnonzero(categories == ord("M")).tolist())
     # In one go, with a separator that nothing composes with: the calls would cost more than the work.
-    text = _without_marks(unicodedata.normalize("NFKD", _SEPARATOR.join(shown)))
+    text = unicodedata.normalize("NFKD", _SEPARATOR.join(map(chr, shown))).translate(marks)
     cased = unicodedata.normalize("NFKC", text).casefold()
     # Folding case brings marks back: that of a dotted capital I does.
-    bare = unicodedata.normalize("NFC", _without_marks(unicodedata.normalize("NFKD", cased)))
+    bare = unicodedata.normalize("NFC", unicodedata.normalize("NFKD", cased).translate(marks))
     plain = OpenCC("t2s").convert(bare.replace(_SEPARATOR, "\n")).split("\n")
-    forms = dict(zip(map(ord, shown), plain, strict=True))
+    forms = dict(zip(shown, plain, strict=True))
     return forms | {point: " " for point in range(_POINTS_WITH_LETTERS) if chr(point).isspace()}
-
-
-def _without_marks(text: str) -> str:
-    return text.translate(_marks())
-
-
-@cache
-def _marks() -> dict[int, None]:
-    return {
-        point: None
-        for point in range(_POINTS_WITH_LETTERS)
-        if unicodedata.category(chr(point)).startswith("M")
-    }
-
-
-def _may_show(character: str) -> bool:
-    hidden = unicodedata.category(character)[0] in "CM" or character in _BLANK_LETTERS
-    return not hidden or character == " "

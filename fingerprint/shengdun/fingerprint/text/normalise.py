@@ -16,7 +16,7 @@ from shengdun.fingerprint.text.particulars import Particulars, find
 from shengdun.fingerprint.text.placeholders import FIRST_PLACEHOLDER
 from shengdun.fingerprint.text.reading import Reading, read
 
-REACH: Final = 180
+REACH: Final = 192
 """What stands more than so many code points away in the original has no influence on a canonical character.
 
 The most that can add up: an address of 24 characters that keeps the first digits of a number from it, the longest

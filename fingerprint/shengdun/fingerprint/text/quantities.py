@@ -60,23 +60,13 @@ _KINDS: Final = {
 _LENGTHS: Final = ("个月", "小时", "分钟", "星期", "周", "年")
 _WEEK: Final = ("星期", "礼拜")
 _PARTS_OF_DAY: Final = (
-    "上午",
-    "下午",
-    "中午",
-    "早上",
-    "晚上",
-    "凌晨",
-    "傍晚",
-    "今晚",
-    "昨晚",
-    "明天",
-    "昨天",
-    "今天",
+    *("上午", "下午", "中午", "早上", "晚上", "凌晨"),
+    *("傍晚", "今晚", "昨晚", "明天", "昨天", "今天"),
 )
 _AFTER_HOUR: Final = tuple("到至前后左多")
 _CURRENCIES: Final = "¥$€£"
-_LONGEST_MONTH: Final = 3
-_LONGEST_DAY: Final = 4
+_LONGEST_DAY_IN_DIGITS: Final = 2
+_LONGEST_DAY_IN_WORDS: Final = 3
 _YEARS: Final = (2, 4)
 
 
@@ -125,18 +115,27 @@ def _number(string: str, match: re.Match[str]) -> Span | None:
 
 def _kind_with_unit(string: str, match: re.Match[str]) -> Kind | None:
     """What a number and its unit are together; None where the unit isn't taken."""
-    unit, length = match.lastgroup or "", len(match["body"])
-    fits = {
-        "money": match[0] != "一块",
-        "thousands": match["body"].isascii(),
-        "hour": string.startswith(_PARTS_OF_DAY, max(match.start() - 2, 0))
-        or string.startswith(_AFTER_HOUR, match.end()),
-        "month": length <= _LONGEST_MONTH,
-        "day": length <= _LONGEST_DAY,
-        "dated": length in _YEARS,
-        "year": length == max(_YEARS),
-    }
-    return _KINDS.get(unit) if fits.get(unit, True) else None
+    unit = match.lastgroup or ""
+    kind = _KINDS.get(unit)
+    if kind is Kind.TIME:
+        return kind if _is_time(string, match, unit) else None
+    if unit == "money":
+        return None if match[0] == "一块" else kind
+    if unit == "thousands":
+        return kind if match["body"].isascii() else None
+    return kind
+
+
+def _is_time(string: str, match: re.Match[str], unit: str) -> bool:
+    body = match["body"]
+    if unit == "hour":
+        after = body != "一" and string.startswith(_AFTER_HOUR, match.end())
+        return after or string.startswith(_PARTS_OF_DAY, max(match.start() - 2, 0))
+    if unit in ("month", "day"):
+        return len(body) <= (_LONGEST_DAY_IN_DIGITS if body.isascii() else _LONGEST_DAY_IN_WORDS)
+    if unit == "dated":
+        return len(body) in _YEARS
+    return unit == "clock" or len(body) == max(_YEARS)
 
 
 def _counts(string: str, match: re.Match[str]) -> bool:

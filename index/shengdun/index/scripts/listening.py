@@ -16,7 +16,7 @@ from shengdun.index.scripts.alignment import SEED, Aligned, align
 from shengdun.index.scripts.background import Background
 from shengdun.index.scripts.evidence import ScriptCoefficients
 from shengdun.index.scripts.matches import ScriptMatch
-from shengdun.index.scripts.postings import Rows
+from shengdun.index.scripts.postings import Held, Rows
 from shengdun.index.scripts.probes import PROBE, probes_of
 from shengdun.index.scripts.question import InQuestion, Script
 from shengdun.index.scripts.support import Support
@@ -35,7 +35,7 @@ class Known(Protocol):
     background: Background
     coefficients: ScriptCoefficients
 
-    def propose(self, probes: NDArray[np.uint64]) -> list[Rows]:
+    def propose(self, probes: NDArray[np.uint64]) -> list[Held]:
         """The rows of scripts that share each probe."""
 
     def script(self, row: int) -> Script | None:
@@ -56,7 +56,7 @@ class ScriptListener:
         self._words = Words()
         self._support = Support()
         self._probed = 0
-        self._asked: dict[int, Rows] = {}
+        self._asked: dict[int, Held] = {}
         self._in_question: dict[int, InQuestion] = {}
 
     @property
@@ -106,7 +106,7 @@ class ScriptListener:
         self._probed = max(words.settled - PROBE + 1, 0)
         return self._support.with_more(proposals[settled:], weights[settled:])
 
-    def _proposals(self, probes: NDArray[np.uint64]) -> list[Rows]:
+    def _proposals(self, probes: NDArray[np.uint64]) -> list[Held]:
         """As ``propose`` says; what may still change was mostly asked for before."""
         asked = self._asked
         named = probes.tolist()

@@ -18,7 +18,7 @@ from shengdun.index.scripts.background import Background, default_background
 from shengdun.index.scripts.evidence import DEFAULT_COEFFICIENTS, ScriptCoefficients
 from shengdun.index.scripts.listening import ScriptListener
 from shengdun.index.scripts.matches import Passage, ScriptMatch, ScriptTooShort, View
-from shengdun.index.scripts.postings import Postings
+from shengdun.index.scripts.postings import Held, Postings
 from shengdun.index.scripts.probes import probes_of
 from shengdun.index.scripts.question import Script
 
@@ -99,7 +99,7 @@ class ScriptIndex:
         """Hears one call's or one text's words as they arrive."""
         return ScriptListener(self, limit=limit)
 
-    def propose(self, probes: NDArray[np.uint64]) -> list[NDArray[np.int64]]:
+    def propose(self, probes: NDArray[np.uint64]) -> list[Held]:
         """The rows of scripts that share each probe.
 
         Args:

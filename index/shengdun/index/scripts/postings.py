@@ -6,6 +6,7 @@ like size are merged, as in a log-structured merge tree (O'Neil et al., 1996). R
 wait. Two shingles may share 32 bits: what is found here is looked at again, so that costs time and no error.
 """
 
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -15,13 +16,28 @@ Hashes = NDArray[np.uint64]
 Block = NDArray[np.uint64]
 Rows = NDArray[np.int64]
 
-ROWS_PER_SHINGLE: Final = 256
-"""Of a wording that more scripts share, the oldest so many are proposed: it tells little about which one it is."""
+OLDEST_ROWS: Final = 192
+NEWEST_ROWS: Final = 64
+"""Of a wording that more scripts share, so many are proposed: it tells little about which one it is."""
 _LARGEST_MERGED: Final = 4_000_000
 """Larger blocks stay as they are: merging them would keep whoever registers a script waiting."""
 _DEAD_ALLOWED: Final = 4
+"""So many times as many postings are looked at, for scripts that were removed leave theirs behind for a while."""
 _ROW_MASK: Final = np.uint64(0xFFFF_FFFF)
 _NONE: Final = np.zeros(0, np.int64)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Held:
+    """The scripts that hold a shingle.
+
+    Attributes:
+        rows: (n,) of the living ones, ascending; of many the oldest ``OLDEST_ROWS`` and the newest ``NEWEST_ROWS``.
+        count: how many there are in all, those included that were removed lately.
+    """
+
+    rows: Rows
+    count: int
 
 
 class Postings:
@@ -59,8 +75,8 @@ class Postings:
         kept = (block[alive[_rows_of(block)]] for block in self._blocks)
         self._blocks = tuple(block for block in kept if len(block))
 
-    def find(self, hashes: Hashes, alive: NDArray[np.bool_]) -> list[Rows]:
-        """The rows of living scripts that hold each shingle, ascending, at most ``ROWS_PER_SHINGLE``.
+    def find(self, hashes: Hashes, alive: NDArray[np.bool_]) -> list[Held]:
+        """The living scripts that hold each shingle.
 
         Args:
             hashes: (n,) of shingles.
@@ -68,26 +84,36 @@ class Postings:
         """
         low = hashes & ~_ROW_MASK
         high = low | _ROW_MASK
-        found: list[list[Rows]] = [[] for _ in range(len(hashes))]
+        parts: list[list[Rows]] = [[] for _ in range(len(hashes))]
+        counts = np.zeros(len(hashes), np.int64)
         for block in self._blocks:
             first = np.searchsorted(block, low, side="left")
             last = np.searchsorted(block, high, side="right")
+            counts += last - first
             for place in np.flatnonzero(last > first).tolist():
-                stop = min(last[place], first[place] + _DEAD_ALLOWED * ROWS_PER_SHINGLE)
-                rows = _rows_of(block[first[place] : stop])
-                found[place].append(rows[alive[rows]])
-        return [_joined(parts) for parts in found]
+                rows = _rows_of(_ends(block[first[place] : last[place]]))
+                parts[place].append(rows[alive[rows]])
+        return [
+            Held(rows=_joined(own), count=count)
+            for own, count in zip(parts, counts.tolist(), strict=True)
+        ]
 
 
 def _rows_of(block: Block) -> Rows:
     return (block & _ROW_MASK).astype(np.int64)
 
 
+def _ends(run: Block) -> Block:
+    oldest, newest = _DEAD_ALLOWED * OLDEST_ROWS, _DEAD_ALLOWED * NEWEST_ROWS
+    return run if len(run) <= oldest + newest else np.concatenate([run[:oldest], run[-newest:]])
+
+
 def _joined(parts: list[Rows]) -> Rows:
     # Blocks hold rows of their own, the later ones the higher: nothing is twice, and all is in order.
-    if len(parts) == 1:
-        return parts[0][:ROWS_PER_SHINGLE]
-    return np.concatenate([_NONE, *parts])[:ROWS_PER_SHINGLE]
+    rows = parts[0] if len(parts) == 1 else np.concatenate([_NONE, *parts])
+    if len(rows) <= OLDEST_ROWS + NEWEST_ROWS:
+        return rows
+    return np.concatenate([rows[:OLDEST_ROWS], rows[-NEWEST_ROWS:]])
 
 
 def _sorted(block: Block) -> Block:

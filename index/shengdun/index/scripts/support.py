@@ -1,9 +1,16 @@
 """How much speaks for each script, before any passage is looked at."""
 
+from collections.abc import Sequence
+from typing import Final
+
 import numpy as np
 from numpy.typing import NDArray
 
-from shengdun.index.scripts.postings import ROWS_PER_SHINGLE, Rows
+from shengdun.index.scripts.postings import Held, Rows
+
+_COMMON: Final = 256
+"""Wording of so many scripts counts half as much as wording of one."""
+_LEAST_FEWNESS: Final = 0.1
 
 
 class Support:
@@ -20,14 +27,15 @@ class Support:
         self._rows = np.zeros(0, np.int64) if rows is None else rows
         self._weights = np.zeros(0) if weights is None else weights
 
-    def with_more(self, proposals: list[Rows], weights: NDArray[np.float64]) -> "Support":
+    def with_more(self, found: Sequence[Held], weights: NDArray[np.float64]) -> "Support":
         """This and more; a wording counts for more the fewer scripts have it."""
-        counts = np.array([len(rows) for rows in proposals], np.int64)
-        if not counts.any():
+        told = np.array([len(each.rows) for each in found], np.int64)
+        if not told.any():
             return self
-        fewness = 2.0 - np.log(np.maximum(counts, 1)) / np.log(ROWS_PER_SHINGLE)
-        rows = np.concatenate([self._rows, *proposals])
-        every = np.concatenate([self._weights, np.repeat(weights * fewness, counts)])
+        counts = np.maximum([each.count for each in found], 1)
+        fewness = np.maximum(2.0 - np.log(counts) / np.log(_COMMON), _LEAST_FEWNESS)
+        rows = np.concatenate([self._rows, *(each.rows for each in found)])
+        every = np.concatenate([self._weights, np.repeat(weights * fewness, told)])
         order = np.argsort(rows, kind="stable")
         rows, every = rows[order], every[order]
         first = np.flatnonzero(np.diff(rows, prepend=-1))
