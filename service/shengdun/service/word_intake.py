@@ -2,10 +2,12 @@
 
 A call has at most one piece of work in the lane of words. What comes meanwhile is heard together afterwards, so a
 machine that is behind does less for each segment; and partial words, which others soon replace, are tried no more often
-than a person could read what comes of it.
+than a person could read what comes of it. All calls begin at the same moments, ten times a second: to hear one after
+the other takes a fraction of what hearing each by itself does, because the processor has the tables at hand.
 """
 
 import asyncio
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -15,7 +17,8 @@ from shengdun.service.texts import Run
 from shengdun.service.transcript import Segment, Transcript, TranscriptCounts
 from shengdun.service.words import HeardWords, WordsEvidence
 
-_PARTIAL_EVERY_S: Final = 0.4
+_PARTIAL_EVERY_S: Final = 1.5
+_BEGUN_EVERY_S: Final = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +95,7 @@ class WordIntake:
             await asyncio.wait({self._job})
             self._job.result()
         self._transcript.end()
-        self._since = self._loop.time()
+        self._new_since = self._loop.time()
         self._begin()
         assert self._job is not None
         await asyncio.wait({self._job})
@@ -109,14 +112,17 @@ class WordIntake:
     def _go_on(self) -> None:
         if self._job is not None or not self._transcript.has_news or self._closed:
             return
-        if self._transcript.has_final or self._loop.time() >= self._partial_at:
-            self._since = self._new_since
-            self._begin()
-        elif self._timer is None:
-            self._timer = self._loop.call_at(self._partial_at, self._go_on)
+        at = self._loop.time()
+        if not self._transcript.has_final:
+            at = max(at, self._partial_at)
+        at = math.ceil(at / _BEGUN_EVERY_S) * _BEGUN_EVERY_S
+        if self._timer is None or at < self._timer.when():
+            self._cancel_timer()
+            self._timer = self._loop.call_at(at, self._begin)
 
     def _begin(self) -> None:
         self._cancel_timer()
+        self._since = self._new_since
         final, partial_words = self._transcript.next()
         self._counts = self._transcript.counts
         self._partial_at = self._loop.time() + _PARTIAL_EVERY_S
