@@ -6,9 +6,16 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shengdun.index.scripts.postings import NEWEST_ROWS, OLDEST_ROWS, Postings
+from shengdun.index.scripts.postings import NEWEST_ROWS, OLDEST_ROWS, Found, Postings
 
 SHINGLES = np.arange(12, dtype=np.uint64) << np.uint64(40)
+
+
+def rows_of(found: Found) -> list[list[int]]:
+    """Of each shingle."""
+    return [
+        sorted(found.rows[found.places == place].tolist()) for place in range(len(found.counts))
+    ]
 
 
 @given(st.lists(st.lists(st.integers(0, 11), max_size=8), max_size=40), st.sets(st.integers(0, 39)))
@@ -24,31 +31,27 @@ def test_postings_find_what_a_plain_list_finds(scripts: list[list[int]], dead: s
     before = postings.find(SHINGLES, alive)
     postings.drop(alive)
     for looked in (before, postings.find(SHINGLES, alive)):
-        assert [held.rows.tolist() for held in looked] == [
-            sorted(plain[each] - dead) for each in range(len(SHINGLES))
-        ]
-    assert [held.count for held in before] == [len(plain[each]) for each in range(len(SHINGLES))]
+        assert rows_of(looked) == [sorted(plain[each] - dead) for each in range(len(SHINGLES))]
+    assert before.counts.tolist() == [len(plain[each]) for each in range(len(SHINGLES))]
 
 
 def test_common_wording_proposes_the_oldest_scripts_and_the_newest() -> None:
     """So many and no more, those that are gone not among them, and how many there are."""
     count = 8 * (OLDEST_ROWS + NEWEST_ROWS)
     postings, alive = Postings(), np.ones(count, dtype=np.bool_)
-    rows = np.arange(count, dtype=np.uint32)
-    for part in np.split(rows, [count - 10, count - 3]):
-        postings.add(np.repeat(SHINGLES[:1], len(part)), part)
+    postings.add(np.repeat(SHINGLES[:1], count), np.arange(count, dtype=np.uint32))
     alive[:10] = False
-    [held] = postings.find(SHINGLES[:1], alive)
-    expected = [*range(10, 10 + OLDEST_ROWS), *range(count - NEWEST_ROWS, count)]
-    assert held.rows.tolist() == expected
-    assert held.count == count
+    found = postings.find(SHINGLES[:2], alive)
+    assert rows_of(found) == [[*range(10, OLDEST_ROWS), *range(count - NEWEST_ROWS, count)], []]
+    assert found.counts.tolist() == [count, 0]
+    assert rows_of(found.chosen(np.array([False, True]))) == [[], []]
 
 
 def test_nothing_is_found_in_nothing() -> None:
     """No postings, no shingles."""
     alive = np.ones(1, dtype=np.bool_)
-    assert Postings().find(SHINGLES[:0], alive) == []
-    assert [held.rows.tolist() for held in Postings().find(SHINGLES[:2], alive)] == [[], []]
+    assert rows_of(Postings().find(SHINGLES[:0], alive)) == []
+    assert rows_of(Postings().find(SHINGLES[:2], alive)) == [[], []]
     postings = Postings()
     postings.add(SHINGLES[:0], np.zeros(0, np.uint32))
     assert len(postings) == 0

@@ -6,6 +6,7 @@ some ten shelves. A text takes 2 bytes a character for its canonical form and 4 
 and some 700 bytes besides.
 """
 
+import dataclasses
 from bisect import bisect_right
 from collections import deque
 from collections.abc import Iterator
@@ -15,11 +16,9 @@ from typing import Final
 
 import numpy as np
 
-from shengdun.index.scripts.postings import NEWEST_ROWS, OLDEST_ROWS, Hashes, Held, Postings
+from shengdun.index.scripts.postings import Found, Hashes, Postings
 
 _SHELVES: Final = 8
-_NONE: Final = np.zeros(0, np.int64)
-_PROPOSED: Final = OLDEST_ROWS + NEWEST_ROWS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,9 +86,9 @@ class _Shelf:
         self._alive[row] = False
         return text
 
-    def find(self, probes: Hashes) -> list[Held]:
+    def find(self, probes: Hashes) -> Found:
         found = self._postings.find(probes, self._alive)
-        return [Held(rows=each.rows + self.first, count=each.count) for each in found]
+        return dataclasses.replace(found, rows=found.rows + self.first)
 
     @property
     def nbytes(self) -> int:
@@ -154,16 +153,9 @@ class RecentTexts:
         shelf = self._shelf_of(serial)
         return shelf.texts[serial - shelf.first] if shelf is not None else None
 
-    def find(self, probes: Hashes) -> list[Held]:
-        """For each probe the texts that hold it, ascending; of many some of the newest."""
-        found = [shelf.find(probes) for shelf in self._shelves]
-        return [
-            Held(
-                rows=np.concatenate([_NONE, *(each.rows for each in held)])[-_PROPOSED:],
-                count=sum(each.count for each in held),
-            )
-            for held in (zip(*found, strict=True) if found else ((),) * len(probes))
-        ]
+    def find(self, probes: Hashes) -> Found:
+        """For each probe texts that hold it; of many some."""
+        return Found.joined([shelf.find(probes) for shelf in self._shelves], len(probes))
 
     def serial(self, text_id: str) -> int | None:
         """The serial number of a text; None if it isn't remembered."""

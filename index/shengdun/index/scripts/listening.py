@@ -6,17 +6,18 @@ kept. So the work of a segment depends on the segment, and on how many scripts a
 """
 
 import copy
+from dataclasses import dataclass
 from typing import Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from shengdun.fingerprint.text.shingles import shingles
-from shengdun.index.scripts.alignment import SEED, Aligned, align
+from shengdun.index.scripts.alignment import SEED, Aligned
 from shengdun.index.scripts.background import Background
 from shengdun.index.scripts.evidence import ScriptCoefficients
 from shengdun.index.scripts.matches import ScriptMatch
-from shengdun.index.scripts.postings import Held, Rows
+from shengdun.index.scripts.postings import Found, Rows
 from shengdun.index.scripts.probes import PROBE, probes_of
 from shengdun.index.scripts.question import InQuestion, Script
 from shengdun.index.scripts.support import Support
@@ -24,7 +25,7 @@ from shengdun.index.scripts.words import Words
 
 CANDIDATES: Final = 8
 """Scripts whose passages are aligned: those that most speaks for."""
-_LEAST_SUPPORT: Final = 1.0
+_LEAST_SUPPORT: Final = 2.0
 _LEAST_RARITY: Final = 0.3
 """Commoner wording proposes nothing."""
 
@@ -35,8 +36,8 @@ class Known(Protocol):
     background: Background
     coefficients: ScriptCoefficients
 
-    def propose(self, probes: NDArray[np.uint64]) -> list[Held]:
-        """The rows of scripts that share each probe."""
+    def propose(self, probes: NDArray[np.uint64]) -> Found:
+        """The scripts that share each probe."""
 
     def script(self, row: int) -> Script | None:
         """The script of a row; None if it was removed."""
@@ -56,7 +57,6 @@ class ScriptListener:
         self._words = Words()
         self._support = Support()
         self._probed = 0
-        self._asked: dict[int, Held] = {}
         self._in_question: dict[int, InQuestion] = {}
 
     @property
@@ -73,17 +73,12 @@ class ScriptListener:
         Returns:
             The scripts that all words so far may have used, the likeliest first; none without a passage in common.
         """
-        words = self._words
-        words.hear(text)
-        support = self._supported()
-        found = []
-        for row in support.most(CANDIDATES, least=_LEAST_SUPPORT).tolist():
-            script = self._known.script(row)
-            if script is not None and (scored := self._scored(row, script)) is not None:
-                found.append(scored)
-        self._let_go()
-        found.sort(key=lambda each: (-each[0], each[1].script_id))
-        return [match for _, match in found[: self._limit]]
+        self._words.hear(text)
+        rows = self._supported().most(CANDIDATES, least=_LEAST_SUPPORT).tolist()
+        found = [each for row in rows if (each := self._looked_at(row)) is not None]
+        self._let_go(rows)
+        found.sort(key=lambda each: (-each.unlimited, each.question.script.script_id))
+        return [self._match(each) for each in found[: self._limit]]
 
     def preview(self, text: str) -> list[ScriptMatch]:
         """What ``hear`` would say to these words; nothing of them is kept, so others may come in their place."""
@@ -100,21 +95,11 @@ class ScriptListener:
         weights = self._weights(fresh, places)
         tells = weights >= _LEAST_RARITY
         places, probes, weights = places[tells], probes[tells], weights[tells]
-        proposals = self._proposals(probes)
-        settled = int(np.searchsorted(places + self._probed + PROBE, words.settled, side="right"))
-        self._support = self._support.with_more(proposals[:settled], weights[:settled])
+        found = self._known.propose(probes)
+        settled = places + self._probed + PROBE <= words.settled
+        self._support = self._support.with_more(found.chosen(settled), weights)
         self._probed = max(words.settled - PROBE + 1, 0)
-        return self._support.with_more(proposals[settled:], weights[settled:])
-
-    def _proposals(self, probes: NDArray[np.uint64]) -> list[Held]:
-        """As ``propose`` says; what may still change was mostly asked for before."""
-        asked = self._asked
-        named = probes.tolist()
-        new = [place for place, probe in enumerate(named) if probe not in asked]
-        asked |= zip((named[place] for place in new), self._known.propose(probes[new]), strict=True)
-        proposals = [asked[probe] for probe in named]
-        self._asked = dict(zip(named, proposals, strict=True))
-        return proposals
+        return self._support.with_more(found.chosen(~settled), weights)
 
     def _weights(self, codes: NDArray[np.uint16], places: Rows) -> NDArray[np.float64]:
         """What each probe's wording says, 0 (everybody says it) to 1; it depends on the probe alone."""
@@ -126,38 +111,48 @@ class ScriptListener:
         )
         return inside
 
-    def _scored(self, row: int, script: Script) -> tuple[float, ScriptMatch] | None:
+    def _looked_at(self, row: int) -> "_Scored | None":
+        """How a script that was proposed fares; None if it was removed, or shares no passage."""
+        script = self._known.script(row)
+        if script is None:
+            return None
         question = self._in_question.get(row)
         if question is None or question.script is not script:
             question = self._in_question[row] = InQuestion(script)
-        words = self._words
-        question.read(words)
-        passages = align(*question.places, words.rarity_sums(self._known.background))
+        question.read(self._words)
+        passages = question.aligned(self._words, self._known.background)
         if not passages:
             return None
-        return self._match(question, passages)
-
-    def _match(self, question: InQuestion, passages: list[Aligned]) -> tuple[float, ScriptMatch]:
-        words, script = self._words, question.script
-        length = len(script.syllables)
-        coefficients = self._known.coefficients
         worth = sum(each.worth for each in passages)
-        unlimited = coefficients.unlimited(worth, len(words.syllables), length)
-        in_script = sum(each.script_end - each.script_start for each in passages)
-        in_text = sum(each.text_end - each.text_start for each in passages)
-        match = ScriptMatch(
-            script_id=script.script_id,
-            llr=coefficients.limited(unlimited),
-            worth=worth,
-            script_share=min(in_script / length, 1.0),
-            text_share=min(in_text / len(words.syllables), 1.0),
-            passages=tuple(question.passage(each, words) for each in passages),
+        unlimited = self._known.coefficients.unlimited(
+            worth, len(self._words.syllables), len(script.syllables)
         )
-        return unlimited, match
+        return _Scored(question=question, passages=passages, worth=worth, unlimited=unlimited)
 
-    def _let_go(self) -> None:
-        """Of scripts that hardly anything speaks for any more."""
-        kept = set(self._support.most(4 * CANDIDATES, least=0.0).tolist())
+    def _match(self, scored: "_Scored") -> ScriptMatch:
+        words, script = self._words, scored.question.script
+        in_script = sum(each.script_end - each.script_start for each in scored.passages)
+        in_text = sum(each.text_end - each.text_start for each in scored.passages)
+        return ScriptMatch(
+            script_id=script.script_id,
+            llr=self._known.coefficients.limited(scored.unlimited),
+            worth=scored.worth,
+            script_share=min(in_script / len(script.syllables), 1.0),
+            text_share=min(in_text / len(words.syllables), 1.0),
+            passages=tuple(scored.question.passage(each, words) for each in scored.passages),
+        )
+
+    def _let_go(self, rows: list[int]) -> None:
+        """Of scripts but these that hardly anything speaks for any more."""
+        kept = {*rows, *self._support.most(4 * CANDIDATES, least=0.0).tolist()}
         self._in_question = {
             row: question for row, question in self._in_question.items() if row in kept
         }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Scored:
+    question: InQuestion
+    passages: list[Aligned]
+    worth: float
+    unlimited: float

@@ -18,7 +18,7 @@ from shengdun.index.scripts.background import Background, default_background
 from shengdun.index.scripts.evidence import DEFAULT_COEFFICIENTS, ScriptCoefficients
 from shengdun.index.scripts.listening import ScriptListener
 from shengdun.index.scripts.matches import Passage, ScriptMatch, ScriptTooShort, View
-from shengdun.index.scripts.postings import Held, Postings
+from shengdun.index.scripts.postings import Found, Postings
 from shengdun.index.scripts.probes import probes_of
 from shengdun.index.scripts.question import Script
 
@@ -99,8 +99,8 @@ class ScriptIndex:
         """Hears one call's or one text's words as they arrive."""
         return ScriptListener(self, limit=limit)
 
-    def propose(self, probes: NDArray[np.uint64]) -> list[Held]:
-        """The rows of scripts that share each probe.
+    def propose(self, probes: NDArray[np.uint64]) -> Found:
+        """The scripts that share each probe.
 
         Args:
             probes: (n,) hashes of runs of ``PROBE`` syllables, sampled.

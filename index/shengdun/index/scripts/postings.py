@@ -6,8 +6,9 @@ like size are merged, as in a log-structured merge tree (O'Neil et al., 1996). R
 wait. Two shingles may share 32 bits: what is found here is looked at again, so that costs time and no error.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,28 +17,43 @@ Hashes = NDArray[np.uint64]
 Block = NDArray[np.uint64]
 Rows = NDArray[np.int64]
 
-OLDEST_ROWS: Final = 192
-NEWEST_ROWS: Final = 64
+OLDEST_ROWS: Final = 96
+NEWEST_ROWS: Final = 32
 """Of a wording that more scripts share, so many are proposed: it tells little about which one it is."""
 _LARGEST_MERGED: Final = 4_000_000
 """Larger blocks stay as they are: merging them would keep whoever registers a script waiting."""
-_DEAD_ALLOWED: Final = 4
-"""So many times as many postings are looked at, for scripts that were removed leave theirs behind for a while."""
 _ROW_MASK: Final = np.uint64(0xFFFF_FFFF)
 _NONE: Final = np.zeros(0, np.int64)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Held:
-    """The scripts that hold a shingle.
+class Found:
+    """The scripts that hold some shingles.
 
     Attributes:
-        rows: (n,) of the living ones, ascending; of many the oldest ``OLDEST_ROWS`` and the newest ``NEWEST_ROWS``.
-        count: how many there are in all, those included that were removed lately.
+        places: (r,) place of a shingle among those that were asked for.
+        rows: (r,) a living script that holds it; of many, the oldest ``OLDEST_ROWS`` and the newest ``NEWEST_ROWS`` of
+            each block.
+        counts: (n,) how many scripts hold each shingle, those included that were removed lately.
     """
 
+    places: Rows
     rows: Rows
-    count: int
+    counts: Rows
+
+    @classmethod
+    def joined(cls, parts: Sequence[Self], asked: int) -> Self:
+        """What was found of the same shingles, so many, in several places."""
+        return cls(
+            places=np.concatenate([_NONE, *(part.places for part in parts)]),
+            rows=np.concatenate([_NONE, *(part.rows for part in parts)]),
+            counts=np.sum([np.zeros(asked, np.int64), *(part.counts for part in parts)], axis=0),
+        )
+
+    def chosen(self, some: NDArray[np.bool_]) -> Self:
+        """What was found of some of the shingles, (n,) a flag for each; places stay."""
+        kept = some[self.places]
+        return type(self)(places=self.places[kept], rows=self.rows[kept], counts=self.counts)
 
 
 class Postings:
@@ -75,7 +91,7 @@ class Postings:
         kept = (block[alive[_rows_of(block)]] for block in self._blocks)
         self._blocks = tuple(block for block in kept if len(block))
 
-    def find(self, hashes: Hashes, alive: NDArray[np.bool_]) -> list[Held]:
+    def find(self, hashes: Hashes, alive: NDArray[np.bool_]) -> Found:
         """The living scripts that hold each shingle.
 
         Args:
@@ -84,36 +100,35 @@ class Postings:
         """
         low = hashes & ~_ROW_MASK
         high = low | _ROW_MASK
-        parts: list[list[Rows]] = [[] for _ in range(len(hashes))]
-        counts = np.zeros(len(hashes), np.int64)
-        for block in self._blocks:
-            first = np.searchsorted(block, low, side="left")
-            last = np.searchsorted(block, high, side="right")
-            counts += last - first
-            for place in np.flatnonzero(last > first).tolist():
-                rows = _rows_of(_ends(block[first[place] : last[place]]))
-                parts[place].append(rows[alive[rows]])
-        return [
-            Held(rows=_joined(own), count=count)
-            for own, count in zip(parts, counts.tolist(), strict=True)
-        ]
+        return Found.joined([_find(block, low, high, alive) for block in self._blocks], len(hashes))
+
+
+def _find(block: Block, low: Hashes, high: Hashes, alive: NDArray[np.bool_]) -> Found:
+    first = np.searchsorted(block, low, side="left")
+    last = np.searchsorted(block, high, side="right")
+    counts = last - first
+    oldest = np.minimum(counts, OLDEST_ROWS)
+    newest = np.minimum(counts - oldest, NEWEST_ROWS)
+    places = np.concatenate([_repeated(oldest), _repeated(newest)])
+    at = np.concatenate([_runs(first, oldest), _runs(last - newest, newest)])
+    rows = _rows_of(block[at])
+    kept = alive[rows]
+    return Found(places=places[kept], rows=rows[kept], counts=counts)
+
+
+def _repeated(counts: Rows) -> Rows:
+    return np.repeat(np.arange(len(counts)), counts)
+
+
+def _runs(first: Rows, counts: Rows) -> Rows:
+    """``first, first + 1, ...``, so many of each, one after the other."""
+    before = np.cumsum(counts) - counts
+    runs: Rows = np.arange(counts.sum()) + np.repeat(first - before, counts)
+    return runs
 
 
 def _rows_of(block: Block) -> Rows:
     return (block & _ROW_MASK).astype(np.int64)
-
-
-def _ends(run: Block) -> Block:
-    oldest, newest = _DEAD_ALLOWED * OLDEST_ROWS, _DEAD_ALLOWED * NEWEST_ROWS
-    return run if len(run) <= oldest + newest else np.concatenate([run[:oldest], run[-newest:]])
-
-
-def _joined(parts: list[Rows]) -> Rows:
-    # Blocks hold rows of their own, the later ones the higher: nothing is twice, and all is in order.
-    rows = parts[0] if len(parts) == 1 else np.concatenate([_NONE, *parts])
-    if len(rows) <= OLDEST_ROWS + NEWEST_ROWS:
-        return rows
-    return np.concatenate([rows[:OLDEST_ROWS], rows[-NEWEST_ROWS:]])
 
 
 def _sorted(block: Block) -> Block:

@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 from shengdun.fingerprint.text.normalise import Normalised, normalise
 from shengdun.fingerprint.text.shingles import shingles
-from shengdun.index.scripts.alignment import SEED, Aligned, Seeds
+from shengdun.index.scripts.alignment import SEED, Aligned, Places, Seeds, align
+from shengdun.index.scripts.background import Background
 from shengdun.index.scripts.matches import Passage, View
 from shengdun.index.scripts.words import Words
 
@@ -45,6 +46,7 @@ class InQuestion:
         self._seeds = Seeds(script.syllables)
         self._kept = _NOWHERE, _NOWHERE
         self._read = 0
+        self._aligned: tuple[Places, Places, list[Aligned]] | None = None
         self._normalised: Normalised | None = None
 
     def read(self, words: Words) -> None:
@@ -57,6 +59,19 @@ class InQuestion:
             keep = self.places[0] < last
             self._kept = self.places[0][keep], self.places[1][keep]
             self._read = last
+
+    def aligned(self, words: Words, background: Background) -> list[Aligned]:
+        """The passages, by places in the canonical characters."""
+        text, script = self.places
+        if self._aligned is not None:
+            text_before, script_before, passages = self._aligned
+            if np.array_equal(text, text_before) and np.array_equal(script, script_before):
+                return passages
+        passages = align(text, script, words.rarity_sums(background))
+        # Rarity is that of the runs a character is in, so it stays once these have been settled.
+        is_settled = not len(text) or int(text.max()) + 2 * SEED - 1 <= words.settled
+        self._aligned = (text, script, passages) if is_settled else None
+        return passages
 
     def passage(self, aligned: Aligned, words: Words) -> Passage:
         """The passage in the strings as they were given."""

@@ -1,12 +1,11 @@
 """How much speaks for each script, before any passage is looked at."""
 
-from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from shengdun.index.scripts.postings import Held, Rows
+from shengdun.index.scripts.postings import Found, Rows
 
 _COMMON: Final = 256
 """Wording of so many scripts counts half as much as wording of one."""
@@ -27,15 +26,19 @@ class Support:
         self._rows = np.zeros(0, np.int64) if rows is None else rows
         self._weights = np.zeros(0) if weights is None else weights
 
-    def with_more(self, found: Sequence[Held], weights: NDArray[np.float64]) -> "Support":
-        """This and more; a wording counts for more the fewer scripts have it."""
-        told = np.array([len(each.rows) for each in found], np.int64)
-        if not told.any():
+    def with_more(self, found: Found, weights: NDArray[np.float64]) -> "Support":
+        """This and more; a wording counts for more the fewer scripts have it.
+
+        Args:
+            found: the scripts that hold some wording.
+            weights: (n,) what each wording says.
+        """
+        if not len(found.rows):
             return self
-        counts = np.maximum([each.count for each in found], 1)
-        fewness = np.maximum(2.0 - np.log(counts) / np.log(_COMMON), _LEAST_FEWNESS)
-        rows = np.concatenate([self._rows, *(each.rows for each in found)])
-        every = np.concatenate([self._weights, np.repeat(weights * fewness, told)])
+        common = np.log(np.maximum(found.counts, 1)) / np.log(_COMMON)
+        each = weights * np.maximum(2.0 - common, _LEAST_FEWNESS)
+        rows = np.concatenate([self._rows, found.rows])
+        every = np.concatenate([self._weights, each[found.places]])
         order = np.argsort(rows, kind="stable")
         rows, every = rows[order], every[order]
         first = np.flatnonzero(np.diff(rows, prepend=-1))
