@@ -24,7 +24,7 @@ LONGEST: Final = 20_000
 """Canonical characters of a text that are looked at; an hour of speech."""
 
 DEFAULT_COEFFICIENTS: Final = ScriptCoefficients(
-    offset=15.4, slope=0.27, chance=1.0, floor=-1.0, cap=8.0
+    offset=14.5, slope=0.33, chance=1.0, floor=-1.0, cap=8.0
 )
 """Fitted on dialogues and reviews that share no script. The floor is near 0: that nobody else's text is like this one
 says little, for somebody is the first."""
