@@ -97,8 +97,8 @@ def test_wording_is_as_common_as_where_it_is_commonest() -> None:
 )
 def test_every_run_of_a_listed_text_is_excluded(listed: list[str], text: str) -> None:
     """And where none is nothing is; more texts exclude no less."""
-    text, listed = normalise(text).text, [normalise(each).text for each in listed]
-    runs = {each[at : at + RUN] for each in listed for at in range(len(each) - RUN + 1)}
+    text, canonical = normalise(text).text, [normalise(each).text for each in listed]
+    runs = {each[at : at + RUN] for each in canonical for at in range(len(each) - RUN + 1)}
     exclusions = Exclusions.of([])
     for each in listed:
         exclusions = exclusions.with_more(Exclusions.of([each]))
