@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shengdun.fingerprint.text.normalise import normalise
@@ -91,6 +91,7 @@ def test_wording_is_as_common_as_where_it_is_commonest() -> None:
         CommonWording(backgrounds=(), exclusions=Exclusions())
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.text(alphabet="本次通话录音请您确认", max_size=20), max_size=4),
     st.text(alphabet="本次通话录音请您确认", max_size=40),
