@@ -1,5 +1,6 @@
 """Wording that different customers share."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -8,6 +9,7 @@ from shengdun.index.campaigns.campaign import Resemblance
 from shengdun.index.campaigns.exclusions import Exclusions, default_exclusions
 from shengdun.index.campaigns.recent import Limits
 from shengdun.index.campaigns.watching import CampaignWatch
+from shengdun.index.scripts.background import default_background, learn
 from shengdun.index.scripts.matching import ScriptIndex
 
 BEGAN = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
@@ -162,6 +164,16 @@ def test_what_the_institution_reads_out_counts_for_nothing() -> None:
     assert watched.see(INSTALMENT, "bob").campaign_id is not None
 
 
+def test_what_a_lines_calls_have_in_common_counts_for_nothing() -> None:
+    """Learnt from some of them, without anybody listing it."""
+    own = learn([spoken(DISCLOSURE, number) for number in range(5)], least_documents=2)
+    watched = Watched(CampaignWatch(backgrounds=[default_background(), own]))
+    for number in range(4):
+        assert watched.see(DISCLOSURE, f"customer-{number}").campaign_id is None
+    watched.see(INSTALMENT, "ann")
+    assert watched.see(INSTALMENT, "bob").campaign_id is not None
+
+
 def test_a_campaign_of_excluded_wording_comes_apart(watched: Watched) -> None:
     """Once somebody says what it is; others stay, and so does who has more in common."""
     for number in range(3):
@@ -234,6 +246,35 @@ def test_a_text_that_comes_again_takes_its_own_place(watched: Watched) -> None:
     assert campaign.first_seen_at == BEGAN
 
 
+def test_who_founded_a_campaign_can_found_another(watched: Watched) -> None:
+    """A text that comes again says something else; the first campaign keeps its id."""
+    for number in range(3):
+        watched.see(spoken(INSTALMENT, number), f"customer-{number}")
+    watched.watch.see(COLLECTION, text_id="call-0", customer="ann", line="", seen_at=BEGAN)
+    watched.see(COLLECTION, "bob")
+    first, second = watched.watch.campaigns()
+    assert first.campaign_id == "cmp_call-0"
+    assert second.campaign_id != first.campaign_id
+    assert [member.text_id for member in second.members] == ["call-0", "call-3"]
+    assert watched.watch.campaign(second.campaign_id) == second
+    assert watched.watch.campaign("cmp_unheard-of") is None
+    assert watched.watch.shared_wording("cmp_unheard-of") is None
+
+
+def test_campaigns_that_prove_to_be_one_keep_both_ids(watched: Watched) -> None:
+    """Two halves of a story are two until somebody tells the whole of it twice over."""
+    half = INSTALMENT.index("现在我的诉求")
+    for number in range(2):
+        watched.see(spoken(INSTALMENT[: half + 32], number), f"a{number}")
+        watched.see(INSTALMENT[half:], f"b{number}")
+    whole = watched.see(INSTALMENT, "whole")
+    [campaign] = watched.watch.campaigns()
+    assert campaign.customers == 5
+    for campaign_id in (campaign.campaign_id, *campaign.absorbed):
+        assert watched.watch.campaign(campaign_id) == campaign
+    assert whole.campaign_id == campaign.campaign_id
+
+
 def test_growth_counts_new_customers_of_the_last_days(watched: Watched) -> None:
     """One, and ten days later three on two days, one of them twice."""
     days = (("ann", 0), ("bob", 10), ("cem", 10), ("cem", 10), ("dee", 11))
@@ -258,6 +299,27 @@ def test_the_same_texts_make_the_same_campaigns() -> None:
 
     assert run() == run()
     assert len(run()) == 2
+
+
+def test_threads_take_turns() -> None:
+    """Four tell it texts while it is looked at, and nothing is lost or told twice."""
+    watch = CampaignWatch(limits=Limits(texts=30))
+
+    def tell(thread: int) -> None:
+        for number in range(20):
+            name = f"{thread}-{number}"
+            watch.see(
+                spoken(INSTALMENT, number % 5), text_id=name, customer=name, line="", seen_at=BEGAN
+            )
+            watch.look(COLLECTION, customer="nobody")
+            for campaign in watch.campaigns():
+                watch.shared_wording(campaign.campaign_id)
+
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(tell, range(4)))
+    [campaign] = watch.campaigns()
+    assert len(watch) == 30
+    assert len({member.text_id for member in campaign.members}) == len(campaign.members) == 30
 
 
 @pytest.mark.parametrize("text", ["", "嗯", "。。。", "\x00\u202e\ud800", "1" * 5000, "好" * 5000])
