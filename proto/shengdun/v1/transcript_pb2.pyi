@@ -87,7 +87,7 @@ class _TranscriptIssueEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Trans
     TRANSCRIPT_ISSUE_PARTIAL_AFTER_FINAL: _TranscriptIssue.ValueType  # 4
     """A partial segment came after the final one of its id; it does not count."""
     TRANSCRIPT_ISSUE_NO_CLOCK: _TranscriptIssue.ValueType  # 5
-    """A segment had no times, so nobody can say where in the audio its words are, or whether they came in order."""
+    """A final segment had no times, so nobody can say where in the audio its words are, or whether they came in order."""
     TRANSCRIPT_ISSUE_TOO_LONG: _TranscriptIssue.ValueType  # 6
     """The words became more than those of any call (200,000 code points); what came then does not count."""
 
@@ -105,7 +105,7 @@ TRANSCRIPT_ISSUE_REPEATED: TranscriptIssue.ValueType  # 3
 TRANSCRIPT_ISSUE_PARTIAL_AFTER_FINAL: TranscriptIssue.ValueType  # 4
 """A partial segment came after the final one of its id; it does not count."""
 TRANSCRIPT_ISSUE_NO_CLOCK: TranscriptIssue.ValueType  # 5
-"""A segment had no times, so nobody can say where in the audio its words are, or whether they came in order."""
+"""A final segment had no times, so nobody can say where in the audio its words are, or whether they came in order."""
 TRANSCRIPT_ISSUE_TOO_LONG: TranscriptIssue.ValueType  # 6
 """The words became more than those of any call (200,000 code points); what came then does not count."""
 Global___TranscriptIssue: _TypeAlias = TranscriptIssue  # noqa: Y015
