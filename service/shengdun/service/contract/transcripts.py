@@ -60,7 +60,7 @@ class TranscriptIssue(Enum):
     PARTIAL_AFTER_FINAL = "partial_after_final"
     """A partial segment came after the final one of its id; it does not count."""
     NO_CLOCK = "no_clock"
-    """A final segment had no times, so nobody can say where in the audio its words are, or whether they came in order."""
+    """A final segment had no times, so nobody can tell where in the audio its words are, or in what order."""
     TOO_LONG = "too_long"
     """The words became more than those of any call; what came then does not count."""
     UNKNOWN = "unknown"
