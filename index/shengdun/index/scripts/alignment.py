@@ -149,10 +149,13 @@ def _stretch(places: Sequence[int], diagonal: int, rarity_sums: NDArray[np.float
 
 
 def _best_chain(stretches: list[_Stretch]) -> list[_Stretch]:
+    longest = max(each.text_end - each.text_start for each in stretches)
     for number, each in enumerate(stretches):
         each.best, each.before = each.worth, -1
         for earlier in range(number - 1, -1, -1):
             other = stretches[earlier]
+            if other.text_start + longest + _LARGEST_GAP < each.text_start:
+                break
             joined = other.best + each.worth - _cost(other, each)
             if joined > each.best:
                 each.best, each.before = joined, earlier

@@ -1,0 +1,1 @@
+"""Campaigns: wording that different customers share without any script being known."""
