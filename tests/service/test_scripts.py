@@ -34,9 +34,11 @@ from shengdun.service.client import (
     ScriptKind,
     ShengdunClient,
 )
-from shengdun.service.convert.scripts import match_message, screened_text_message
+from shengdun.service.convert.scripts import match_message
+from shengdun.service.convert.texts import screened_text_message
 from shengdun.service.interceptors import AccessInterceptor, AnsweringInterceptor
 from shengdun.service.scripts import ScriptServicer
+from shengdun.service.text_screening import ScreenedText
 from shengdun.service.texts import TextComparison
 from shengdun.v1 import script_pb2 as pb
 from shengdun.v1 import script_pb2_grpc
@@ -275,9 +277,8 @@ async def test_texts_are_compared_while_the_store_is_away(
         compared = await texts.compare(COERCED, limit=10)
     assert (compared.stale, compared.searched) == (True, 1)
     assert compared.found[0].script == kept
-    message = screened_text_message(
-        compared.found, COERCED, searched=1, line="default", stale=compared.stale
-    )
+    screened = ScreenedText(compared=compared, labels=(), label_pack_ids=())
+    message = screened_text_message(screened, COERCED, line="default")
     assert message.partial
     assert list(message.partial_reasons) == [PARTIAL_REASON_WATCHLISTS_STALE]
 

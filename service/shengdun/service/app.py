@@ -49,6 +49,8 @@ from shengdun.service.screening import ScreeningServicer
 from shengdun.service.scripts import ScriptServicer
 from shengdun.service.settings import Settings, VoiceSettings
 from shengdun.service.shadows import Shadows
+from shengdun.service.text_labels import load_labels
+from shengdun.service.text_screening import TextScreening
 from shengdun.service.texts import TextComparison
 from shengdun.service.voiceprint_lane import VoiceprintLane
 from shengdun.service.watchlist_uploads import UploadLimits
@@ -133,6 +135,8 @@ async def open_application(
         # The lanes are the only threads that compute. A matrix library's own threads spin while they wait for each
         # other, and on a busy machine that made a search of 2 ms take 96 ms.
         stack.enter_context(threadpool_limits(limits=1))
+        labels = await asyncio.to_thread(load_labels, settings.text)
+        _log.info("label packs", packs=labels.pack_ids)
         # The store reads its files, and is read and verified, while the models are loaded.
         reading_store = asyncio.create_task(_read_store(settings, place, stack))
         try:
@@ -199,7 +203,13 @@ async def open_application(
             registry=registry,
             calls=calls,
             shadows=screener.shadows,
-            screening=ScreeningServicer(screener, admission, calls, settings.server, texts),
+            screening=ScreeningServicer(
+                screener,
+                admission,
+                calls,
+                settings.server,
+                TextScreening(texts, labels, background.run),
+            ),
             watchlists=WatchlistServicer(
                 registry=registry,
                 enroller=enroller,

@@ -29,6 +29,7 @@ from shengdun.service.listening import address_of, check_free
 from shengdun.service.neighbour import shengdun_at
 from shengdun.service.profile_places import STORE_DIRECTORY
 from shengdun.service.settings import ServerSettings, Settings
+from shengdun.service.text_labels import load_labels
 from shengdun.service.tls import asks_for_tokens, check_exposure, server_credentials
 from shengdun.service.workers.shares import Share
 
@@ -76,6 +77,7 @@ async def diagnose(settings: Settings) -> AsyncIterator[Finding]:
     yield finding
     if voice is not None:
         yield _calibration(settings, voice)
+    yield _attempt("label packs", lambda: ", ".join(load_labels(settings.text).pack_ids))
     yield await _server(settings.server)
     yield _attempt("workers", lambda: _workers(settings))
     yield await _store(settings, voice)

@@ -118,6 +118,13 @@ class VoiceSettings(_Settings):
     """Voiceprints computed at once, by all workers, at most one for each core; none means as many."""
 
 
+class TextSettings(_Settings):
+    """Letters, chats and the words of calls."""
+
+    label_packs: tuple[Path, ...] = Field(default=(), examples=[("/etc/shengdun/bank-words.yaml",)])
+    """Files of the site's own label packs, loaded in this order after those that ship with Shengdun."""
+
+
 class AccessSettings(_Settings):
     """Who may call."""
 
@@ -260,6 +267,8 @@ class Settings(_Settings):
     """Where watchlists are kept."""
     voice: VoiceSettings = VoiceSettings()
     """The voice model."""
+    text: TextSettings = TextSettings()
+    """Letters, chats and the words of calls."""
     access: AccessSettings = AccessSettings()
     """Who may call."""
     log: LogSettings = LogSettings()

@@ -43,7 +43,7 @@ from shengdun.service.contract.scripts import (
     ScriptKind,
     ScriptMatch,
 )
-from shengdun.service.contract.texts import ScreenedText
+from shengdun.service.contract.texts import LabelSeverity, ScreenedText, TextLabel
 from shengdun.service.contract.watchlists import (
     KEEP,
     Actor,
@@ -91,6 +91,7 @@ __all__ = [
     "Flag",
     "FlagType",
     "KnownActorVoice",
+    "LabelSeverity",
     "LikelyDuplicate",
     "LineInfo",
     "LineStanding",
@@ -116,6 +117,7 @@ __all__ = [
     "Stage",
     "StageLoad",
     "StageTimings",
+    "TextLabel",
     "UnfitReason",
     "Voiceprint",
     "Watchlist",

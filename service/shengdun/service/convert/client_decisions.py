@@ -8,6 +8,7 @@ from google.protobuf.duration_pb2 import Duration
 from shengdun.service.contract import decisions as values
 from shengdun.service.contract.texts import ScreenedText
 from shengdun.service.convert.client_enums import from_wire, from_wire_optional
+from shengdun.service.convert.client_labels import label_from_wire
 from shengdun.service.convert.client_load import load_from_wire, timings_from_wire
 from shengdun.service.convert.client_scripts import match_from_wire
 from shengdun.v1 import audio_pb2, decision_pb2, screening_pb2
@@ -228,6 +229,9 @@ def screened_text_from_wire(wire: screening_pb2.ScreenTextResponse) -> ScreenedT
             )
             for reason in wire.partial_reasons
         ),
+        labels=tuple(label_from_wire(label) for label in wire.labels),
+        labels_found=wire.labels_found,
+        label_pack_ids=tuple(wire.label_pack_ids),
     )
 
 

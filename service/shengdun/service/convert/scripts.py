@@ -1,6 +1,5 @@
-"""Scripts and the texts that use them: from domain values to messages."""
+"""Scripts and what shows their use: from domain values to messages."""
 
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
@@ -9,7 +8,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from shengdun.index.scripts.known import FoundScript
 from shengdun.index.scripts.matching import Passage, View
 from shengdun.index.scripts.script import Script, ScriptKind
-from shengdun.v1 import decision_pb2, screening_pb2, script_pb2
+from shengdun.v1 import script_pb2
 
 LONGEST_EXCERPT: Final = 500
 """Code points; what is longer is read in the text and the script, at the places that the passage names."""
@@ -72,36 +71,6 @@ def match_message(found: FoundScript, text: str) -> script_pb2.ScriptMatch:
         script_share=match.script_share,
         text_share=match.text_share,
         passages=[_passage(passage, text, script.text) for passage in shown],
-    )
-
-
-def screened_text_message(
-    found: Sequence[FoundScript], text: str, *, searched: int, line: str, stale: bool
-) -> screening_pb2.ScreenTextResponse:
-    """The outcome of a text.
-
-    Args:
-        found: the scripts that it may use, the likeliest first.
-        text: the text.
-        searched: how many scripts it was compared with.
-        line: the line that was named.
-        stale: whether the scripts may not be the newest.
-    """
-    flags = [
-        decision_pb2.Flag(
-            type=decision_pb2.FLAG_TYPE_SCRIPT_MATCH,
-            llr=each.match.llr,
-            script_match=match_message(each, text),
-        )
-        for each in found
-        if each.match.llr > 0
-    ]
-    return screening_pb2.ScreenTextResponse(
-        flags=flags,
-        scripts_searched=searched,
-        line=line,
-        partial=stale,
-        partial_reasons=[decision_pb2.PARTIAL_REASON_WATCHLISTS_STALE] if stale else [],
     )
 
 

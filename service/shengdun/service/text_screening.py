@@ -1,0 +1,52 @@
+"""What a letter, a work order or a chat is screened for: known scripts, and words worth a look."""
+
+from dataclasses import dataclass
+
+from shengdun.fingerprint.text.labels.labelling import FoundLabel, TextLabels
+from shengdun.service.texts import ComparedText, Run, TextComparison
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScreenedText:
+    """The outcome of a text.
+
+    Attributes:
+        compared: what the comparison with the known scripts found.
+        labels: words worth a look, by where they begin. They have no part in any flag.
+        label_pack_ids: the packs that they are of.
+    """
+
+    compared: ComparedText
+    labels: tuple[FoundLabel, ...]
+    label_pack_ids: tuple[str, ...]
+
+
+class TextScreening:
+    """Screens texts.
+
+    Args:
+        comparison: compares them with the known scripts.
+        labels: finds words worth a look.
+        run: where it is done.
+    """
+
+    def __init__(self, comparison: TextComparison, labels: TextLabels, run: Run) -> None:
+        self._comparison = comparison
+        self._labels = labels
+        self._run = run
+
+    async def screen(self, text: str, *, limit: int) -> ScreenedText:
+        """Screen a text.
+
+        Args:
+            text: as it was said or written.
+            limit: how many scripts to name at most.
+
+        Raises:
+            InvalidText: it is blank, or no text.
+            TextTooLong: it has more characters than any letter or chat.
+            TextTooShort: it has too few to be compared.
+        """
+        compared = await self._comparison.compare(text, limit=limit)
+        labels = await self._run(lambda: self._labels.of(text))
+        return ScreenedText(compared=compared, labels=labels, label_pack_ids=self._labels.pack_ids)
