@@ -234,6 +234,35 @@ def test_a_text_that_comes_again_takes_its_own_place(watched: Watched) -> None:
     assert campaign.first_seen_at == BEGAN
 
 
+def test_who_founded_a_campaign_can_found_another(watched: Watched) -> None:
+    """A text that comes again says something else; the first campaign keeps its id."""
+    for number in range(3):
+        watched.see(spoken(INSTALMENT, number), f"customer-{number}")
+    watched.watch.see(COLLECTION, text_id="call-0", customer="ann", line="", seen_at=BEGAN)
+    watched.see(COLLECTION, "bob")
+    first, second = watched.watch.campaigns()
+    assert first.campaign_id == "cmp_call-0"
+    assert second.campaign_id != first.campaign_id
+    assert [member.text_id for member in second.members] == ["call-0", "call-3"]
+    assert watched.watch.campaign(second.campaign_id) == second
+    assert watched.watch.campaign("cmp_unheard-of") is None
+    assert watched.watch.shared_wording("cmp_unheard-of") is None
+
+
+def test_campaigns_that_prove_to_be_one_keep_both_ids(watched: Watched) -> None:
+    """Two halves of a story are two until somebody tells the whole of it twice over."""
+    half = INSTALMENT.index("现在我的诉求")
+    for number in range(2):
+        watched.see(spoken(INSTALMENT[: half + 32], number), f"a{number}")
+        watched.see(INSTALMENT[half:], f"b{number}")
+    whole = watched.see(INSTALMENT, "whole")
+    [campaign] = watched.watch.campaigns()
+    assert campaign.customers == 5
+    for campaign_id in (campaign.campaign_id, *campaign.absorbed):
+        assert watched.watch.campaign(campaign_id) == campaign
+    assert whole.campaign_id == campaign.campaign_id
+
+
 def test_growth_counts_new_customers_of_the_last_days(watched: Watched) -> None:
     """One, and ten days later three on two days, one of them twice."""
     days = (("ann", 0), ("bob", 10), ("cem", 10), ("cem", 10), ("dee", 11))

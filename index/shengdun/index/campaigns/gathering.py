@@ -144,9 +144,12 @@ class Gathering:
 
     def _found(self, link: Link, seen_at: datetime) -> Group:
         self._founded += 1
+        campaign_id = f"cmp_{link.other.text_id}"
+        if campaign_id in self._by_id:  # the text left a campaign that it founded, and came again
+            campaign_id += f"_{self._founded}"
         group = Group(
             number=self._founded,
-            campaign_id=f"cmp_{link.other.text_id}",
+            campaign_id=campaign_id,
             first_seen_at=min(link.other.seen_at, seen_at),
         )
         self._by_id[group.campaign_id] = group

@@ -53,12 +53,15 @@ class Background:
 
     def of_seeds(self, seeds: NDArray[np.uint64]) -> NDArray[np.float64]:
         """(n,) how rare each run of ``SEED`` syllables is, 0 (everybody says it) to 1."""
-        if not len(self.hashes):
-            return np.ones(len(seeds))
-        at = np.minimum(np.searchsorted(self.hashes, seeds), len(self.hashes) - 1)
-        documents = np.where(self.hashes[at] == seeds, self.documents[at], 0)
-        rarity: NDArray[np.float64] = 1.0 - np.log1p(documents) / np.log1p(self.total)
+        rarity: NDArray[np.float64] = 1.0 - np.log1p(self.counts(seeds)) / np.log1p(self.total)
         return rarity
+
+    def counts(self, seeds: NDArray[np.uint64]) -> NDArray[np.int64]:
+        """(n,) how many documents have each run of ``SEED`` syllables; 0 for those that aren't common."""
+        if not len(self.hashes):
+            return np.zeros(len(seeds), np.int64)
+        at = np.minimum(np.searchsorted(self.hashes, seeds), len(self.hashes) - 1)
+        return np.where(self.hashes[at] == seeds, self.documents[at], 0).astype(np.int64)
 
 
 def learn(texts: Sequence[str], *, least_documents: int) -> Background:

@@ -1,0 +1,1 @@
+"""Hot and rising phrases: what customers have begun to say."""
