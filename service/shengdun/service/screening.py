@@ -148,7 +148,12 @@ class ScreeningServicer(screening_pb2_grpc.ScreeningServiceServicer):
         """Screen a letter, a work order or a chat."""
         check_customer(request)
         line = self._screener.lines.get(request.line)
-        screened = await self._texts.screen(request.text, limit=MOST_MATCHES)
+        screened = await self._texts.screen(
+            request.text,
+            line=line.name,
+            customer_reference=request.customer_reference,
+            limit=MOST_MATCHES,
+        )
         return screened_text_message(screened, request.text, line=line.name)
 
     async def GetServerInfo(  # noqa: N802

@@ -123,6 +123,13 @@ class TextSettings(_Settings):
 
     label_packs: tuple[Path, ...] = Field(default=(), examples=[("/etc/shengdun/bank-words.yaml",)])
     """Files of the site's own label packs, loaded in this order after those that ship with Shengdun."""
+    common: tuple[Path, ...] = Field(default=(), examples=[("/etc/shengdun/disclosures.txt",)])
+    """Files of what the institution itself reads out, prints or sends. Its wording makes no campaign."""
+    campaign_texts: Annotated[int, Field(ge=0, le=1_000_000)] = 20_000
+    """Screened texts that are remembered, in memory only, to tell wording that different customers share; some 3 to
+    4 kB each, in every worker. 0 remembers none."""
+    campaign_days: Annotated[float, Field(gt=0, le=3650)] = 60.0
+    """Days for which they are remembered at most."""
 
 
 class AccessSettings(_Settings):

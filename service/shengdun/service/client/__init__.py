@@ -5,6 +5,14 @@ This package is the public surface; what it names here is all that a user of the
 
 from shengdun.service.client.calls import CallStream
 from shengdun.service.client.client import ShengdunClient
+from shengdun.service.contract.campaigns import (
+    Campaign,
+    CampaignMember,
+    Campaigns,
+    PromotedScript,
+    ScriptCampaign,
+    SharedPassage,
+)
 from shengdun.service.contract.decisions import (
     AdvisoryReason,
     AppliedLevels,
@@ -79,6 +87,9 @@ __all__ = [
     "CallConfig",
     "CallDecision",
     "CallStream",
+    "Campaign",
+    "CampaignMember",
+    "Campaigns",
     "Candidate",
     "ClientError",
     "Decision",
@@ -102,17 +113,20 @@ __all__ = [
     "PartialReason",
     "Passage",
     "PassageView",
+    "PromotedScript",
     "Recording",
     "RecordingReport",
     "RiskLevel",
     "ScreenedRecording",
     "ScreenedText",
     "Script",
+    "ScriptCampaign",
     "ScriptKind",
     "ScriptMatch",
     "ServerInfo",
     "ServerLoad",
     "ShadowOutcome",
+    "SharedPassage",
     "ShengdunClient",
     "Stage",
     "StageLoad",

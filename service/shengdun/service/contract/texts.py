@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from enum import Enum
 
+from shengdun.service.contract.campaigns import ScriptCampaign
 from shengdun.service.contract.decisions import Flag, PartialReason
 
 
@@ -56,6 +57,7 @@ class ScreenedText:
         labels: words that are worth a look, by where they begin; at most 1,000. No flag comes of them.
         labels_found: how many there are in all.
         label_pack_ids: the packs that it was searched with.
+        script_campaign: the campaign that it follows, a reason of its own beside the flags; None where there is none.
     """
 
     flags: tuple[Flag, ...]
@@ -66,3 +68,4 @@ class ScreenedText:
     labels: tuple[TextLabel, ...] = ()
     labels_found: int = 0
     label_pack_ids: tuple[str, ...] = ()
+    script_campaign: ScriptCampaign | None = None

@@ -7,6 +7,7 @@ from google.protobuf.duration_pb2 import Duration
 
 from shengdun.service.contract import decisions as values
 from shengdun.service.contract.texts import ScreenedText
+from shengdun.service.convert.client_campaigns import script_campaign_from_wire
 from shengdun.service.convert.client_enums import from_wire, from_wire_optional
 from shengdun.service.convert.client_labels import label_from_wire
 from shengdun.service.convert.client_load import load_from_wire, timings_from_wire
@@ -232,6 +233,9 @@ def screened_text_from_wire(wire: screening_pb2.ScreenTextResponse) -> ScreenedT
         labels=tuple(label_from_wire(label) for label in wire.labels),
         labels_found=wire.labels_found,
         label_pack_ids=tuple(wire.label_pack_ids),
+        script_campaign=script_campaign_from_wire(wire.script_campaign)
+        if wire.HasField("script_campaign")
+        else None,
     )
 
 

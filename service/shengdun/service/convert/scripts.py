@@ -1,13 +1,11 @@
 """Scripts and what shows their use: from domain values to messages."""
 
-from datetime import datetime
 from typing import Final
-
-from google.protobuf.timestamp_pb2 import Timestamp
 
 from shengdun.index.scripts.known import FoundScript
 from shengdun.index.scripts.matching import Passage, View
 from shengdun.index.scripts.script import Script, ScriptKind
+from shengdun.service.convert.times import timestamp
 from shengdun.v1 import script_pb2
 
 LONGEST_EXCERPT: Final = 500
@@ -42,13 +40,13 @@ def script_message(script: Script, *, searched: bool) -> script_pb2.ScriptInfo:
         source=script.provenance.source,
         case_reference=script.provenance.case_reference,
         legal_basis=script.provenance.legal_basis,
-        create_time=_timestamp(script.created_at),
+        create_time=timestamp(script.created_at),
         registered_by=script.provenance.registered_by,
         text_length=len(script.text),
         searched=searched,
     )
     if script.expires_at is not None:
-        message.expire_time.CopyFrom(_timestamp(script.expires_at))
+        message.expire_time.CopyFrom(timestamp(script.expires_at))
     return message
 
 
@@ -92,9 +90,3 @@ def _excerpt(whole: str, start: int, end: int) -> str:
 
 def _length(passage: Passage) -> int:
     return passage.text_end - passage.text_start
-
-
-def _timestamp(moment: datetime) -> Timestamp:
-    message = Timestamp()
-    message.FromDatetime(moment)
-    return message

@@ -4,6 +4,7 @@ from typing import Final
 
 from shengdun.fingerprint.text.labels.labelling import FoundLabel
 from shengdun.fingerprint.text.labels.pack import Severity
+from shengdun.service.convert.campaigns import followed_message
 from shengdun.service.convert.scripts import match_message
 from shengdun.service.text_screening import ScreenedText
 from shengdun.v1 import decision_pb2, label_pb2, screening_pb2
@@ -45,6 +46,7 @@ def screened_text_message(
         labels=[_label(found) for found in screened.labels[:MOST_LABELS]],
         labels_found=len(screened.labels),
         label_pack_ids=screened.label_pack_ids,
+        script_campaign=followed_message(screened.followed) if screened.followed else None,
     )
 
 
