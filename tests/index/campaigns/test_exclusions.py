@@ -13,7 +13,7 @@ from shengdun.index.campaigns.exclusions import (
     Exclusions,
     default_exclusions,
 )
-from shengdun.index.scripts.background import default_background
+from shengdun.index.scripts.background import default_background, learn
 
 READ_OUT = "本次通话将被录音请您确认已经知晓并同意上述内容"
 
@@ -65,13 +65,30 @@ def test_statutes_and_greetings_are_excluded_from_the_start() -> None:
 
 def test_excluded_wording_has_no_rarity() -> None:
     """And other wording has what the background says."""
-    background = default_background()
+    backgrounds = (default_background(),)
     text = syllables("你们掩盖了真实的借款成本" + READ_OUT)
-    plain = CommonWording(background=background, exclusions=Exclusions()).rarity(text)
-    rarity = CommonWording(background=background, exclusions=Exclusions.of([READ_OUT])).rarity(text)
+    plain = CommonWording(backgrounds=backgrounds, exclusions=Exclusions()).rarity(text)
+    rarity = CommonWording(backgrounds=backgrounds, exclusions=Exclusions.of([READ_OUT])).rarity(
+        text
+    )
     assert rarity[:12].tolist() == plain[:12].tolist()
     assert not rarity[12:].any()
     assert plain[12:].any()
+
+
+def test_wording_is_as_common_as_where_it_is_commonest() -> None:
+    """What all calls of a line have in common is common there, whatever the world says."""
+    shipped = default_background()
+    line = learn(
+        [READ_OUT + end for end in ("我要退保", "查账单", "改地址", "挂失卡")], least_documents=2
+    )
+    text = syllables(READ_OUT)
+    of_line = CommonWording(backgrounds=(shipped, line), exclusions=Exclusions()).rarity(text)
+    of_world = CommonWording(backgrounds=(shipped,), exclusions=Exclusions()).rarity(text)
+    assert of_line.max() == pytest.approx(0.0)
+    assert of_world.mean() > 0.3
+    with pytest.raises(ValueError, match="background"):
+        CommonWording(backgrounds=(), exclusions=Exclusions())
 
 
 @given(

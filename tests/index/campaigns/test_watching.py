@@ -8,6 +8,7 @@ from shengdun.index.campaigns.campaign import Resemblance
 from shengdun.index.campaigns.exclusions import Exclusions, default_exclusions
 from shengdun.index.campaigns.recent import Limits
 from shengdun.index.campaigns.watching import CampaignWatch
+from shengdun.index.scripts.background import default_background, learn
 from shengdun.index.scripts.matching import ScriptIndex
 
 BEGAN = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
@@ -159,6 +160,16 @@ def test_what_the_institution_reads_out_counts_for_nothing() -> None:
     for number in range(4):
         assert watched.see(spoken(DISCLOSURE, number), f"customer-{number}").campaign_id is None
     assert watched.see(INSTALMENT, "ann").campaign_id is None
+    assert watched.see(INSTALMENT, "bob").campaign_id is not None
+
+
+def test_what_a_lines_calls_have_in_common_counts_for_nothing() -> None:
+    """Learnt from some of them, without anybody listing it."""
+    own = learn([spoken(DISCLOSURE, number) for number in range(5)], least_documents=2)
+    watched = Watched(CampaignWatch(backgrounds=[default_background(), own]))
+    for number in range(4):
+        assert watched.see(DISCLOSURE, f"customer-{number}").campaign_id is None
+    watched.see(INSTALMENT, "ann")
     assert watched.see(INSTALMENT, "bob").campaign_id is not None
 
 

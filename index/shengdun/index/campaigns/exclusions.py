@@ -81,18 +81,24 @@ class CommonWording:
     """What everybody says, learnt from a background and listed.
 
     Attributes:
-        background: how common runs of syllables are.
+        backgrounds: how common runs of syllables are, in general and for example on the institution's own lines; one
+            or more. Wording counts as rare as where it is commonest.
         exclusions: what counts for nothing in any case.
     """
 
-    background: Background
+    backgrounds: tuple[Background, ...]
     exclusions: Exclusions
+
+    def __post_init__(self) -> None:
+        if not self.backgrounds:
+            raise ValueError("what is common needs a background at least")
 
     def rarity(self, codes: NDArray[np.uint16]) -> NDArray[np.float64]:
         """(n,) how rare the wording around each syllable is, 0 (everybody says it, or excluded) to 1."""
         seeds = shingles(codes, SEED)
         if not len(seeds):
             return np.zeros(len(codes))
-        rarity = self.background.rarity(seeds)
+        of_each = [background.rarity(seeds) for background in self.backgrounds]
+        rarity: NDArray[np.float64] = np.min(of_each, axis=0)
         rarity[self.exclusions.covered(codes)] = 0.0
         return rarity

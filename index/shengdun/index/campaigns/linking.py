@@ -25,6 +25,8 @@ CANDIDATES: Final = 8
 """Texts whose passages are aligned: those that most speaks for."""
 CUSTOMARY: Final = 8.0
 """Rare syllables of one passage that two people may share without a script."""
+_LEAST_REMEMBERED: Final = 300_000
+"""Recent characters count as so many at least: what lines have in common shows only among hundreds of texts."""
 _OF_ONE_CUSTOMER: Final = 2
 _LOOKED_AT: Final = 1024
 """So many of the texts that anything speaks for are looked at for other customers."""
@@ -91,7 +93,7 @@ class Linking:
     Args:
         recent: the recent texts.
         coefficients: the map to likelihood ratios; for the length of the script it is given the characters of all
-            recent texts, for among more of them chance finds more.
+            recent texts together, for among more of them chance finds more.
     """
 
     def __init__(self, recent: RecentTexts, coefficients: ScriptCoefficients) -> None:
@@ -120,7 +122,7 @@ class Linking:
         llr = self._coefficients.llr(
             worth=worth,
             text_length=len(wording.syllables),
-            script_length=self._recent.characters,
+            script_length=max(self._recent.characters, _LEAST_REMEMBERED),
         )
         return Link(serial=serial, other=other, worth=worth, llr=llr, passages=passages)
 

@@ -5,7 +5,7 @@ investigator can promote to a known script, or, if it is wording that the instit
 """
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -24,7 +24,7 @@ LONGEST: Final = 20_000
 """Canonical characters of a text that are looked at; an hour of speech."""
 
 DEFAULT_COEFFICIENTS: Final = ScriptCoefficients(
-    offset=15.4, slope=0.27, chance=1.0, floor=-1.0, cap=8.0
+    offset=14.5, slope=0.33, chance=1.0, floor=-1.0, cap=8.0
 )
 """Fitted on dialogues and reviews that share no script. The floor is near 0: that nobody else's text is like this one
 says little, for somebody is the first."""
@@ -40,7 +40,8 @@ class CampaignWatch:
 
     Args:
         limits: how much is remembered.
-        background: how common wording is.
+        backgrounds: how common wording is; the one that ships, unless others are given, such as that and one learnt
+            from the institution's own calls.
         exclusions: what counts for nothing.
         coefficients: the map to likelihood ratios.
     """
@@ -49,12 +50,12 @@ class CampaignWatch:
         self,
         *,
         limits: Limits | None = None,
-        background: Background | None = None,
+        backgrounds: Sequence[Background] | None = None,
         exclusions: Exclusions | None = None,
         coefficients: ScriptCoefficients = DEFAULT_COEFFICIENTS,
     ) -> None:
         self._common = CommonWording(
-            background=background or default_background(),
+            backgrounds=tuple(backgrounds or [default_background()]),
             exclusions=exclusions or default_exclusions(),
         )
         self._recent = RecentTexts(limits or Limits())
@@ -164,7 +165,9 @@ class CampaignWatch:
         added = Exclusions.of(texts)
         with self._turn:
             exclusions = self._common.exclusions.with_more(added)
-            self._common = CommonWording(background=self._common.background, exclusions=exclusions)
+            self._common = CommonWording(
+                backgrounds=self._common.backgrounds, exclusions=exclusions
+            )
             for group in list(self._gathering):
                 if any(
                     added.covered(syllables(self._text(serial).canonical)).any()

@@ -67,27 +67,35 @@ class Postings:
             alive: (rows,) a flag for each row.
         """
         low = hashes & ~_ROW_MASK
-        high = low | _ROW_MASK
-        found: list[list[Rows]] = [[] for _ in range(len(hashes))]
-        for block in self._blocks:
-            first = np.searchsorted(block, low, side="left")
-            last = np.searchsorted(block, high, side="right")
-            for place in np.flatnonzero(last > first).tolist():
-                stop = min(last[place], first[place] + _DEAD_ALLOWED * ROWS_PER_SHINGLE)
-                rows = _rows_of(block[first[place] : stop])
-                found[place].append(rows[alive[rows]])
-        return [_joined(parts) for parts in found]
+        found = [_found(block, low, alive) for block in self._blocks]
+        counts = np.array([[0] * len(hashes), *(each[1] for each in found)]).sum(axis=0)
+        if not counts.any():
+            return [_NONE] * len(hashes)
+        # Blocks hold rows of their own, the later ones the higher: in order of blocks nothing is twice or out of order.
+        places = np.concatenate([np.repeat(np.arange(len(hashes)), each[1]) for each in found])
+        rows = np.concatenate([each[0] for each in found])[np.argsort(places, kind="stable")]
+        ends = np.cumsum(counts)
+        starts = ends - counts
+        ends = np.minimum(ends, starts + ROWS_PER_SHINGLE)
+        bounds = zip(starts.tolist(), ends.tolist(), strict=True)
+        return [rows[start:end] for start, end in bounds]
+
+
+def _found(block: Block, low: Hashes, alive: NDArray[np.bool_]) -> tuple[Rows, NDArray[np.int64]]:
+    """The living rows that a block has for each shingle, one after the other, and how many each has."""
+    first = np.searchsorted(block, low, side="left")
+    last = np.searchsorted(block, low | _ROW_MASK, side="right")
+    counts = np.minimum(last - first, _DEAD_ALLOWED * ROWS_PER_SHINGLE)
+    before = np.cumsum(counts) - counts
+    at = np.arange(counts.sum()) + np.repeat(first - before, counts)
+    rows = _rows_of(block[at])
+    living = alive[rows]
+    lived = np.concatenate([[0], np.cumsum(living)])
+    return rows[living], lived[before + counts] - lived[before]
 
 
 def _rows_of(block: Block) -> Rows:
     return (block & _ROW_MASK).astype(np.int64)
-
-
-def _joined(parts: list[Rows]) -> Rows:
-    # Blocks hold rows of their own, the later ones the higher: nothing is twice, and all is in order.
-    if len(parts) == 1:
-        return parts[0][:ROWS_PER_SHINGLE]
-    return np.concatenate([_NONE, *parts])[:ROWS_PER_SHINGLE]
 
 
 def _sorted(block: Block) -> Block:
