@@ -10,6 +10,7 @@ from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from shengdun.v1 import campaign_pb2 as _campaign_pb2
+from shengdun.v1 import trend_pb2 as _trend_pb2
 from shengdun.v1 import watchlist_pb2 as _watchlist_pb2
 import builtins as _builtins
 import sys
@@ -715,3 +716,79 @@ class PromoteCampaignResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___PromoteCampaignResponse: _TypeAlias = PromoteCampaignResponse  # noqa: Y015
+
+@_typing.final
+class GetTrendsRequest(_message.Message):
+    """Asks for trends. The period ends today, by the server's clock."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LINE_FIELD_NUMBER: _builtins.int
+    BY_LINE_FIELD_NUMBER: _builtins.int
+    DAYS_FIELD_NUMBER: _builtins.int
+    PAST_DAYS_FIELD_NUMBER: _builtins.int
+    LIMIT_FIELD_NUMBER: _builtins.int
+    line: _builtins.str
+    """Only of this line; empty means all lines together."""
+    by_line: _builtins.bool
+    """Each line by itself; `line` is left empty then."""
+    days: _builtins.int
+    """Days of the period; 0 means 7, at most 400."""
+    past_days: _builtins.int
+    """Days before it that it is compared with; 0 means 28, at most 400."""
+    limit: _builtins.int
+    """At most this many rising, and as many hot phrases; 0 means 20, at most 200."""
+    def __init__(
+        self,
+        *,
+        line: _builtins.str = ...,
+        by_line: _builtins.bool = ...,
+        days: _builtins.int = ...,
+        past_days: _builtins.int = ...,
+        limit: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["by_line", b"by_line", "days", b"days", "limit", b"limit", "line", b"line", "past_days", b"past_days"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetTrendsRequest: _TypeAlias = GetTrendsRequest  # noqa: Y015
+
+@_typing.final
+class GetTrendsResponse(_message.Message):
+    """What customers have begun to say."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LINES_FIELD_NUMBER: _builtins.int
+    FIRST_DAY_FIELD_NUMBER: _builtins.int
+    LAST_DAY_FIELD_NUMBER: _builtins.int
+    PAST_FIRST_DAY_FIELD_NUMBER: _builtins.int
+    first_day: _builtins.str
+    """The first day of the period, for instance "2026-03-02"."""
+    last_day: _builtins.str
+    """Its last day."""
+    past_first_day: _builtins.str
+    """The first day that it is compared with; the last is the one before the period. Days that are not kept any more
+    (text.trend_days) have no texts.
+    """
+    @_builtins.property
+    def lines(self) -> _containers.RepeatedCompositeFieldContainer[_trend_pb2.LineTrends]:
+        """The lines that there are texts of, by name; one entry without a name if all are taken together."""
+
+    def __init__(
+        self,
+        *,
+        lines: _abc.Iterable[_trend_pb2.LineTrends] | None = ...,
+        first_day: _builtins.str = ...,
+        last_day: _builtins.str = ...,
+        past_first_day: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["first_day", b"first_day", "last_day", b"last_day", "lines", b"lines", "past_first_day", b"past_first_day"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetTrendsResponse: _TypeAlias = GetTrendsResponse  # noqa: Y015

@@ -75,6 +75,11 @@ class ScriptServiceStub:
                 request_serializer=shengdun_dot_v1_dot_script__pb2.PromoteCampaignRequest.SerializeToString,
                 response_deserializer=shengdun_dot_v1_dot_script__pb2.PromoteCampaignResponse.FromString,
                 _registered_method=True)
+        self.GetTrends = channel.unary_unary(
+                '/shengdun.v1.ScriptService/GetTrends',
+                request_serializer=shengdun_dot_v1_dot_script__pb2.GetTrendsRequest.SerializeToString,
+                response_deserializer=shengdun_dot_v1_dot_script__pb2.GetTrendsResponse.FromString,
+                _registered_method=True)
 
 
 class ScriptServiceServicer:
@@ -138,6 +143,14 @@ class ScriptServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetTrends(self, request, context):
+        """What customers have begun to say: phrases of the texts that the answering process was given with a customer
+        reference, by line and day.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ScriptServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -180,6 +193,11 @@ def add_ScriptServiceServicer_to_server(servicer, server):
                     servicer.PromoteCampaign,
                     request_deserializer=shengdun_dot_v1_dot_script__pb2.PromoteCampaignRequest.FromString,
                     response_serializer=shengdun_dot_v1_dot_script__pb2.PromoteCampaignResponse.SerializeToString,
+            ),
+            'GetTrends': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetTrends,
+                    request_deserializer=shengdun_dot_v1_dot_script__pb2.GetTrendsRequest.FromString,
+                    response_serializer=shengdun_dot_v1_dot_script__pb2.GetTrendsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -399,6 +417,33 @@ class ScriptService:
             '/shengdun.v1.ScriptService/PromoteCampaign',
             shengdun_dot_v1_dot_script__pb2.PromoteCampaignRequest.SerializeToString,
             shengdun_dot_v1_dot_script__pb2.PromoteCampaignResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetTrends(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/shengdun.v1.ScriptService/GetTrends',
+            shengdun_dot_v1_dot_script__pb2.GetTrendsRequest.SerializeToString,
+            shengdun_dot_v1_dot_script__pb2.GetTrendsResponse.FromString,
             options,
             channel_credentials,
             insecure,

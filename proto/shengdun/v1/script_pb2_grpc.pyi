@@ -51,6 +51,10 @@ class ScriptServiceStub:
     """One campaign with its texts' customers, lines and times, and the wording that they share."""
     PromoteCampaign: _grpc.UnaryUnaryMultiCallable[_script_pb2.PromoteCampaignRequest, _script_pb2.PromoteCampaignResponse]
     """Registers the wording that a campaign's texts share as a known script, masked."""
+    GetTrends: _grpc.UnaryUnaryMultiCallable[_script_pb2.GetTrendsRequest, _script_pb2.GetTrendsResponse]
+    """What customers have begun to say: phrases of the texts that the answering process was given with a customer
+    reference, by line and day.
+    """
 
 @_typing.type_check_only
 class ScriptServiceAsyncStub(ScriptServiceStub):
@@ -75,6 +79,10 @@ class ScriptServiceAsyncStub(ScriptServiceStub):
     """One campaign with its texts' customers, lines and times, and the wording that they share."""
     PromoteCampaign: _aio.UnaryUnaryMultiCallable[_script_pb2.PromoteCampaignRequest, _script_pb2.PromoteCampaignResponse]  # type: ignore[assignment]
     """Registers the wording that a campaign's texts share as a known script, masked."""
+    GetTrends: _aio.UnaryUnaryMultiCallable[_script_pb2.GetTrendsRequest, _script_pb2.GetTrendsResponse]  # type: ignore[assignment]
+    """What customers have begun to say: phrases of the texts that the answering process was given with a customer
+    reference, by line and day.
+    """
 
 class ScriptServiceServicer(metaclass=_abc_1.ABCMeta):
     """Keeps known scripts: the wording that proxy-complaint agents hand out. Role: investigator."""
@@ -144,5 +152,15 @@ class ScriptServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_script_pb2.PromoteCampaignResponse, _abc.Awaitable[_script_pb2.PromoteCampaignResponse]]:
         """Registers the wording that a campaign's texts share as a known script, masked."""
+
+    @_abc_1.abstractmethod
+    def GetTrends(
+        self,
+        request: _script_pb2.GetTrendsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_script_pb2.GetTrendsResponse, _abc.Awaitable[_script_pb2.GetTrendsResponse]]:
+        """What customers have begun to say: phrases of the texts that the answering process was given with a customer
+        reference, by line and day.
+        """
 
 def add_ScriptServiceServicer_to_server(servicer: ScriptServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -80,6 +80,7 @@ _SCRIPT_METHODS = (
     "ListCampaigns",
     "GetCampaign",
     "PromoteCampaign",
+    "GetTrends",
 )
 
 REQUIRED_ROLES: Final[Mapping[str, frozenset[Role]]] = MappingProxyType(

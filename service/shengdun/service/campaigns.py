@@ -1,12 +1,16 @@
-"""The part of ScriptService that tells campaigns, and makes known scripts of them."""
+"""The part of ScriptService that tells campaigns, makes known scripts of them, and tells trends."""
+
+from datetime import datetime
 
 from shengdun.index.registry import Registry
 from shengdun.service.access import current_principal
 from shengdun.service.convert import campaign_requests as requests
 from shengdun.service.convert import campaigns as messages
 from shengdun.service.convert.scripts import script_message
+from shengdun.service.convert.trends import trends_message
 from shengdun.service.pages import within_a_message
 from shengdun.service.text_memory import TextMemory
+from shengdun.service.trend_days import periods
 from shengdun.v1 import script_pb2 as pb
 from shengdun.v1 import script_pb2_grpc
 
@@ -67,6 +71,25 @@ class CampaignMethods(script_pb2_grpc.ScriptServiceServicer):
         searched = script.script_id in self._registry.scripts.known
         return pb.PromoteCampaignResponse(
             script=script_message(script, searched=searched), text=script.text
+        )
+
+    async def GetTrends(  # noqa: N802
+        self,
+        request: pb.GetTrendsRequest,
+        context: object,  # noqa: ARG002
+    ) -> pb.GetTrendsResponse:
+        """What customers have begun to say; it names none of them."""
+        asked = requests.trend_query(request)
+        today = datetime.now().astimezone().date()
+        period, past = periods(today, days=asked.days, past_days=asked.past_days)
+        told = await self._memory.trends(
+            period, past, line=asked.line, by_line=asked.by_line, limit=asked.limit
+        )
+        return pb.GetTrendsResponse(
+            lines=[trends_message(each.line, each.trends) for each in told],
+            first_day=period.first.isoformat(),
+            last_day=period.last.isoformat(),
+            past_first_day=past.first.isoformat(),
         )
 
     async def _record(self, kind: str, *subjects: str) -> None:

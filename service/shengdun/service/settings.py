@@ -130,6 +130,9 @@ class TextSettings(_Settings):
     4 kB each, in every worker. 0 remembers none."""
     campaign_days: Annotated[float, Field(gt=0, le=3650)] = 60.0
     """Days for which they are remembered at most."""
+    trend_days: Annotated[int, Field(ge=0, le=400)] = 35
+    """Days of which the phrases of these texts are counted, to tell what customers have begun to say; in memory, at
+    most 2 MB a day and line, and 40 MB a line for the day that goes on. 0 counts none."""
 
 
 class AccessSettings(_Settings):

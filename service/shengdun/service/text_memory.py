@@ -1,4 +1,4 @@
-"""The texts that were screened of late, in memory, and the campaigns among them.
+"""The texts that were screened of late, in memory: the campaigns among them, and what they have begun to say.
 
 Of a text its canonical form is held, with personal particulars masked, beside a keyed pseudonym of its customer.
 Nothing is on disk, and each process has a memory of its own.
@@ -14,7 +14,9 @@ from typing import Final
 from shengdun.index.campaigns.campaign import Campaign, SharedWording
 from shengdun.index.campaigns.exclusions import Exclusions
 from shengdun.index.campaigns.recent import Limits
-from shengdun.index.campaigns.watching import CampaignWatch
+from shengdun.index.campaigns.watching import LONGEST, CampaignWatch
+from shengdun.index.trends.daily import DailyPhrases, Period
+from shengdun.index.trends.ranking import Trends
 from shengdun.service.errors import CampaignUnknown
 from shengdun.service.settings import TextSettings
 from shengdun.service.texts import Run
@@ -51,8 +53,21 @@ class CampaignList:
     texts: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LineTrends:
+    """What customers say on a line.
+
+    Attributes:
+        line: the line of business; empty for all together.
+        trends: its phrases.
+    """
+
+    line: str
+    trends: Trends
+
+
 class TextMemory:
-    """Remembers screened texts and tells the campaigns among them.
+    """Remembers screened texts, and tells the campaigns and trends among them.
 
     Args:
         settings: how much is remembered, and for how long.
@@ -79,6 +94,7 @@ class TextMemory:
             age=timedelta(days=settings.campaign_days),
         )
         self._watch = CampaignWatch(limits=limits, exclusions=common)
+        self._phrases = DailyPhrases(days=settings.trend_days) if settings.trend_days else None
 
     async def remember(
         self, text: str, *, customer_reference: str, line: str
@@ -119,13 +135,43 @@ class TextMemory:
             )
         return found
 
+    async def trends(
+        self, period: Period, past: Period, *, line: str = "", by_line: bool = False, limit: int
+    ) -> tuple[LineTrends, ...]:
+        """The hot and the rising phrases of some days, of a line, of each or of all together.
+
+        Args:
+            period: the days.
+            past: those that they are compared with.
+            line: of this line; empty for all together.
+            by_line: of each line by itself.
+            limit: how many are told of either.
+        """
+        return await self._run(lambda: self._trends(period, past, line, limit, by_line=by_line))
+
+    def _trends(
+        self, period: Period, past: Period, line: str, limit: int, *, by_line: bool
+    ) -> tuple[LineTrends, ...]:
+        phrases = self._phrases
+        if phrases is None:
+            return ()
+        return tuple(
+            LineTrends(
+                line=each, trends=phrases.trends(period, past, line=each or None, limit=limit)
+            )
+            for each in (phrases.lines if by_line else [line])
+        )
+
     def _remember(self, text: str, customer: str, line: str) -> FollowedCampaign | None:
+        now = datetime.now().astimezone()
+        if self._phrases is not None:
+            self._phrases.add(text[:LONGEST], customer=customer, line=line, day=now.date())
         resemblance = self._watch.see(
             text,
             text_id=self._text_id(text, customer),
             customer=customer,
             line=line,
-            seen_at=datetime.now().astimezone(),
+            seen_at=now,
         )
         if resemblance.campaign_id is None or not resemblance.text_ids:
             return None

@@ -9,6 +9,7 @@ from shengdun.service.cli.campaign_records import show_campaign, show_campaigns
 from shengdun.service.cli.output import note, say_json
 from shengdun.service.cli.script_records import show_script
 from shengdun.service.cli.target import Target, with_server
+from shengdun.service.cli.trend_records import show_trends
 from shengdun.service.client import PromotedScript
 
 app = typer.Typer()
@@ -91,3 +92,31 @@ async def promote(
     async with target.connect() as client:
         promoted = await client.promote_campaign(campaign, script)
     show_script(promoted, json=json)
+
+
+@app.command()
+@with_server
+async def trends(
+    target: Target,
+    line: Annotated[str, typer.Option(help="Only on this line.")] = "",
+    by_line: Annotated[bool, typer.Option("--by-line", help="Each line by itself.")] = False,
+    days: Annotated[int, typer.Option(min=1, max=400, help="Days up to today.")] = 7,
+    past_days: Annotated[
+        int, typer.Option(min=1, max=400, help="Days before that they are compared with.")
+    ] = 28,
+    limit: Annotated[int, typer.Option(min=1, max=200, help="So many of either at most.")] = 20,
+    json: Json = False,
+) -> None:
+    """Show what customers have begun to say, in the texts that the server was given."""
+    if line and by_line:
+        raise typer.BadParameter("--by-line tells each line by itself; leave --line out then")
+    async with target.connect() as client:
+        told = await client.get_trends(
+            line=line, by_line=by_line, days=days, past_days=past_days, limit=limit
+        )
+    for each in told.lines:
+        show_trends(each, told.first_day, told.last_day, json=json)
+    if not told.lines:
+        note(
+            "no phrases were counted; no texts with a customer reference came, or text.trend_days is 0"
+        )

@@ -52,6 +52,7 @@ from shengdun.service.contract.scripts import (
     ScriptMatch,
 )
 from shengdun.service.contract.texts import LabelSeverity, ScreenedText, TextLabel
+from shengdun.service.contract.trends import LineTrends, PhraseTrend, TextTrends
 from shengdun.service.contract.watchlists import (
     KEEP,
     Actor,
@@ -106,6 +107,7 @@ __all__ = [
     "LikelyDuplicate",
     "LineInfo",
     "LineStanding",
+    "LineTrends",
     "MatchedText",
     "NewActor",
     "NewScript",
@@ -113,6 +115,7 @@ __all__ = [
     "PartialReason",
     "Passage",
     "PassageView",
+    "PhraseTrend",
     "PromotedScript",
     "Recording",
     "RecordingReport",
@@ -132,6 +135,7 @@ __all__ = [
     "StageLoad",
     "StageTimings",
     "TextLabel",
+    "TextTrends",
     "UnfitReason",
     "Voiceprint",
     "Watchlist",

@@ -1,17 +1,19 @@
-"""What a client asks of ``ScriptService`` about campaigns."""
+"""What a client asks of ``ScriptService`` about campaigns and trends."""
 
 import uuid
 
 from shengdun.service.client.connection import REQUEST_DEADLINE, Connection
 from shengdun.service.contract.campaigns import Campaign, Campaigns, PromotedScript
 from shengdun.service.contract.scripts import Script
+from shengdun.service.contract.trends import TextTrends
 from shengdun.service.convert import client_campaigns as convert
 from shengdun.service.convert.client_scripts import script_from_wire
 from shengdun.service.convert.client_stubs import script_stub
+from shengdun.service.convert.client_trends import get_trends_request, trends_from_wire
 
 
 class CampaignMethods:
-    """The methods of a client that ask about campaigns; role: investigator.
+    """The methods of a client that ask about campaigns and trends; role: investigator.
 
     Each process of a server remembers texts of its own, and answers of those.
     """
@@ -67,3 +69,31 @@ class CampaignMethods:
             repeat=True,
         )
         return script_from_wire(wire.script, wire.text)
+
+    async def get_trends(
+        self,
+        *,
+        line: str = "",
+        by_line: bool = False,
+        days: int = 0,
+        past_days: int = 0,
+        limit: int = 0,
+    ) -> TextTrends:
+        """What customers have begun to say, in the days up to today.
+
+        Args:
+            line: only on this line; empty for all together.
+            by_line: each line by itself; without ``line`` then.
+            days: of the period; 0 for 7.
+            past_days: days before it that it is compared with; 0 for 28.
+            limit: so many rising and so many hot phrases at most; 0 for 20.
+        """
+        wire = await self._connection.request(
+            self._campaigns.GetTrends,
+            get_trends_request(
+                line=line, by_line=by_line, days=days, past_days=past_days, limit=limit
+            ),
+            deadline=REQUEST_DEADLINE,
+            repeat=True,
+        )
+        return trends_from_wire(wire)

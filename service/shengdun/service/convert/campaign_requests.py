@@ -1,4 +1,4 @@
-"""What callers ask about campaigns: from messages to checked values."""
+"""What callers ask about campaigns and trends: from messages to checked values."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -8,10 +8,15 @@ from shengdun.index.identifiers import check_record_id
 from shengdun.index.scripts.script import NewScript
 from shengdun.service.convert.script_requests import new_script
 from shengdun.service.convert.watchlist_requests import DEFAULT_PAGE, LARGEST_PAGE
-from shengdun.service.errors import CampaignSharesTooLittle
+from shengdun.service.errors import CampaignSharesTooLittle, InvalidRequest
 from shengdun.v1 import script_pb2
 
 _LEAST_CUSTOMERS: Final = 2
+_DAYS: Final = 7
+_PAST_DAYS: Final = 28
+_MOST_DAYS: Final = 400
+_PHRASES: Final = 20
+_MOST_PHRASES: Final = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +32,42 @@ class CampaignQuery:
     least_customers: int
     line: str
     limit: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrendQuery:
+    """Which trends are asked for.
+
+    Attributes:
+        line: of this line of business; empty for all together.
+        by_line: of each line by itself.
+        days: days of the period, the last one today.
+        past_days: days before it.
+        limit: how many phrases of either kind at most.
+    """
+
+    line: str
+    by_line: bool
+    days: int
+    past_days: int
+    limit: int
+
+
+def trend_query(request: script_pb2.GetTrendsRequest) -> TrendQuery:
+    """Which trends are asked for.
+
+    Raises:
+        InvalidRequest: one line and each line are asked for at once.
+    """
+    if request.by_line and request.line:
+        raise InvalidRequest("by_line tells each line by itself; leave line empty then")
+    return TrendQuery(
+        line=request.line,
+        by_line=request.by_line,
+        days=min(request.days or _DAYS, _MOST_DAYS),
+        past_days=min(request.past_days or _PAST_DAYS, _MOST_DAYS),
+        limit=min(request.limit or _PHRASES, _MOST_PHRASES),
+    )
 
 
 def campaign_query(request: script_pb2.ListCampaignsRequest) -> CampaignQuery:
