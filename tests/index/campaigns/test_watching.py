@@ -1,5 +1,6 @@
 """Wording that different customers share."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -298,6 +299,27 @@ def test_the_same_texts_make_the_same_campaigns() -> None:
 
     assert run() == run()
     assert len(run()) == 2
+
+
+def test_threads_take_turns() -> None:
+    """Four tell it texts while it is looked at, and nothing is lost or told twice."""
+    watch = CampaignWatch(limits=Limits(texts=30))
+
+    def tell(thread: int) -> None:
+        for number in range(20):
+            name = f"{thread}-{number}"
+            watch.see(
+                spoken(INSTALMENT, number % 5), text_id=name, customer=name, line="", seen_at=BEGAN
+            )
+            watch.look(COLLECTION, customer="nobody")
+            for campaign in watch.campaigns():
+                watch.shared_wording(campaign.campaign_id)
+
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(tell, range(4)))
+    [campaign] = watch.campaigns()
+    assert len(watch) == 30
+    assert len({member.text_id for member in campaign.members}) == len(campaign.members) == 30
 
 
 @pytest.mark.parametrize("text", ["", "嗯", "。。。", "\x00\u202e\ud800", "1" * 5000, "好" * 5000])
