@@ -8,6 +8,7 @@ pytest_plugins = [
     "fixtures.server",
     "fixtures.speech",
     "fixtures.store",
+    "fixtures.text_service",
     # After what it imports, whose assertions couldn't be explained otherwise.
     "fixtures.checkpoints",
     "fixtures.voice_model_contract",

@@ -13,6 +13,7 @@ KNOWS_OUR_CONTRACT = (
     "convert/",
     "screening.py",
     "scripts.py",
+    "campaigns.py",
     "watchlists.py",
     "watchlist_uploads.py",
     "client.py",

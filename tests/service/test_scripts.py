@@ -15,6 +15,7 @@ from google.rpc.status_pb2 import Status
 from fixtures.command_line import Served
 from fixtures.scripts import COERCED, ORDINARY, PRIVATE, new_script
 from fixtures.store import until
+from shengdun.index.campaigns.exclusions import default_exclusions
 from shengdun.index.embedded import EmbeddedStore
 from shengdun.index.registry import Registry
 from shengdun.index.scripts.known import FoundScript
@@ -34,9 +35,13 @@ from shengdun.service.client import (
     ScriptKind,
     ShengdunClient,
 )
-from shengdun.service.convert.scripts import match_message, screened_text_message
+from shengdun.service.convert.scripts import match_message
+from shengdun.service.convert.texts import screened_text_message
 from shengdun.service.interceptors import AccessInterceptor, AnsweringInterceptor
 from shengdun.service.scripts import ScriptServicer
+from shengdun.service.settings import TextSettings
+from shengdun.service.text_memory import TextMemory
+from shengdun.service.text_screening import ScreenedText
 from shengdun.service.texts import TextComparison
 from shengdun.v1 import script_pb2 as pb
 from shengdun.v1 import script_pb2_grpc
@@ -58,7 +63,8 @@ async def scripts(registry: Registry, tmp_path: Path) -> AsyncIterator[Stub]:
     access = AccessInterceptor(TokenFile(tmp_path / "tokens.json"), required=False)
     server = grpc.aio.server(interceptors=[AnsweringInterceptor(), access])
     async with BackgroundLane(workers=1) as lane:
-        servicer = ScriptServicer(registry, TextComparison(registry, lane.run))
+        memory = TextMemory(TextSettings(), registry.keys.pseudonym, default_exclusions(), lane.run)
+        servicer = ScriptServicer(registry, TextComparison(registry, lane.run), memory)
         script_pb2_grpc.add_ScriptServiceServicer_to_server(servicer, server)
         port = server.add_insecure_port("127.0.0.1:0")
         await server.start()
@@ -275,9 +281,8 @@ async def test_texts_are_compared_while_the_store_is_away(
         compared = await texts.compare(COERCED, limit=10)
     assert (compared.stale, compared.searched) == (True, 1)
     assert compared.found[0].script == kept
-    message = screened_text_message(
-        compared.found, COERCED, searched=1, line="default", stale=compared.stale
-    )
+    screened = ScreenedText(compared=compared, followed=None, labels=(), label_pack_ids=())
+    message = screened_text_message(screened, COERCED, line="default")
     assert message.partial
     assert list(message.partial_reasons) == [PARTIAL_REASON_WATCHLISTS_STALE]
 

@@ -10,7 +10,9 @@ from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from shengdun.v1 import audio_pb2 as _audio_pb2
+from shengdun.v1 import campaign_pb2 as _campaign_pb2
 from shengdun.v1 import decision_pb2 as _decision_pb2
+from shengdun.v1 import label_pb2 as _label_pb2
 from shengdun.v1 import transcript_pb2 as _transcript_pb2
 import builtins as _builtins
 import sys
@@ -341,7 +343,9 @@ class ScreenTextRequest(_message.Message):
     line: _builtins.str
     """The line of business; empty means "default"."""
     customer_reference: _builtins.str
-    """The identity that the text claims to be written by or for; at most 256 characters."""
+    """The identity that the text claims to be written by or for; at most 256 characters. With it, the text's canonical
+    form is remembered in memory under a keyed pseudonym, for a time, to tell campaigns (text.campaign_texts).
+    """
     def __init__(
         self,
         *,
@@ -368,12 +372,18 @@ class ScreenTextResponse(_message.Message):
     LINE_FIELD_NUMBER: _builtins.int
     PARTIAL_FIELD_NUMBER: _builtins.int
     PARTIAL_REASONS_FIELD_NUMBER: _builtins.int
+    LABELS_FIELD_NUMBER: _builtins.int
+    LABELS_FOUND_FIELD_NUMBER: _builtins.int
+    LABEL_PACK_IDS_FIELD_NUMBER: _builtins.int
+    SCRIPT_CAMPAIGN_FIELD_NUMBER: _builtins.int
     scripts_searched: _builtins.int
     """How many scripts it was compared with."""
     line: _builtins.str
     """The line that was named."""
     partial: _builtins.bool
     """Whether the outcome rests on less than it could."""
+    labels_found: _builtins.int
+    """How many there are in all."""
     @_builtins.property
     def flags(self) -> _containers.RepeatedCompositeFieldContainer[_decision_pb2.Flag]:
         """FLAG_TYPE_SCRIPT_MATCH for every script that more speaks for than against, strongest first."""
@@ -381,6 +391,22 @@ class ScreenTextResponse(_message.Message):
     @_builtins.property
     def partial_reasons(self) -> _containers.RepeatedScalarFieldContainer[_decision_pb2.PartialReason.ValueType]:
         """Why it is partial."""
+
+    @_builtins.property
+    def labels(self) -> _containers.RepeatedCompositeFieldContainer[_label_pb2.TextLabel]:
+        """Words that are worth a reader's look, by where they begin; at most 1,000. They decide nothing, and no flag comes of
+        them.
+        """
+
+    @_builtins.property
+    def label_pack_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The label packs that the text was searched with, by name, version and content."""
+
+    @_builtins.property
+    def script_campaign(self) -> _campaign_pb2.ScriptCampaign:
+        """The campaign that it follows: a reason of its own, beside the flags. Absent when there is none, or no
+        customer_reference was given.
+        """
 
     def __init__(
         self,
@@ -390,10 +416,14 @@ class ScreenTextResponse(_message.Message):
         line: _builtins.str = ...,
         partial: _builtins.bool = ...,
         partial_reasons: _abc.Iterable[_decision_pb2.PartialReason.ValueType] | None = ...,
+        labels: _abc.Iterable[_label_pb2.TextLabel] | None = ...,
+        labels_found: _builtins.int = ...,
+        label_pack_ids: _abc.Iterable[_builtins.str] | None = ...,
+        script_campaign: _campaign_pb2.ScriptCampaign | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["script_campaign", b"script_campaign"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["flags", b"flags", "line", b"line", "partial", b"partial", "partial_reasons", b"partial_reasons", "scripts_searched", b"scripts_searched"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["flags", b"flags", "label_pack_ids", b"label_pack_ids", "labels", b"labels", "labels_found", b"labels_found", "line", b"line", "partial", b"partial", "partial_reasons", b"partial_reasons", "script_campaign", b"script_campaign", "scripts_searched", b"scripts_searched"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

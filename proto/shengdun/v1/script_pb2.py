@@ -23,46 +23,64 @@ _sym_db = _symbol_database.Default()
 
 
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from shengdun.v1 import campaign_pb2 as shengdun_dot_v1_dot_campaign__pb2
+from shengdun.v1 import trend_pb2 as shengdun_dot_v1_dot_trend__pb2
 from shengdun.v1 import watchlist_pb2 as shengdun_dot_v1_dot_watchlist__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18shengdun/v1/script.proto\x12\x0bshengdun.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bshengdun/v1/watchlist.proto\"\xe9\x02\n\nScriptInfo\x12\x11\n\tscript_id\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12%\n\x04kind\x18\x03 \x01(\x0e\x32\x17.shengdun.v1.ScriptKind\x12\x12\n\nnetwork_id\x18\x04 \x01(\t\x12\x10\n\x08\x63\x61mpaign\x18\x05 \x01(\t\x12\x0f\n\x07purpose\x18\x06 \x01(\t\x12\x0e\n\x06source\x18\x07 \x01(\t\x12\x16\n\x0e\x63\x61se_reference\x18\x08 \x01(\t\x12\x13\n\x0blegal_basis\x18\t \x01(\t\x12/\n\x0b\x65xpire_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x63reate_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\rregistered_by\x18\x0c \x01(\t\x12\x13\n\x0btext_length\x18\r \x01(\r\x12\x10\n\x08searched\x18\x0e \x01(\x08\"\xaf\x01\n\x07Passage\x12\x12\n\ntext_start\x18\x01 \x01(\r\x12\x10\n\x08text_end\x18\x02 \x01(\r\x12\x14\n\x0cscript_start\x18\x03 \x01(\r\x12\x12\n\nscript_end\x18\x04 \x01(\r\x12&\n\x04view\x18\x05 \x01(\x0e\x32\x18.shengdun.v1.PassageView\x12\x14\n\x0ctext_excerpt\x18\x06 \x01(\t\x12\x16\n\x0escript_excerpt\x18\x07 \x01(\t\"\xb4\x01\n\x0bScriptMatch\x12\x11\n\tscript_id\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12\x12\n\nnetwork_id\x18\x03 \x01(\t\x12\x10\n\x08\x63\x61mpaign\x18\x04 \x01(\t\x12\x0b\n\x03llr\x18\x05 \x01(\x01\x12\x14\n\x0cscript_share\x18\x06 \x01(\x01\x12\x12\n\ntext_share\x18\x07 \x01(\x01\x12&\n\x08passages\x18\x08 \x03(\x0b\x32\x14.shengdun.v1.Passage\"b\n\x10\x41\x64\x64ScriptRequest\x12\'\n\x06script\x18\x01 \x01(\x0b\x32\x17.shengdun.v1.ScriptInfo\x12\x0c\n\x04text\x18\x02 \x01(\t\x12\x17\n\x0fidempotency_key\x18\x03 \x01(\t\"<\n\x11\x41\x64\x64ScriptResponse\x12\'\n\x06script\x18\x01 \x01(\x0b\x32\x17.shengdun.v1.ScriptInfo\"%\n\x10GetScriptRequest\x12\x11\n\tscript_id\x18\x01 \x01(\t\"J\n\x11GetScriptResponse\x12\'\n\x06script\x18\x01 \x01(\x0b\x32\x17.shengdun.v1.ScriptInfo\x12\x0c\n\x04text\x18\x02 \x01(\t\"a\n\x12ListScriptsRequest\x12\x12\n\nnetwork_id\x18\x01 \x01(\t\x12\x10\n\x08\x63\x61mpaign\x18\x02 \x01(\t\x12\x11\n\tpage_size\x18\x03 \x01(\r\x12\x12\n\npage_token\x18\x04 \x01(\t\"X\n\x13ListScriptsResponse\x12(\n\x07scripts\x18\x01 \x03(\x0b\x32\x17.shengdun.v1.ScriptInfo\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"7\n\x12\x45raseScriptRequest\x12\x11\n\tscript_id\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"C\n\x13\x45raseScriptResponse\x12,\n\x07receipt\x18\x01 \x01(\x0b\x32\x1b.shengdun.v1.ErasureReceipt\"/\n\x10MatchTextRequest\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\r\n\x05limit\x18\x02 \x01(\r\"X\n\x11MatchTextResponse\x12)\n\x07matches\x18\x01 \x03(\x0b\x32\x18.shengdun.v1.ScriptMatch\x12\x18\n\x10scripts_searched\x18\x02 \x01(\r*\x8d\x01\n\nScriptKind\x12\x1b\n\x17SCRIPT_KIND_UNSPECIFIED\x10\x00\x12\x16\n\x12SCRIPT_KIND_LETTER\x10\x01\x12\x14\n\x10SCRIPT_KIND_CHAT\x10\x02\x12\x1a\n\x16SCRIPT_KIND_TRANSCRIPT\x10\x03\x12\x18\n\x14SCRIPT_KIND_TEMPLATE\x10\x04*a\n\x0bPassageView\x12\x1c\n\x18PASSAGE_VIEW_UNSPECIFIED\x10\x00\x12\x1b\n\x17PASSAGE_VIEW_CHARACTERS\x10\x01\x12\x17\n\x13PASSAGE_VIEW_PINYIN\x10\x02\x32\x97\x03\n\rScriptService\x12J\n\tAddScript\x12\x1d.shengdun.v1.AddScriptRequest\x1a\x1e.shengdun.v1.AddScriptResponse\x12J\n\tGetScript\x12\x1d.shengdun.v1.GetScriptRequest\x1a\x1e.shengdun.v1.GetScriptResponse\x12P\n\x0bListScripts\x12\x1f.shengdun.v1.ListScriptsRequest\x1a .shengdun.v1.ListScriptsResponse\x12P\n\x0b\x45raseScript\x12\x1f.shengdun.v1.EraseScriptRequest\x1a .shengdun.v1.EraseScriptResponse\x12J\n\tMatchText\x12\x1d.shengdun.v1.MatchTextRequest\x1a\x1e.shengdun.v1.MatchTextResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18shengdun/v1/script.proto\x12\x0bshengdun.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1ashengdun/v1/campaign.proto\x1a\x17shengdun/v1/trend.proto\x1a\x1bshengdun/v1/watchlist.proto\"\xe9\x02\n\nScriptInfo\x12\x11\n\tscript_id\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12%\n\x04kind\x18\x03 \x01(\x0e\x32\x17.shengdun.v1.ScriptKind\x12\x12\n\nnetwork_id\x18\x04 \x01(\t\x12\x10\n\x08\x63\x61mpaign\x18\x05 \x01(\t\x12\x0f\n\x07purpose\x18\x06 \x01(\t\x12\x0e\n\x06source\x18\x07 \x01(\t\x12\x16\n\x0e\x63\x61se_reference\x18\x08 \x01(\t\x12\x13\n\x0blegal_basis\x18\t \x01(\t\x12/\n\x0b\x65xpire_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x63reate_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\rregistered_by\x18\x0c \x01(\t\x12\x13\n\x0btext_length\x18\r \x01(\r\x12\x10\n\x08searched\x18\x0e \x01(\x08\"\xaf\x01\n\x07Passage\x12\x12\n\ntext_start\x18\x01 \x01(\r\x12\x10\n\x08text_end\x18\x02 \x01(\r\x12\x14\n\x0cscript_start\x18\x03 \x01(\r\x12\x12\n\nscript_end\x18\x04 \x01(\r\x12&\n\x04view\x18\x05 \x01(\x0e\x32\x18.shengdun.v1.PassageView\x12\x14\n\x0ctext_excerpt\x18\x06 \x01(\t\x12\x16\n\x0escript_excerpt\x18\x07 \x01(\t\"\xb4\x01\n\x0bScriptMatch\x12\x11\n\tscript_id\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12\x12\n\nnetwork_id\x18\x03 \x01(\t\x12\x10\n\x08\x63\x61mpaign\x18\x04 \x01(\t\x12\x0b\n\x03llr\x18\x05 \x01(\x01\x12\x14\n\x0cscript_share\x18\x06 \x01(\x01\x12\x12\n\ntext_share\x18\x07 \x01(\x01\x12&\n\x08passages\x18\x08 \x03(\x0b\x32\x14.shengdun.v1.Passage\"b\n\x10\x41\x64\x64ScriptRequest\x12\'\n\x06script\x18\x01 \x01(\x0b\x32\x17.shengdun.v1.ScriptInfo\x12\x0c\n\x04text\x18\x02 \x01(\t\x12\x17\n\x0fidempotency_key\x18\x03 \x01(\t\"<\n\x11\x41\x64\x64ScriptResponse\x12\'\n\x06script\x18\x01 \x01(\x0b\x32\x17.shengdun.v1.ScriptInfo\"%\n\x10GetScriptRequest\x12\x11\n\tscript_id\x18\x01 \x01(\t\"J\n\x11GetScriptResponse\x12\'\n\x06script\x18\x01 \x01(\x0b\x32\x17.shengdun.v1.ScriptInfo\x12\x0c\n\x04text\x18\x02 \x01(\t\"a\n\x12ListScriptsRequest\x12\x12\n\nnetwork_id\x18\x01 \x01(\t\x12\x10\n\x08\x63\x61mpaign\x18\x02 \x01(\t\x12\x11\n\tpage_size\x18\x03 \x01(\r\x12\x12\n\npage_token\x18\x04 \x01(\t\"X\n\x13ListScriptsResponse\x12(\n\x07scripts\x18\x01 \x03(\x0b\x32\x17.shengdun.v1.ScriptInfo\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"7\n\x12\x45raseScriptRequest\x12\x11\n\tscript_id\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"C\n\x13\x45raseScriptResponse\x12,\n\x07receipt\x18\x01 \x01(\x0b\x32\x1b.shengdun.v1.ErasureReceipt\"/\n\x10MatchTextRequest\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\r\n\x05limit\x18\x02 \x01(\r\"X\n\x11MatchTextResponse\x12)\n\x07matches\x18\x01 \x03(\x0b\x32\x18.shengdun.v1.ScriptMatch\x12\x18\n\x10scripts_searched\x18\x02 \x01(\r\"L\n\x14ListCampaignsRequest\x12\x17\n\x0fleast_customers\x18\x01 \x01(\r\x12\x0c\n\x04line\x18\x02 \x01(\t\x12\r\n\x05limit\x18\x03 \x01(\r\"t\n\x15ListCampaignsResponse\x12(\n\tcampaigns\x18\x01 \x03(\x0b\x32\x15.shengdun.v1.Campaign\x12\x17\n\x0f\x63\x61mpaigns_found\x18\x02 \x01(\r\x12\x18\n\x10texts_remembered\x18\x03 \x01(\r\")\n\x12GetCampaignRequest\x12\x13\n\x0b\x63\x61mpaign_id\x18\x01 \x01(\t\"\xb6\x01\n\x13GetCampaignResponse\x12\'\n\x08\x63\x61mpaign\x18\x01 \x01(\x0b\x32\x15.shengdun.v1.Campaign\x12,\n\x07members\x18\x02 \x03(\x0b\x32\x1b.shengdun.v1.CampaignMember\x12,\n\x08passages\x18\x03 \x03(\x0b\x32\x1a.shengdun.v1.SharedPassage\x12\x1a\n\x12\x63ustomers_compared\x18\x04 \x01(\r\"o\n\x16PromoteCampaignRequest\x12\x13\n\x0b\x63\x61mpaign_id\x18\x01 \x01(\t\x12\'\n\x06script\x18\x02 \x01(\x0b\x32\x17.shengdun.v1.ScriptInfo\x12\x17\n\x0fidempotency_key\x18\x03 \x01(\t\"P\n\x17PromoteCampaignResponse\x12\'\n\x06script\x18\x01 \x01(\x0b\x32\x17.shengdun.v1.ScriptInfo\x12\x0c\n\x04text\x18\x02 \x01(\t\"a\n\x10GetTrendsRequest\x12\x0c\n\x04line\x18\x01 \x01(\t\x12\x0f\n\x07\x62y_line\x18\x02 \x01(\x08\x12\x0c\n\x04\x64\x61ys\x18\x03 \x01(\r\x12\x11\n\tpast_days\x18\x04 \x01(\r\x12\r\n\x05limit\x18\x05 \x01(\r\"x\n\x11GetTrendsResponse\x12&\n\x05lines\x18\x01 \x03(\x0b\x32\x17.shengdun.v1.LineTrends\x12\x11\n\tfirst_day\x18\x02 \x01(\t\x12\x10\n\x08last_day\x18\x03 \x01(\t\x12\x16\n\x0epast_first_day\x18\x04 \x01(\t*\x8d\x01\n\nScriptKind\x12\x1b\n\x17SCRIPT_KIND_UNSPECIFIED\x10\x00\x12\x16\n\x12SCRIPT_KIND_LETTER\x10\x01\x12\x14\n\x10SCRIPT_KIND_CHAT\x10\x02\x12\x1a\n\x16SCRIPT_KIND_TRANSCRIPT\x10\x03\x12\x18\n\x14SCRIPT_KIND_TEMPLATE\x10\x04*a\n\x0bPassageView\x12\x1c\n\x18PASSAGE_VIEW_UNSPECIFIED\x10\x00\x12\x1b\n\x17PASSAGE_VIEW_CHARACTERS\x10\x01\x12\x17\n\x13PASSAGE_VIEW_PINYIN\x10\x02\x32\xeb\x05\n\rScriptService\x12J\n\tAddScript\x12\x1d.shengdun.v1.AddScriptRequest\x1a\x1e.shengdun.v1.AddScriptResponse\x12J\n\tGetScript\x12\x1d.shengdun.v1.GetScriptRequest\x1a\x1e.shengdun.v1.GetScriptResponse\x12P\n\x0bListScripts\x12\x1f.shengdun.v1.ListScriptsRequest\x1a .shengdun.v1.ListScriptsResponse\x12P\n\x0b\x45raseScript\x12\x1f.shengdun.v1.EraseScriptRequest\x1a .shengdun.v1.EraseScriptResponse\x12J\n\tMatchText\x12\x1d.shengdun.v1.MatchTextRequest\x1a\x1e.shengdun.v1.MatchTextResponse\x12V\n\rListCampaigns\x12!.shengdun.v1.ListCampaignsRequest\x1a\".shengdun.v1.ListCampaignsResponse\x12P\n\x0bGetCampaign\x12\x1f.shengdun.v1.GetCampaignRequest\x1a .shengdun.v1.GetCampaignResponse\x12\\\n\x0fPromoteCampaign\x12#.shengdun.v1.PromoteCampaignRequest\x1a$.shengdun.v1.PromoteCampaignResponse\x12J\n\tGetTrends\x12\x1d.shengdun.v1.GetTrendsRequest\x1a\x1e.shengdun.v1.GetTrendsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'shengdun.v1.script_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_SCRIPTKIND']._serialized_start=1560
-  _globals['_SCRIPTKIND']._serialized_end=1701
-  _globals['_PASSAGEVIEW']._serialized_start=1703
-  _globals['_PASSAGEVIEW']._serialized_end=1800
-  _globals['_SCRIPTINFO']._serialized_start=104
-  _globals['_SCRIPTINFO']._serialized_end=465
-  _globals['_PASSAGE']._serialized_start=468
-  _globals['_PASSAGE']._serialized_end=643
-  _globals['_SCRIPTMATCH']._serialized_start=646
-  _globals['_SCRIPTMATCH']._serialized_end=826
-  _globals['_ADDSCRIPTREQUEST']._serialized_start=828
-  _globals['_ADDSCRIPTREQUEST']._serialized_end=926
-  _globals['_ADDSCRIPTRESPONSE']._serialized_start=928
-  _globals['_ADDSCRIPTRESPONSE']._serialized_end=988
-  _globals['_GETSCRIPTREQUEST']._serialized_start=990
-  _globals['_GETSCRIPTREQUEST']._serialized_end=1027
-  _globals['_GETSCRIPTRESPONSE']._serialized_start=1029
-  _globals['_GETSCRIPTRESPONSE']._serialized_end=1103
-  _globals['_LISTSCRIPTSREQUEST']._serialized_start=1105
-  _globals['_LISTSCRIPTSREQUEST']._serialized_end=1202
-  _globals['_LISTSCRIPTSRESPONSE']._serialized_start=1204
-  _globals['_LISTSCRIPTSRESPONSE']._serialized_end=1292
-  _globals['_ERASESCRIPTREQUEST']._serialized_start=1294
-  _globals['_ERASESCRIPTREQUEST']._serialized_end=1349
-  _globals['_ERASESCRIPTRESPONSE']._serialized_start=1351
-  _globals['_ERASESCRIPTRESPONSE']._serialized_end=1418
-  _globals['_MATCHTEXTREQUEST']._serialized_start=1420
-  _globals['_MATCHTEXTREQUEST']._serialized_end=1467
-  _globals['_MATCHTEXTRESPONSE']._serialized_start=1469
-  _globals['_MATCHTEXTRESPONSE']._serialized_end=1557
-  _globals['_SCRIPTSERVICE']._serialized_start=1803
-  _globals['_SCRIPTSERVICE']._serialized_end=2210
+  _globals['_SCRIPTKIND']._serialized_start=2453
+  _globals['_SCRIPTKIND']._serialized_end=2594
+  _globals['_PASSAGEVIEW']._serialized_start=2596
+  _globals['_PASSAGEVIEW']._serialized_end=2693
+  _globals['_SCRIPTINFO']._serialized_start=157
+  _globals['_SCRIPTINFO']._serialized_end=518
+  _globals['_PASSAGE']._serialized_start=521
+  _globals['_PASSAGE']._serialized_end=696
+  _globals['_SCRIPTMATCH']._serialized_start=699
+  _globals['_SCRIPTMATCH']._serialized_end=879
+  _globals['_ADDSCRIPTREQUEST']._serialized_start=881
+  _globals['_ADDSCRIPTREQUEST']._serialized_end=979
+  _globals['_ADDSCRIPTRESPONSE']._serialized_start=981
+  _globals['_ADDSCRIPTRESPONSE']._serialized_end=1041
+  _globals['_GETSCRIPTREQUEST']._serialized_start=1043
+  _globals['_GETSCRIPTREQUEST']._serialized_end=1080
+  _globals['_GETSCRIPTRESPONSE']._serialized_start=1082
+  _globals['_GETSCRIPTRESPONSE']._serialized_end=1156
+  _globals['_LISTSCRIPTSREQUEST']._serialized_start=1158
+  _globals['_LISTSCRIPTSREQUEST']._serialized_end=1255
+  _globals['_LISTSCRIPTSRESPONSE']._serialized_start=1257
+  _globals['_LISTSCRIPTSRESPONSE']._serialized_end=1345
+  _globals['_ERASESCRIPTREQUEST']._serialized_start=1347
+  _globals['_ERASESCRIPTREQUEST']._serialized_end=1402
+  _globals['_ERASESCRIPTRESPONSE']._serialized_start=1404
+  _globals['_ERASESCRIPTRESPONSE']._serialized_end=1471
+  _globals['_MATCHTEXTREQUEST']._serialized_start=1473
+  _globals['_MATCHTEXTREQUEST']._serialized_end=1520
+  _globals['_MATCHTEXTRESPONSE']._serialized_start=1522
+  _globals['_MATCHTEXTRESPONSE']._serialized_end=1610
+  _globals['_LISTCAMPAIGNSREQUEST']._serialized_start=1612
+  _globals['_LISTCAMPAIGNSREQUEST']._serialized_end=1688
+  _globals['_LISTCAMPAIGNSRESPONSE']._serialized_start=1690
+  _globals['_LISTCAMPAIGNSRESPONSE']._serialized_end=1806
+  _globals['_GETCAMPAIGNREQUEST']._serialized_start=1808
+  _globals['_GETCAMPAIGNREQUEST']._serialized_end=1849
+  _globals['_GETCAMPAIGNRESPONSE']._serialized_start=1852
+  _globals['_GETCAMPAIGNRESPONSE']._serialized_end=2034
+  _globals['_PROMOTECAMPAIGNREQUEST']._serialized_start=2036
+  _globals['_PROMOTECAMPAIGNREQUEST']._serialized_end=2147
+  _globals['_PROMOTECAMPAIGNRESPONSE']._serialized_start=2149
+  _globals['_PROMOTECAMPAIGNRESPONSE']._serialized_end=2229
+  _globals['_GETTRENDSREQUEST']._serialized_start=2231
+  _globals['_GETTRENDSREQUEST']._serialized_end=2328
+  _globals['_GETTRENDSRESPONSE']._serialized_start=2330
+  _globals['_GETTRENDSRESPONSE']._serialized_end=2450
+  _globals['_SCRIPTSERVICE']._serialized_start=2696
+  _globals['_SCRIPTSERVICE']._serialized_end=3443
 # @@protoc_insertion_point(module_scope)

@@ -9,6 +9,8 @@ from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from shengdun.v1 import campaign_pb2 as _campaign_pb2
+from shengdun.v1 import trend_pb2 as _trend_pb2
 from shengdun.v1 import watchlist_pb2 as _watchlist_pb2
 import builtins as _builtins
 import sys
@@ -526,3 +528,267 @@ class MatchTextResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___MatchTextResponse: _TypeAlias = MatchTextResponse  # noqa: Y015
+
+@_typing.final
+class ListCampaignsRequest(_message.Message):
+    """Asks for campaigns."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LEAST_CUSTOMERS_FIELD_NUMBER: _builtins.int
+    LINE_FIELD_NUMBER: _builtins.int
+    LIMIT_FIELD_NUMBER: _builtins.int
+    least_customers: _builtins.int
+    """Only those of so many customers; 0 means 2."""
+    line: _builtins.str
+    """Only those seen on this line; empty means any."""
+    limit: _builtins.int
+    """At most this many; 0 means 100, at most 1,000."""
+    def __init__(
+        self,
+        *,
+        least_customers: _builtins.int = ...,
+        line: _builtins.str = ...,
+        limit: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["least_customers", b"least_customers", "limit", b"limit", "line", b"line"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListCampaignsRequest: _TypeAlias = ListCampaignsRequest  # noqa: Y015
+
+@_typing.final
+class ListCampaignsResponse(_message.Message):
+    """Campaigns."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CAMPAIGNS_FIELD_NUMBER: _builtins.int
+    CAMPAIGNS_FOUND_FIELD_NUMBER: _builtins.int
+    TEXTS_REMEMBERED_FIELD_NUMBER: _builtins.int
+    campaigns_found: _builtins.int
+    """How many there are in all."""
+    texts_remembered: _builtins.int
+    """How many texts the answering process remembers."""
+    @_builtins.property
+    def campaigns(self) -> _containers.RepeatedCompositeFieldContainer[_campaign_pb2.Campaign]:
+        """Those of most customers first."""
+
+    def __init__(
+        self,
+        *,
+        campaigns: _abc.Iterable[_campaign_pb2.Campaign] | None = ...,
+        campaigns_found: _builtins.int = ...,
+        texts_remembered: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["campaigns", b"campaigns", "campaigns_found", b"campaigns_found", "texts_remembered", b"texts_remembered"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListCampaignsResponse: _TypeAlias = ListCampaignsResponse  # noqa: Y015
+
+@_typing.final
+class GetCampaignRequest(_message.Message):
+    """Asks for a campaign."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CAMPAIGN_ID_FIELD_NUMBER: _builtins.int
+    campaign_id: _builtins.str
+    """Which one; also by the id of one that became part of it."""
+    def __init__(
+        self,
+        *,
+        campaign_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["campaign_id", b"campaign_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetCampaignRequest: _TypeAlias = GetCampaignRequest  # noqa: Y015
+
+@_typing.final
+class GetCampaignResponse(_message.Message):
+    """A campaign."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CAMPAIGN_FIELD_NUMBER: _builtins.int
+    MEMBERS_FIELD_NUMBER: _builtins.int
+    PASSAGES_FIELD_NUMBER: _builtins.int
+    CUSTOMERS_COMPARED_FIELD_NUMBER: _builtins.int
+    customers_compared: _builtins.int
+    """How many customers were compared for that."""
+    @_builtins.property
+    def campaign(self) -> _campaign_pb2.Campaign:
+        """As it stands."""
+
+    @_builtins.property
+    def members(self) -> _containers.RepeatedCompositeFieldContainer[_campaign_pb2.CampaignMember]:
+        """Its texts in the order in which they came in; of more than 1,000 the latest."""
+
+    @_builtins.property
+    def passages(self) -> _containers.RepeatedCompositeFieldContainer[_campaign_pb2.SharedPassage]:
+        """What at least half of its customers share, in the order of one of its texts."""
+
+    def __init__(
+        self,
+        *,
+        campaign: _campaign_pb2.Campaign | None = ...,
+        members: _abc.Iterable[_campaign_pb2.CampaignMember] | None = ...,
+        passages: _abc.Iterable[_campaign_pb2.SharedPassage] | None = ...,
+        customers_compared: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["campaign", b"campaign"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["campaign", b"campaign", "customers_compared", b"customers_compared", "members", b"members", "passages", b"passages"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetCampaignResponse: _TypeAlias = GetCampaignResponse  # noqa: Y015
+
+@_typing.final
+class PromoteCampaignRequest(_message.Message):
+    """Asks for a known script of a campaign's shared wording."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CAMPAIGN_ID_FIELD_NUMBER: _builtins.int
+    SCRIPT_FIELD_NUMBER: _builtins.int
+    IDEMPOTENCY_KEY_FIELD_NUMBER: _builtins.int
+    campaign_id: _builtins.str
+    """Which one."""
+    idempotency_key: _builtins.str
+    """A repeat with the same key within 24 hours changes nothing and gives the first answer, unless the shared wording has
+    changed: then it is refused.
+    """
+    @_builtins.property
+    def script(self) -> Global___ScriptInfo:
+        """The script. Fields set by the server are ignored; script_id may be left empty. Without a kind it is
+        SCRIPT_KIND_TEMPLATE, without a campaign the id of this one, without a source "campaign" with that id.
+        """
+
+    def __init__(
+        self,
+        *,
+        campaign_id: _builtins.str = ...,
+        script: Global___ScriptInfo | None = ...,
+        idempotency_key: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["script", b"script"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["campaign_id", b"campaign_id", "idempotency_key", b"idempotency_key", "script", b"script"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PromoteCampaignRequest: _TypeAlias = PromoteCampaignRequest  # noqa: Y015
+
+@_typing.final
+class PromoteCampaignResponse(_message.Message):
+    """The new script."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SCRIPT_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    text: _builtins.str
+    """Its text as it is kept."""
+    @_builtins.property
+    def script(self) -> Global___ScriptInfo:
+        """As it is kept."""
+
+    def __init__(
+        self,
+        *,
+        script: Global___ScriptInfo | None = ...,
+        text: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["script", b"script"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["script", b"script", "text", b"text"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PromoteCampaignResponse: _TypeAlias = PromoteCampaignResponse  # noqa: Y015
+
+@_typing.final
+class GetTrendsRequest(_message.Message):
+    """Asks for trends. The period ends today, by the server's clock."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LINE_FIELD_NUMBER: _builtins.int
+    BY_LINE_FIELD_NUMBER: _builtins.int
+    DAYS_FIELD_NUMBER: _builtins.int
+    PAST_DAYS_FIELD_NUMBER: _builtins.int
+    LIMIT_FIELD_NUMBER: _builtins.int
+    line: _builtins.str
+    """Only of this line; empty means all lines together."""
+    by_line: _builtins.bool
+    """Each line by itself; `line` is left empty then."""
+    days: _builtins.int
+    """Days of the period; 0 means 7, at most 400."""
+    past_days: _builtins.int
+    """Days before it that it is compared with; 0 means 28, at most 400."""
+    limit: _builtins.int
+    """At most this many rising, and as many hot phrases; 0 means 20, at most 200."""
+    def __init__(
+        self,
+        *,
+        line: _builtins.str = ...,
+        by_line: _builtins.bool = ...,
+        days: _builtins.int = ...,
+        past_days: _builtins.int = ...,
+        limit: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["by_line", b"by_line", "days", b"days", "limit", b"limit", "line", b"line", "past_days", b"past_days"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetTrendsRequest: _TypeAlias = GetTrendsRequest  # noqa: Y015
+
+@_typing.final
+class GetTrendsResponse(_message.Message):
+    """What customers have begun to say."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LINES_FIELD_NUMBER: _builtins.int
+    FIRST_DAY_FIELD_NUMBER: _builtins.int
+    LAST_DAY_FIELD_NUMBER: _builtins.int
+    PAST_FIRST_DAY_FIELD_NUMBER: _builtins.int
+    first_day: _builtins.str
+    """The first day of the period, for instance "2026-03-02"."""
+    last_day: _builtins.str
+    """Its last day."""
+    past_first_day: _builtins.str
+    """The first day that it is compared with; the last is the one before the period. Days that are not kept any more
+    (text.trend_days) have no texts.
+    """
+    @_builtins.property
+    def lines(self) -> _containers.RepeatedCompositeFieldContainer[_trend_pb2.LineTrends]:
+        """The lines that there are texts of, by name; one entry without a name if all are taken together."""
+
+    def __init__(
+        self,
+        *,
+        lines: _abc.Iterable[_trend_pb2.LineTrends] | None = ...,
+        first_day: _builtins.str = ...,
+        last_day: _builtins.str = ...,
+        past_first_day: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["first_day", b"first_day", "last_day", b"last_day", "lines", b"lines", "past_first_day", b"past_first_day"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetTrendsResponse: _TypeAlias = GetTrendsResponse  # noqa: Y015

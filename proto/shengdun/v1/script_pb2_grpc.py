@@ -60,6 +60,26 @@ class ScriptServiceStub:
                 request_serializer=shengdun_dot_v1_dot_script__pb2.MatchTextRequest.SerializeToString,
                 response_deserializer=shengdun_dot_v1_dot_script__pb2.MatchTextResponse.FromString,
                 _registered_method=True)
+        self.ListCampaigns = channel.unary_unary(
+                '/shengdun.v1.ScriptService/ListCampaigns',
+                request_serializer=shengdun_dot_v1_dot_script__pb2.ListCampaignsRequest.SerializeToString,
+                response_deserializer=shengdun_dot_v1_dot_script__pb2.ListCampaignsResponse.FromString,
+                _registered_method=True)
+        self.GetCampaign = channel.unary_unary(
+                '/shengdun.v1.ScriptService/GetCampaign',
+                request_serializer=shengdun_dot_v1_dot_script__pb2.GetCampaignRequest.SerializeToString,
+                response_deserializer=shengdun_dot_v1_dot_script__pb2.GetCampaignResponse.FromString,
+                _registered_method=True)
+        self.PromoteCampaign = channel.unary_unary(
+                '/shengdun.v1.ScriptService/PromoteCampaign',
+                request_serializer=shengdun_dot_v1_dot_script__pb2.PromoteCampaignRequest.SerializeToString,
+                response_deserializer=shengdun_dot_v1_dot_script__pb2.PromoteCampaignResponse.FromString,
+                _registered_method=True)
+        self.GetTrends = channel.unary_unary(
+                '/shengdun.v1.ScriptService/GetTrends',
+                request_serializer=shengdun_dot_v1_dot_script__pb2.GetTrendsRequest.SerializeToString,
+                response_deserializer=shengdun_dot_v1_dot_script__pb2.GetTrendsResponse.FromString,
+                _registered_method=True)
 
 
 class ScriptServiceServicer:
@@ -102,6 +122,35 @@ class ScriptServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListCampaigns(self, request, context):
+        """The campaigns among the texts that the answering process was given with a customer reference and remembers.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetCampaign(self, request, context):
+        """One campaign with its texts' customers, lines and times, and the wording that they share.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PromoteCampaign(self, request, context):
+        """Registers the wording that a campaign's texts share as a known script, masked.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetTrends(self, request, context):
+        """What customers have begun to say: phrases of the texts that the answering process was given with a customer
+        reference, by line and day.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ScriptServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -129,6 +178,26 @@ def add_ScriptServiceServicer_to_server(servicer, server):
                     servicer.MatchText,
                     request_deserializer=shengdun_dot_v1_dot_script__pb2.MatchTextRequest.FromString,
                     response_serializer=shengdun_dot_v1_dot_script__pb2.MatchTextResponse.SerializeToString,
+            ),
+            'ListCampaigns': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListCampaigns,
+                    request_deserializer=shengdun_dot_v1_dot_script__pb2.ListCampaignsRequest.FromString,
+                    response_serializer=shengdun_dot_v1_dot_script__pb2.ListCampaignsResponse.SerializeToString,
+            ),
+            'GetCampaign': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetCampaign,
+                    request_deserializer=shengdun_dot_v1_dot_script__pb2.GetCampaignRequest.FromString,
+                    response_serializer=shengdun_dot_v1_dot_script__pb2.GetCampaignResponse.SerializeToString,
+            ),
+            'PromoteCampaign': grpc.unary_unary_rpc_method_handler(
+                    servicer.PromoteCampaign,
+                    request_deserializer=shengdun_dot_v1_dot_script__pb2.PromoteCampaignRequest.FromString,
+                    response_serializer=shengdun_dot_v1_dot_script__pb2.PromoteCampaignResponse.SerializeToString,
+            ),
+            'GetTrends': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetTrends,
+                    request_deserializer=shengdun_dot_v1_dot_script__pb2.GetTrendsRequest.FromString,
+                    response_serializer=shengdun_dot_v1_dot_script__pb2.GetTrendsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -267,6 +336,114 @@ class ScriptService:
             '/shengdun.v1.ScriptService/MatchText',
             shengdun_dot_v1_dot_script__pb2.MatchTextRequest.SerializeToString,
             shengdun_dot_v1_dot_script__pb2.MatchTextResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListCampaigns(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/shengdun.v1.ScriptService/ListCampaigns',
+            shengdun_dot_v1_dot_script__pb2.ListCampaignsRequest.SerializeToString,
+            shengdun_dot_v1_dot_script__pb2.ListCampaignsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetCampaign(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/shengdun.v1.ScriptService/GetCampaign',
+            shengdun_dot_v1_dot_script__pb2.GetCampaignRequest.SerializeToString,
+            shengdun_dot_v1_dot_script__pb2.GetCampaignResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PromoteCampaign(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/shengdun.v1.ScriptService/PromoteCampaign',
+            shengdun_dot_v1_dot_script__pb2.PromoteCampaignRequest.SerializeToString,
+            shengdun_dot_v1_dot_script__pb2.PromoteCampaignResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetTrends(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/shengdun.v1.ScriptService/GetTrends',
+            shengdun_dot_v1_dot_script__pb2.GetTrendsRequest.SerializeToString,
+            shengdun_dot_v1_dot_script__pb2.GetTrendsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -45,6 +45,16 @@ class ScriptServiceStub:
     """The scripts that a text may use, with the passages that show it; also those that little speaks for. Nothing of the
     text is kept.
     """
+    ListCampaigns: _grpc.UnaryUnaryMultiCallable[_script_pb2.ListCampaignsRequest, _script_pb2.ListCampaignsResponse]
+    """The campaigns among the texts that the answering process was given with a customer reference and remembers."""
+    GetCampaign: _grpc.UnaryUnaryMultiCallable[_script_pb2.GetCampaignRequest, _script_pb2.GetCampaignResponse]
+    """One campaign with its texts' customers, lines and times, and the wording that they share."""
+    PromoteCampaign: _grpc.UnaryUnaryMultiCallable[_script_pb2.PromoteCampaignRequest, _script_pb2.PromoteCampaignResponse]
+    """Registers the wording that a campaign's texts share as a known script, masked."""
+    GetTrends: _grpc.UnaryUnaryMultiCallable[_script_pb2.GetTrendsRequest, _script_pb2.GetTrendsResponse]
+    """What customers have begun to say: phrases of the texts that the answering process was given with a customer
+    reference, by line and day.
+    """
 
 @_typing.type_check_only
 class ScriptServiceAsyncStub(ScriptServiceStub):
@@ -62,6 +72,16 @@ class ScriptServiceAsyncStub(ScriptServiceStub):
     MatchText: _aio.UnaryUnaryMultiCallable[_script_pb2.MatchTextRequest, _script_pb2.MatchTextResponse]  # type: ignore[assignment]
     """The scripts that a text may use, with the passages that show it; also those that little speaks for. Nothing of the
     text is kept.
+    """
+    ListCampaigns: _aio.UnaryUnaryMultiCallable[_script_pb2.ListCampaignsRequest, _script_pb2.ListCampaignsResponse]  # type: ignore[assignment]
+    """The campaigns among the texts that the answering process was given with a customer reference and remembers."""
+    GetCampaign: _aio.UnaryUnaryMultiCallable[_script_pb2.GetCampaignRequest, _script_pb2.GetCampaignResponse]  # type: ignore[assignment]
+    """One campaign with its texts' customers, lines and times, and the wording that they share."""
+    PromoteCampaign: _aio.UnaryUnaryMultiCallable[_script_pb2.PromoteCampaignRequest, _script_pb2.PromoteCampaignResponse]  # type: ignore[assignment]
+    """Registers the wording that a campaign's texts share as a known script, masked."""
+    GetTrends: _aio.UnaryUnaryMultiCallable[_script_pb2.GetTrendsRequest, _script_pb2.GetTrendsResponse]  # type: ignore[assignment]
+    """What customers have begun to say: phrases of the texts that the answering process was given with a customer
+    reference, by line and day.
     """
 
 class ScriptServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -107,6 +127,40 @@ class ScriptServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_script_pb2.MatchTextResponse, _abc.Awaitable[_script_pb2.MatchTextResponse]]:
         """The scripts that a text may use, with the passages that show it; also those that little speaks for. Nothing of the
         text is kept.
+        """
+
+    @_abc_1.abstractmethod
+    def ListCampaigns(
+        self,
+        request: _script_pb2.ListCampaignsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_script_pb2.ListCampaignsResponse, _abc.Awaitable[_script_pb2.ListCampaignsResponse]]:
+        """The campaigns among the texts that the answering process was given with a customer reference and remembers."""
+
+    @_abc_1.abstractmethod
+    def GetCampaign(
+        self,
+        request: _script_pb2.GetCampaignRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_script_pb2.GetCampaignResponse, _abc.Awaitable[_script_pb2.GetCampaignResponse]]:
+        """One campaign with its texts' customers, lines and times, and the wording that they share."""
+
+    @_abc_1.abstractmethod
+    def PromoteCampaign(
+        self,
+        request: _script_pb2.PromoteCampaignRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_script_pb2.PromoteCampaignResponse, _abc.Awaitable[_script_pb2.PromoteCampaignResponse]]:
+        """Registers the wording that a campaign's texts share as a known script, masked."""
+
+    @_abc_1.abstractmethod
+    def GetTrends(
+        self,
+        request: _script_pb2.GetTrendsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_script_pb2.GetTrendsResponse, _abc.Awaitable[_script_pb2.GetTrendsResponse]]:
+        """What customers have begun to say: phrases of the texts that the answering process was given with a customer
+        reference, by line and day.
         """
 
 def add_ScriptServiceServicer_to_server(servicer: ScriptServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

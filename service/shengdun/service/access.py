@@ -71,7 +71,17 @@ _WATCHLIST_METHODS = (
     "UpdateActor",
     "EraseActor",
 )
-_SCRIPT_METHODS = ("AddScript", "GetScript", "ListScripts", "EraseScript", "MatchText")
+_SCRIPT_METHODS = (
+    "AddScript",
+    "GetScript",
+    "ListScripts",
+    "EraseScript",
+    "MatchText",
+    "ListCampaigns",
+    "GetCampaign",
+    "PromoteCampaign",
+    "GetTrends",
+)
 
 REQUIRED_ROLES: Final[Mapping[str, frozenset[Role]]] = MappingProxyType(
     {

@@ -37,6 +37,7 @@ from shengdun.service.access import TokenFile
 from shengdun.service.admission import Admission
 from shengdun.service.background import BackgroundLane, available_cores, background_workers
 from shengdun.service.calls import LiveCalls
+from shengdun.service.common_wording import read_common
 from shengdun.service.costs import Costs, Stage, Stopwatch
 from shengdun.service.lanes import FrontLane
 from shengdun.service.lines import Lines
@@ -49,6 +50,9 @@ from shengdun.service.screening import ScreeningServicer
 from shengdun.service.scripts import ScriptServicer
 from shengdun.service.settings import Settings, VoiceSettings
 from shengdun.service.shadows import Shadows
+from shengdun.service.text_labels import load_labels
+from shengdun.service.text_memory import TextMemory
+from shengdun.service.text_screening import TextScreening
 from shengdun.service.texts import TextComparison
 from shengdun.service.voiceprint_lane import VoiceprintLane
 from shengdun.service.watchlist_uploads import UploadLimits
@@ -133,6 +137,9 @@ async def open_application(
         # The lanes are the only threads that compute. A matrix library's own threads spin while they wait for each
         # other, and on a busy machine that made a search of 2 ms take 96 ms.
         stack.enter_context(threadpool_limits(limits=1))
+        labels = await asyncio.to_thread(load_labels, settings.text)
+        common = await asyncio.to_thread(read_common, settings.text.common)
+        _log.info("label packs", packs=labels.pack_ids)
         # The store reads its files, and is read and verified, while the models are loaded.
         reading_store = asyncio.create_task(_read_store(settings, place, stack))
         try:
@@ -183,6 +190,7 @@ async def open_application(
         )
         enroller = _enroller(settings, registry, voice, background)
         texts = TextComparison(registry, background.run)
+        memory = TextMemory(settings.text, registry.keys.pseudonym, common, background.run)
         await stack.enter_async_context(calls)
         with _logged("warm-up"):
             costs.observe_stage(Stage.VOICEPRINT, await asyncio.to_thread(_warm_up, voice))
@@ -201,14 +209,20 @@ async def open_application(
             registry=registry,
             calls=calls,
             shadows=screener.shadows,
-            screening=ScreeningServicer(screener, admission, calls, settings.server, texts),
+            screening=ScreeningServicer(
+                screener,
+                admission,
+                calls,
+                settings.server,
+                TextScreening(texts, memory, labels, background.run),
+            ),
             watchlists=WatchlistServicer(
                 registry=registry,
                 enroller=enroller,
                 model_id=voice.model.model_id,
                 limits=UploadLimits(idle_s=settings.server.call_idle_s),
             ),
-            scripts=ScriptServicer(registry, texts),
+            scripts=ScriptServicer(registry, texts, memory),
         )
 
 

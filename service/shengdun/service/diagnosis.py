@@ -24,11 +24,13 @@ from shengdun.index.registry import Registry
 from shengdun.index.store import Store
 from shengdun.service.access import TokenFile
 from shengdun.service.app import Voice, open_voice, store_settings
+from shengdun.service.common_wording import read_common
 from shengdun.service.errors import PortInUse
 from shengdun.service.listening import address_of, check_free
 from shengdun.service.neighbour import shengdun_at
 from shengdun.service.profile_places import STORE_DIRECTORY
 from shengdun.service.settings import ServerSettings, Settings
+from shengdun.service.text_labels import load_labels
 from shengdun.service.tls import asks_for_tokens, check_exposure, server_credentials
 from shengdun.service.workers.shares import Share
 
@@ -76,6 +78,8 @@ async def diagnose(settings: Settings) -> AsyncIterator[Finding]:
     yield finding
     if voice is not None:
         yield _calibration(settings, voice)
+    yield _attempt("label packs", lambda: ", ".join(load_labels(settings.text).pack_ids))
+    yield _attempt("common wording", lambda: _common(settings))
     yield await _server(settings.server)
     yield _attempt("workers", lambda: _workers(settings))
     yield await _store(settings, voice)
@@ -273,6 +277,15 @@ async def _verify_store(settings: Settings, voice: Voice) -> str:
         sequence = registry.health.journal_sequence
         watchlists = await registry.list_watchlists()
         return f"agrees with its journal of {sequence} entries; {len(watchlists)} watchlists"
+
+
+def _common(settings: Settings) -> str:
+    files = settings.text.common
+    read_common(files)
+    named = (
+        ", ".join(map(str, files)) or "none of the institution's own; name its texts in text.common"
+    )
+    return f"what everybody says, and {named}"
 
 
 def _access(settings: Settings) -> str:

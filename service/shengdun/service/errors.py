@@ -14,6 +14,8 @@
     │   └── ProtocolViolation    the messages of a stream are in the wrong order
     ├── LineUnknown              no such line of business
     ├── CallUnknown              no live or recent call of that id
+    ├── CampaignUnknown          no campaign of that id among the texts that are remembered
+    ├── CampaignSharesTooLittle  a campaign's texts have no wording in common to make a script of
     ├── MessageTooLarge          a message is over its limit
     ├── CallIdle                 a call sent nothing for too long
     ├── CallTooLong              a call went on for longer than any call does
@@ -105,6 +107,20 @@ class CallUnknown(ShengdunError):
 
     status: ClassVar[Status] = Status.NOT_FOUND
     reason: ClassVar[str] = "CALL_UNKNOWN"
+
+
+class CampaignUnknown(ShengdunError):
+    """No campaign among the texts that this process remembers has this id."""
+
+    status: ClassVar[Status] = Status.NOT_FOUND
+    reason: ClassVar[str] = "CAMPAIGN_NOT_FOUND"
+
+
+class CampaignSharesTooLittle(ShengdunError):
+    """Most of a campaign's customers have no wording in common that a script could be made of."""
+
+    status: ClassVar[Status] = Status.FAILED_PRECONDITION
+    reason: ClassVar[str] = "CAMPAIGN_SHARES_TOO_LITTLE"
 
 
 class MessageTooLarge(ShengdunError):

@@ -27,7 +27,7 @@ from shengdun.service.convert.decisions import decision_message
 from shengdun.service.convert.lines import standing_message
 from shengdun.service.convert.load import load_message
 from shengdun.service.convert.script_requests import MOST_MATCHES, check_customer
-from shengdun.service.convert.scripts import screened_text_message
+from shengdun.service.convert.texts import screened_text_message
 from shengdun.service.convert.transcripts import segment_of
 from shengdun.service.decision import Decision, PartialReason
 from shengdun.service.errors import MessageTooLarge, ProtocolViolation
@@ -37,7 +37,7 @@ from shengdun.service.receiving import Receiver, idle_error
 from shengdun.service.screener import Screener
 from shengdun.service.session import CallSession, Chunk
 from shengdun.service.settings import ServerSettings
-from shengdun.service.texts import TextComparison
+from shengdun.service.text_screening import TextScreening
 from shengdun.v1 import decision_pb2, screening_pb2, screening_pb2_grpc
 
 MAX_RECORDING_BYTES = 64 << 20
@@ -65,7 +65,7 @@ class ScreeningServicer(screening_pb2_grpc.ScreeningServiceServicer):
         admission: says which calls are taken.
         calls: the live calls.
         settings: limits on calls and recordings.
-        texts: compares texts with the known scripts.
+        texts: screens texts.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class ScreeningServicer(screening_pb2_grpc.ScreeningServiceServicer):
         admission: Admission,
         calls: LiveCalls,
         settings: ServerSettings,
-        texts: TextComparison,
+        texts: TextScreening,
     ) -> None:
         self._screener = screener
         self._admission = admission
@@ -150,14 +150,13 @@ class ScreeningServicer(screening_pb2_grpc.ScreeningServiceServicer):
         """Screen a letter, a work order or a chat."""
         check_customer(request)
         line = self._screener.lines.get(request.line)
-        compared = await self._texts.compare(request.text, limit=MOST_MATCHES)
-        return screened_text_message(
-            compared.found,
+        screened = await self._texts.screen(
             request.text,
-            searched=compared.searched,
             line=line.name,
-            stale=compared.stale,
+            customer_reference=request.customer_reference,
+            limit=MOST_MATCHES,
         )
+        return screened_text_message(screened, request.text, line=line.name)
 
     async def GetServerInfo(  # noqa: N802
         self,

@@ -1,4 +1,4 @@
-"""ScriptService: keeps known scripts, and shows where a text uses them."""
+"""ScriptService: keeps known scripts, and shows where a text uses them. Of campaigns it tells in ``campaigns``."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -6,26 +6,29 @@ from typing import Final
 from shengdun.index.registry import Registry
 from shengdun.index.scripts.script import Script
 from shengdun.service.access import current_principal
+from shengdun.service.campaigns import CampaignMethods
 from shengdun.service.convert import script_requests as requests
 from shengdun.service.convert import scripts as messages
 from shengdun.service.convert.watchlists import receipt_message
 from shengdun.service.pages import within_a_message
+from shengdun.service.text_memory import TextMemory
 from shengdun.service.texts import TextComparison
 from shengdun.v1 import script_pb2 as pb
-from shengdun.v1 import script_pb2_grpc
 
 _LOOKED_AT: Final = "script.looked_at"
 
 
-class ScriptServicer(script_pb2_grpc.ScriptServiceServicer):
+class ScriptServicer(CampaignMethods):
     """The service that investigators meet. Every change carries who made it; every look at a script is journaled.
 
     Args:
         registry: what is registered.
         texts: compares texts with it.
+        memory: the texts that were screened of late.
     """
 
-    def __init__(self, registry: Registry, texts: TextComparison) -> None:
+    def __init__(self, registry: Registry, texts: TextComparison, memory: TextMemory) -> None:
+        super().__init__(registry, memory)
         self._registry = registry
         self._texts = texts
 

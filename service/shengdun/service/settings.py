@@ -118,6 +118,23 @@ class VoiceSettings(_Settings):
     """Voiceprints computed at once, by all workers, at most one for each core; none means as many."""
 
 
+class TextSettings(_Settings):
+    """Letters, chats and the words of calls."""
+
+    label_packs: tuple[Path, ...] = Field(default=(), examples=[("/etc/shengdun/bank-words.yaml",)])
+    """Files of the site's own label packs, loaded in this order after those that ship with Shengdun."""
+    common: tuple[Path, ...] = Field(default=(), examples=[("/etc/shengdun/disclosures.txt",)])
+    """Files of what the institution itself reads out, prints or sends. Its wording makes no campaign."""
+    campaign_texts: Annotated[int, Field(ge=0, le=1_000_000)] = 20_000
+    """Screened texts that are remembered, in memory only, to tell wording that different customers share; some 3 to
+    4 kB each, in every worker. 0 remembers none."""
+    campaign_days: Annotated[float, Field(gt=0, le=3650)] = 60.0
+    """Days for which they are remembered at most."""
+    trend_days: Annotated[int, Field(ge=0, le=400)] = 35
+    """Days of which the phrases of these texts are counted, to tell what customers have begun to say; in memory, at
+    most 2 MB a day and line, and 40 MB a line for the day that goes on. 0 counts none."""
+
+
 class AccessSettings(_Settings):
     """Who may call."""
 
@@ -285,6 +302,8 @@ class Settings(_Settings):
     """Where watchlists are kept."""
     voice: VoiceSettings = VoiceSettings()
     """The voice model."""
+    text: TextSettings = TextSettings()
+    """Letters, chats and the words of calls."""
     access: AccessSettings = AccessSettings()
     """Who may call."""
     log: LogSettings = LogSettings()

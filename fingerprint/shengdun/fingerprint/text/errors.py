@@ -3,7 +3,8 @@
 ::
 
     ShengdunError
-    └── TextError    a text, or a description of texts, that can't be used
+    └── TextError          a text, or a description of texts, that can't be used
+        └── LabelError     label packs that can't be used; see ``labels.errors``
 
 Reading a text never fails: every ``str`` has a canonical form, the empty one at worst. So the leaves are of those who
 ask more of a text than to be one.

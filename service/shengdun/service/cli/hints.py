@@ -8,6 +8,7 @@ HINTS: Final = {
     "WATCHLIST_NOT_FOUND": "`shengdun watchlist list`, `shengdun watchlist create`",
     "ACTOR_NOT_FOUND": "`shengdun actor list` shows those that there are",
     "SCRIPT_NOT_FOUND": "`shengdun script list` shows those that there are",
+    "CAMPAIGN_NOT_FOUND": "`shengdun campaign list` shows those that there are",
     "UNAUTHENTICATED": "give one with `--token-file` or SHENGDUN_TOKEN",
 }
 """What to add to a message, by the reason of its error."""

@@ -30,6 +30,8 @@ COMMANDS: Final = {
     "watchlist": "Create, show, change and delete watchlists.",
     "actor": "Show, change and erase actors and their voiceprints.",
     "script": "Add, list, show, match and erase known scripts.",
+    "campaign": "List and show wording that customers share, and make known scripts of it.",
+    "text": "Label a text, or tell what many texts have begun to say, without a server.",
     "embed": "Compute voiceprints of recordings into a file, without a server.",
     "evaluate": "Measure accuracy on a corpus, by telephone condition and length of the watchlist.",
     "calibrate": "Make a site's calibration profile from its recorded calls.",

@@ -1,7 +1,6 @@
 """``shengdun script``."""
 
 import asyncio
-import sys
 from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 from typing import Annotated, Final
@@ -11,26 +10,22 @@ import typer
 
 from shengdun.enrollment.manifest_results import ResultWriter, ScriptRowResult
 from shengdun.enrollment.script_lists import ScriptListRules, ScriptRow, read_script_list
-from shengdun.enrollment.text_files import MAX_TEXT_BYTES, read_text_file, text_of
 from shengdun.service.cli.actor import parse_expiry
 from shengdun.service.cli.output import note, say, say_json
 from shengdun.service.cli.records import show_receipts
 from shengdun.service.cli.script_lists import BulkScripts
 from shengdun.service.cli.script_records import show_match, show_script, show_scripts
 from shengdun.service.cli.target import Target, with_server
+from shengdun.service.cli.text_input import STDIN, TextFile, read_text
 from shengdun.service.client import NewScript, ScriptKind
 
 app = typer.Typer()
 
-_STDIN: Final = Path("-")
 _KINDS: Final = [kind.value for kind in ScriptKind if kind is not ScriptKind.UNKNOWN]
 
 ScriptId = Annotated[
     str, typer.Argument(metavar="SCRIPT", help="Its id, as `shengdun script list` shows it.")
 ]
-TextFile = Annotated[
-    Path, typer.Argument(metavar="FILE", help="The text: UTF-8, UTF-16 or GB 18030; - reads it from a pipe.")
-]  # fmt: skip
 Json = Annotated[bool, typer.Option("--json", help="Write JSON, one value a line.")]
 
 
@@ -102,12 +97,12 @@ def add(
         return asyncio.run(
             _add_all(target, read_script_list(manifest, rules), results, concurrency)
         )
-    if file is None or (file == _STDIN and not title):
+    if file is None or (file == STDIN and not title):
         raise typer.BadParameter("give FILE, or - with --title, or --manifest and --results")
     new = NewScript(
         title=title or file.stem,
         kind=ScriptKind(kind),
-        text=_read(file),
+        text=read_text(file),
         network_id=network,
         campaign=campaign,
         purpose=purpose,
@@ -161,7 +156,7 @@ async def match(
     json: Json = False,
 ) -> None:
     """Show which scripts a text uses, and where; nothing of the text is kept."""
-    text = _read(file)
+    text = read_text(file)
     async with target.connect() as client:
         matched = await client.match_text(text, limit=limit)
     if json:
@@ -202,16 +197,6 @@ async def _add_all(
             not_in = await BulkScripts(client, writer, concurrency=concurrency).run(rows)
     say(f"{len(rows) - not_in} of {len(rows)} scripts are in; what became of each: {results}")
     return int(not_in > 0)
-
-
-def _read(file: Path) -> str:
-    if file != _STDIN:
-        return read_text_file(file)
-    # One byte more than is taken, so that what is longer is refused and not cut.
-    content = sys.stdin.buffer.read(MAX_TEXT_BYTES + 1)
-    if len(content) > MAX_TEXT_BYTES:
-        raise typer.BadParameter(f"the text has more than {MAX_TEXT_BYTES:,} bytes")
-    return text_of("the text", content)
 
 
 def _zone(name: str) -> tzinfo:

@@ -5,6 +5,14 @@ This package is the public surface; what it names here is all that a user of the
 
 from shengdun.service.client.calls import CallStream
 from shengdun.service.client.client import ShengdunClient
+from shengdun.service.contract.campaigns import (
+    Campaign,
+    CampaignMember,
+    Campaigns,
+    PromotedScript,
+    ScriptCampaign,
+    SharedPassage,
+)
 from shengdun.service.contract.decisions import (
     AdvisoryReason,
     AppliedLevels,
@@ -46,7 +54,7 @@ from shengdun.service.contract.servers import (
     Stage,
     StageLoad,
 )
-from shengdun.service.contract.texts import ScreenedText
+from shengdun.service.contract.texts import LabelSeverity, ScreenedText, TextLabel
 from shengdun.service.contract.transcripts import (
     Speaker,
     TranscriptIssue,
@@ -54,6 +62,7 @@ from shengdun.service.contract.transcripts import (
     TranscriptSegment,
     TranscriptUse,
 )
+from shengdun.service.contract.trends import LineTrends, PhraseTrend, TextTrends
 from shengdun.service.contract.watchlists import (
     KEEP,
     Actor,
@@ -89,6 +98,9 @@ __all__ = [
     "CallConfig",
     "CallDecision",
     "CallStream",
+    "Campaign",
+    "CampaignMember",
+    "Campaigns",
     "Candidate",
     "ClientError",
     "Decision",
@@ -101,9 +113,11 @@ __all__ = [
     "Flag",
     "FlagType",
     "KnownActorVoice",
+    "LabelSeverity",
     "LikelyDuplicate",
     "LineInfo",
     "LineStanding",
+    "LineTrends",
     "MatchedText",
     "NewActor",
     "NewScript",
@@ -111,22 +125,28 @@ __all__ = [
     "PartialReason",
     "Passage",
     "PassageView",
+    "PhraseTrend",
+    "PromotedScript",
     "Recording",
     "RecordingReport",
     "RiskLevel",
     "ScreenedRecording",
     "ScreenedText",
     "Script",
+    "ScriptCampaign",
     "ScriptKind",
     "ScriptMatch",
     "ServerInfo",
     "ServerLoad",
     "ShadowOutcome",
+    "SharedPassage",
     "ShengdunClient",
     "Speaker",
     "Stage",
     "StageLoad",
     "StageTimings",
+    "TextLabel",
+    "TextTrends",
     "TranscriptIssue",
     "TranscriptNotice",
     "TranscriptSegment",

@@ -5,13 +5,14 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Self
 
+from shengdun.service.client.campaigns import CampaignMethods
 from shengdun.service.client.connection import Connection, Credentials, open_channel
 from shengdun.service.client.keeping import KeepingMethods
 from shengdun.service.client.screening import ScreeningMethods
 from shengdun.service.client.scripts import ScriptMethods
 
 
-class ShengdunClient(ScreeningMethods, KeepingMethods, ScriptMethods):
+class ShengdunClient(ScreeningMethods, KeepingMethods, ScriptMethods, CampaignMethods):
     """Talks to one server. Made by ``connect``; safe to use from many tasks of one event loop.
 
     Every method raises ``ClientError`` when the request is refused or no server answers. What can be repeated
@@ -22,6 +23,7 @@ class ShengdunClient(ScreeningMethods, KeepingMethods, ScriptMethods):
         ScreeningMethods.__init__(self, connection)
         KeepingMethods.__init__(self, connection)
         ScriptMethods.__init__(self, connection)
+        CampaignMethods.__init__(self, connection)
 
     @classmethod
     @asynccontextmanager

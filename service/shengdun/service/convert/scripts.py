@@ -1,16 +1,14 @@
-"""Scripts and the texts that use them: from domain values to messages."""
+"""Scripts and what shows their use: from domain values to messages."""
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Final
-
-from google.protobuf.timestamp_pb2 import Timestamp
 
 from shengdun.index.scripts.known import FoundScript
 from shengdun.index.scripts.matching import Passage, View
 from shengdun.index.scripts.script import Script, ScriptKind
+from shengdun.service.convert.times import timestamp
 from shengdun.service.decision import FollowedScript
-from shengdun.v1 import decision_pb2, screening_pb2, script_pb2
+from shengdun.v1 import script_pb2
 
 LONGEST_EXCERPT: Final = 500
 """Code points; what is longer is read in the text and the script, at the places that the passage names."""
@@ -44,13 +42,13 @@ def script_message(script: Script, *, searched: bool) -> script_pb2.ScriptInfo:
         source=script.provenance.source,
         case_reference=script.provenance.case_reference,
         legal_basis=script.provenance.legal_basis,
-        create_time=_timestamp(script.created_at),
+        create_time=timestamp(script.created_at),
         registered_by=script.provenance.registered_by,
         text_length=len(script.text),
         searched=searched,
     )
     if script.expires_at is not None:
-        message.expire_time.CopyFrom(_timestamp(script.expires_at))
+        message.expire_time.CopyFrom(timestamp(script.expires_at))
     return message
 
 
@@ -90,36 +88,6 @@ def _match(found: FoundScript, excerpts: Sequence[str]) -> script_pb2.ScriptMatc
     )
 
 
-def screened_text_message(
-    found: Sequence[FoundScript], text: str, *, searched: int, line: str, stale: bool
-) -> screening_pb2.ScreenTextResponse:
-    """The outcome of a text.
-
-    Args:
-        found: the scripts that it may use, the likeliest first.
-        text: the text.
-        searched: how many scripts it was compared with.
-        line: the line that was named.
-        stale: whether the scripts may not be the newest.
-    """
-    flags = [
-        decision_pb2.Flag(
-            type=decision_pb2.FLAG_TYPE_SCRIPT_MATCH,
-            llr=each.match.llr,
-            script_match=match_message(each, text),
-        )
-        for each in found
-        if each.match.llr > 0
-    ]
-    return screening_pb2.ScreenTextResponse(
-        flags=flags,
-        scripts_searched=searched,
-        line=line,
-        partial=stale,
-        partial_reasons=[decision_pb2.PARTIAL_REASON_WATCHLISTS_STALE] if stale else [],
-    )
-
-
 def _passage(passage: Passage, excerpt: str, script: str) -> script_pb2.Passage:
     return script_pb2.Passage(
         text_start=passage.text_start,
@@ -138,9 +106,3 @@ def _excerpt(whole: str, start: int, end: int) -> str:
 
 def _length(passage: Passage) -> int:
     return passage.text_end - passage.text_start
-
-
-def _timestamp(moment: datetime) -> Timestamp:
-    message = Timestamp()
-    message.FromDatetime(moment)
-    return message

@@ -2,7 +2,7 @@
 
 ::
 
-    ShengdunError
+    TextError
     └── LabelError
         ├── PackRefused    packs with mistakes; each with its file, its line and what to do
         └── PackUnknown    no pack of this name ships with Shengdun
@@ -11,7 +11,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from shengdun.fingerprint.errors import ShengdunError, Status
+from shengdun.fingerprint.errors import Status
+from shengdun.fingerprint.text.errors import TextError
 
 _SHOWN = 50
 
@@ -35,7 +36,7 @@ class Mistake:
         return f"{where}: {self.message}"
 
 
-class LabelError(ShengdunError):
+class LabelError(TextError):
     """Anything that is wrong with label packs."""
 
     status = Status.FAILED_PRECONDITION

@@ -1,0 +1,64 @@
+"""Screened texts: from domain values to messages."""
+
+from typing import Final
+
+from shengdun.fingerprint.text.labels.labelling import FoundLabel
+from shengdun.fingerprint.text.labels.pack import Severity
+from shengdun.service.convert.campaigns import followed_message
+from shengdun.service.convert.scripts import match_message
+from shengdun.service.text_screening import ScreenedText
+from shengdun.v1 import decision_pb2, label_pb2, screening_pb2
+
+MOST_LABELS: Final = 1000
+"""A text full of them would not fit into a message."""
+_SEVERITIES: Final = {
+    Severity.LOW: label_pb2.LABEL_SEVERITY_LOW,
+    Severity.MEDIUM: label_pb2.LABEL_SEVERITY_MEDIUM,
+    Severity.HIGH: label_pb2.LABEL_SEVERITY_HIGH,
+}
+
+
+def screened_text_message(
+    screened: ScreenedText, text: str, *, line: str
+) -> screening_pb2.ScreenTextResponse:
+    """The outcome of a text.
+
+    Args:
+        screened: the outcome.
+        text: the text.
+        line: the line that was named.
+    """
+    compared = screened.compared
+    return screening_pb2.ScreenTextResponse(
+        flags=[
+            decision_pb2.Flag(
+                type=decision_pb2.FLAG_TYPE_SCRIPT_MATCH,
+                llr=each.match.llr,
+                script_match=match_message(each, text),
+            )
+            for each in compared.found
+            if each.match.llr > 0
+        ],
+        scripts_searched=compared.searched,
+        line=line,
+        partial=compared.stale,
+        partial_reasons=[decision_pb2.PARTIAL_REASON_WATCHLISTS_STALE] if compared.stale else [],
+        labels=[_label(found) for found in screened.labels[:MOST_LABELS]],
+        labels_found=len(screened.labels),
+        label_pack_ids=screened.label_pack_ids,
+        script_campaign=followed_message(screened.followed) if screened.followed else None,
+    )
+
+
+def _label(found: FoundLabel) -> label_pb2.TextLabel:
+    hit = found.hit
+    return label_pb2.TextLabel(
+        label=hit.label,
+        severity=_SEVERITIES[hit.severity],
+        term=hit.term,
+        start=hit.start,
+        end=hit.end,
+        meaning_zh=found.meaning.zh,
+        meaning_en=found.meaning.en,
+        pack_id=found.pack_id,
+    )
