@@ -25,7 +25,7 @@ _LARGEST_GAP: Final = 12
 """Syllables that may differ between two stretches of one passage."""
 _GAP_COST: Final = 0.35
 _SHIFT_COST: Final = 0.5
-_LEAST_WORTH: Final = 5.0
+_LEAST_WORTH: Final = 4.0
 _MOST_STRETCHES: Final = 128
 
 Places = NDArray[np.int64]

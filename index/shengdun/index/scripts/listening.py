@@ -25,7 +25,9 @@ from shengdun.index.scripts.words import Words
 
 CANDIDATES: Final = 8
 """Scripts whose passages are aligned: those that most speaks for."""
-_LEAST_SUPPORT: Final = 2.0
+LEAST_EVIDENCE: Final = 5.0
+"""What a script's passages must be worth together to be told: five syllables are a turn of phrase."""
+_LEAST_SUPPORT: Final = 1.0
 _LEAST_RARITY: Final = 0.3
 """Commoner wording proposes nothing."""
 
@@ -112,7 +114,7 @@ class ScriptListener:
         return inside
 
     def _looked_at(self, row: int) -> "_Scored | None":
-        """How a script that was proposed fares; None if it was removed, or shares no passage."""
+        """How a script that was proposed fares; None if it was removed, or shares too little."""
         script = self._known.script(row)
         if script is None:
             return None
@@ -121,9 +123,9 @@ class ScriptListener:
             question = self._in_question[row] = InQuestion(script)
         question.read(self._words)
         passages = question.aligned(self._words, self._known.background)
-        if not passages:
-            return None
         worth = sum(each.worth for each in passages)
+        if worth < LEAST_EVIDENCE:
+            return None
         unlimited = self._known.coefficients.unlimited(
             worth, len(self._words.syllables), len(script.syllables)
         )
