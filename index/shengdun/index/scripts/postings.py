@@ -32,8 +32,8 @@ class Found:
 
     Attributes:
         places: (r,) place of a shingle among those that were asked for.
-        rows: (r,) a living script that holds it; of many, the oldest ``OLDEST_ROWS`` and the newest ``NEWEST_ROWS`` of
-            each block.
+        rows: (r,) a living script that holds it; of many, the oldest ``OLDEST_ROWS`` and the newest
+            ``NEWEST_ROWS``.
         counts: (n,) how many scripts hold each shingle, those included that were removed lately.
     """
 
@@ -99,21 +99,31 @@ class Postings:
             alive: (rows,) a flag for each row.
         """
         low = hashes & ~_ROW_MASK
-        high = low | _ROW_MASK
-        return Found.joined([_find(block, low, high, alive) for block in self._blocks], len(hashes))
+        blocks = self._blocks
+        runs = [_run(block, low) for block in blocks]
+        held = np.array([last - first for first, last in runs]).reshape(len(runs), len(hashes))
+        oldest = _quota(held, OLDEST_ROWS)
+        newest = np.minimum(_quota(held[::-1], NEWEST_ROWS)[::-1], held - oldest)
+        parts = []
+        for block, (first, last), old, new in zip(blocks, runs, oldest, newest, strict=True):
+            rows = _rows_of(block[np.concatenate([_runs(first, old), _runs(last - new, new)])])
+            kept = alive[rows]
+            places = np.concatenate([_repeated(old), _repeated(new)])
+            parts.append(Found(places=places[kept], rows=rows[kept], counts=last - first))
+        return Found.joined(parts, len(hashes))
 
 
-def _find(block: Block, low: Hashes, high: Hashes, alive: NDArray[np.bool_]) -> Found:
+def _run(block: Block, low: Hashes) -> tuple[Rows, Rows]:
+    """Where the postings of each shingle begin and end in a block."""
     first = np.searchsorted(block, low, side="left")
-    last = np.searchsorted(block, high, side="right")
-    counts = last - first
-    oldest = np.minimum(counts, OLDEST_ROWS)
-    newest = np.minimum(counts - oldest, NEWEST_ROWS)
-    places = np.concatenate([_repeated(oldest), _repeated(newest)])
-    at = np.concatenate([_runs(first, oldest), _runs(last - newest, newest)])
-    rows = _rows_of(block[at])
-    kept = alive[rows]
-    return Found(places=places[kept], rows=rows[kept], counts=counts)
+    return first, np.searchsorted(block, low | _ROW_MASK, side="right")
+
+
+def _quota(held: Rows, most: int) -> Rows:
+    """(blocks, n) how many postings to take of each block, in order, until there are so many of a shingle."""
+    before = np.cumsum(held, axis=0) - held
+    quota: Rows = np.clip(most - before, 0, held)
+    return quota
 
 
 def _repeated(counts: Rows) -> Rows:
