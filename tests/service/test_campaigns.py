@@ -35,7 +35,13 @@ async def test_a_campaign_from_first_to_last(client: ShengdunClient) -> None:
     second = (
         await client.screen_text(letters[1], customer_reference="bob", line="collections")
     ).script_campaign
-    third = (await client.screen_text(letters[2], customer_reference="cem")).script_campaign
+    outcome = await client.screen_text(letters[2], customer_reference="cem")
+    third = outcome.script_campaign
+    assert [
+        (flag.script_campaign, flag.script_match)
+        for flag in outcome.flags
+        if flag.type is FlagType.SCRIPT_CAMPAIGN
+    ] == [(third, None)]
     assert second is not None
     assert third is not None
     assert second.llr > 4.0
@@ -72,8 +78,9 @@ async def test_a_campaign_from_first_to_last(client: ShengdunClient) -> None:
     assert "把本金拆成最长期数" in promoted.text
     assert PRIVATE not in promoted.text
     fourth = await client.screen_text(letters[3], customer_reference="dan")
-    (flag,) = fourth.flags
+    flag, of_campaign = fourth.flags
     assert flag.type is FlagType.SCRIPT_MATCH
+    assert (of_campaign.type, of_campaign.llr > 4.0) == (FlagType.SCRIPT_CAMPAIGN, True)
     assert flag.script_match is not None
     assert flag.script_match.script_id == promoted.script_id
     assert fourth.script_campaign is not None

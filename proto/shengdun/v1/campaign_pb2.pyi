@@ -48,7 +48,7 @@ Global___SharedPassage: _TypeAlias = SharedPassage  # noqa: Y015
 @_typing.final
 class ScriptCampaign(_message.Message):
     """What speaks for a text following a campaign: wording that texts of other customers have too, although no script with
-    it is known. It stands beside the flags and is none.
+    it is known. What a FLAG_TYPE_SCRIPT_CAMPAIGN rests on.
     """
 
     DESCRIPTOR: _descriptor.Descriptor

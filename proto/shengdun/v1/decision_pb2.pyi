@@ -11,6 +11,7 @@ from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from shengdun.v1 import audio_pb2 as _audio_pb2
+from shengdun.v1 import campaign_pb2 as _campaign_pb2
 from shengdun.v1 import script_pb2 as _script_pb2
 from shengdun.v1 import transcript_pb2 as _transcript_pb2
 import builtins as _builtins
@@ -92,6 +93,8 @@ class _FlagTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_FlagType.Val
     """The voice is that of an actor on a watchlist."""
     FLAG_TYPE_SCRIPT_MATCH: _FlagType.ValueType  # 2
     """The wording is that of a known script."""
+    FLAG_TYPE_SCRIPT_CAMPAIGN: _FlagType.ValueType  # 3
+    """The wording is shared with other customers, although no script with it is known."""
 
 class FlagType(_FlagType, metaclass=_FlagTypeEnumTypeWrapper):
     """The kinds of reasons that a decision can carry."""
@@ -102,6 +105,8 @@ FLAG_TYPE_KNOWN_ACTOR_VOICE: FlagType.ValueType  # 1
 """The voice is that of an actor on a watchlist."""
 FLAG_TYPE_SCRIPT_MATCH: FlagType.ValueType  # 2
 """The wording is that of a known script."""
+FLAG_TYPE_SCRIPT_CAMPAIGN: FlagType.ValueType  # 3
+"""The wording is shared with other customers, although no script with it is known."""
 Global___FlagType: _TypeAlias = FlagType  # noqa: Y015
 
 class _PartialReason:
@@ -186,6 +191,7 @@ class Flag(_message.Message):
     LLR_FIELD_NUMBER: _builtins.int
     KNOWN_ACTOR_VOICE_FIELD_NUMBER: _builtins.int
     SCRIPT_MATCH_FIELD_NUMBER: _builtins.int
+    SCRIPT_CAMPAIGN_FIELD_NUMBER: _builtins.int
     type: Global___FlagType.ValueType
     """The kind of reason."""
     llr: _builtins.float
@@ -198,6 +204,10 @@ class Flag(_message.Message):
     def script_match(self) -> _script_pb2.ScriptMatch:
         """For FLAG_TYPE_SCRIPT_MATCH."""
 
+    @_builtins.property
+    def script_campaign(self) -> _campaign_pb2.ScriptCampaign:
+        """For FLAG_TYPE_SCRIPT_CAMPAIGN."""
+
     def __init__(
         self,
         *,
@@ -205,12 +215,13 @@ class Flag(_message.Message):
         llr: _builtins.float = ...,
         known_actor_voice: Global___KnownActorVoice | None = ...,
         script_match: _script_pb2.ScriptMatch | None = ...,
+        script_campaign: _campaign_pb2.ScriptCampaign | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["evidence", b"evidence", "known_actor_voice", b"known_actor_voice", "script_match", b"script_match"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["evidence", b"evidence", "known_actor_voice", b"known_actor_voice", "script_campaign", b"script_campaign", "script_match", b"script_match"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["evidence", b"evidence", "known_actor_voice", b"known_actor_voice", "llr", b"llr", "script_match", b"script_match", "type", b"type"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["evidence", b"evidence", "known_actor_voice", b"known_actor_voice", "llr", b"llr", "script_campaign", b"script_campaign", "script_match", b"script_match", "type", b"type"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_evidence: _TypeAlias = _typing.Literal["known_actor_voice", "script_match"]  # noqa: Y015
+    _WhichOneofReturnType_evidence: _TypeAlias = _typing.Literal["known_actor_voice", "script_match", "script_campaign"]  # noqa: Y015
     _WhichOneofArgType_evidence: _TypeAlias = _typing.Literal["evidence", b"evidence"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_evidence) -> _WhichOneofReturnType_evidence | None: ...
 

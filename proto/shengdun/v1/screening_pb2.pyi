@@ -10,7 +10,6 @@ from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from shengdun.v1 import audio_pb2 as _audio_pb2
-from shengdun.v1 import campaign_pb2 as _campaign_pb2
 from shengdun.v1 import decision_pb2 as _decision_pb2
 from shengdun.v1 import label_pb2 as _label_pb2
 from shengdun.v1 import transcript_pb2 as _transcript_pb2
@@ -375,7 +374,6 @@ class ScreenTextResponse(_message.Message):
     LABELS_FIELD_NUMBER: _builtins.int
     LABELS_FOUND_FIELD_NUMBER: _builtins.int
     LABEL_PACK_IDS_FIELD_NUMBER: _builtins.int
-    SCRIPT_CAMPAIGN_FIELD_NUMBER: _builtins.int
     scripts_searched: _builtins.int
     """How many scripts it was compared with."""
     line: _builtins.str
@@ -402,12 +400,6 @@ class ScreenTextResponse(_message.Message):
     def label_pack_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The label packs that the text was searched with, by name, version and content."""
 
-    @_builtins.property
-    def script_campaign(self) -> _campaign_pb2.ScriptCampaign:
-        """The campaign that it follows: a reason of its own, beside the flags. Absent when there is none, or no
-        customer_reference was given.
-        """
-
     def __init__(
         self,
         *,
@@ -419,11 +411,10 @@ class ScreenTextResponse(_message.Message):
         labels: _abc.Iterable[_label_pb2.TextLabel] | None = ...,
         labels_found: _builtins.int = ...,
         label_pack_ids: _abc.Iterable[_builtins.str] | None = ...,
-        script_campaign: _campaign_pb2.ScriptCampaign | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["script_campaign", b"script_campaign"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["flags", b"flags", "label_pack_ids", b"label_pack_ids", "labels", b"labels", "labels_found", b"labels_found", "line", b"line", "partial", b"partial", "partial_reasons", b"partial_reasons", "script_campaign", b"script_campaign", "scripts_searched", b"scripts_searched"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["flags", b"flags", "label_pack_ids", b"label_pack_ids", "labels", b"labels", "labels_found", b"labels_found", "line", b"line", "partial", b"partial", "partial_reasons", b"partial_reasons", "scripts_searched", b"scripts_searched"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

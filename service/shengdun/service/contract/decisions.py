@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import Enum
 
+from shengdun.service.contract.campaigns import ScriptCampaign
 from shengdun.service.contract.scripts import ScriptMatch
 from shengdun.service.contract.transcripts import TranscriptNotice, TranscriptUse
 
@@ -128,6 +129,7 @@ class FlagType(Enum):
 
     KNOWN_ACTOR_VOICE = "known_actor_voice"
     SCRIPT_MATCH = "script_match"
+    SCRIPT_CAMPAIGN = "script_campaign"
     UNKNOWN = "unknown"
 
 
@@ -195,12 +197,14 @@ class Flag:
         llr: the evidence as a natural-log likelihood ratio; 0 says nothing.
         known_actor_voice: what it rests on, for ``KNOWN_ACTOR_VOICE``.
         script_match: what it rests on, for ``SCRIPT_MATCH``.
+        script_campaign: what it rests on, for ``SCRIPT_CAMPAIGN``.
     """
 
     type: FlagType
     llr: float
     known_actor_voice: KnownActorVoice | None
     script_match: ScriptMatch | None = None
+    script_campaign: ScriptCampaign | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -49,7 +49,8 @@ class ScreenedText:
     """The outcome of a text. A flag is advice to a person, never a verdict.
 
     Attributes:
-        flags: ``SCRIPT_MATCH`` for every script that more speaks for than against, strongest first.
+        flags: ``SCRIPT_MATCH`` for every script that more speaks for than against, strongest first; then
+            ``SCRIPT_CAMPAIGN`` where other customers share its wording.
         scripts_searched: how many scripts it was compared with.
         line: the line that was named.
         partial: whether the outcome rests on less than it could.
@@ -57,7 +58,6 @@ class ScreenedText:
         labels: words that are worth a look, by where they begin; at most 1,000. No flag comes of them.
         labels_found: how many there are in all.
         label_pack_ids: the packs that it was searched with.
-        script_campaign: the campaign that it follows, a reason of its own beside the flags; None where there is none.
     """
 
     flags: tuple[Flag, ...]
@@ -68,4 +68,9 @@ class ScreenedText:
     labels: tuple[TextLabel, ...] = ()
     labels_found: int = 0
     label_pack_ids: tuple[str, ...] = ()
-    script_campaign: ScriptCampaign | None = None
+
+    @property
+    def script_campaign(self) -> ScriptCampaign | None:
+        """The campaign that the text follows; None where there is none, or the text came without a customer."""
+        found = (flag.script_campaign for flag in self.flags if flag.script_campaign is not None)
+        return next(found, None)

@@ -259,9 +259,6 @@ def screened_text_from_wire(wire: screening_pb2.ScreenTextResponse) -> ScreenedT
         labels=tuple(label_from_wire(label) for label in wire.labels),
         labels_found=wire.labels_found,
         label_pack_ids=tuple(wire.label_pack_ids),
-        script_campaign=script_campaign_from_wire(wire.script_campaign)
-        if wire.HasField("script_campaign")
-        else None,
     )
 
 
@@ -279,6 +276,11 @@ def _flag(wire: decision_pb2.Flag) -> values.Flag:
         ),
         script_match=(
             match_from_wire(wire.script_match) if wire.HasField("script_match") else None
+        ),
+        script_campaign=(
+            script_campaign_from_wire(wire.script_campaign)
+            if wire.HasField("script_campaign")
+            else None
         ),
     )
 

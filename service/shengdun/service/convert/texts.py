@@ -30,15 +30,7 @@ def screened_text_message(
     """
     compared = screened.compared
     return screening_pb2.ScreenTextResponse(
-        flags=[
-            decision_pb2.Flag(
-                type=decision_pb2.FLAG_TYPE_SCRIPT_MATCH,
-                llr=each.match.llr,
-                script_match=match_message(each, text),
-            )
-            for each in compared.found
-            if each.match.llr > 0
-        ],
+        flags=_flags(screened, text),
         scripts_searched=compared.searched,
         line=line,
         partial=compared.stale,
@@ -46,8 +38,29 @@ def screened_text_message(
         labels=[_label(found) for found in screened.labels[:MOST_LABELS]],
         labels_found=len(screened.labels),
         label_pack_ids=screened.label_pack_ids,
-        script_campaign=followed_message(screened.followed) if screened.followed else None,
     )
+
+
+def _flags(screened: ScreenedText, text: str) -> list[decision_pb2.Flag]:
+    flags = [
+        decision_pb2.Flag(
+            type=decision_pb2.FLAG_TYPE_SCRIPT_MATCH,
+            llr=each.match.llr,
+            script_match=match_message(each, text),
+        )
+        for each in screened.compared.found
+        if each.match.llr > 0
+    ]
+    if screened.followed:
+        campaign = followed_message(screened.followed)
+        flags.append(
+            decision_pb2.Flag(
+                type=decision_pb2.FLAG_TYPE_SCRIPT_CAMPAIGN,
+                llr=campaign.llr,
+                script_campaign=campaign,
+            )
+        )
+    return flags
 
 
 def _label(found: FoundLabel) -> label_pb2.TextLabel:
