@@ -1,12 +1,11 @@
-"""What the columns of a manifest are called, and what their cells may hold.
-
-Header names are matched without regard to case, spaces, hyphens and underscores, in English and in Chinese.
-"""
+"""What the columns of a manifest are called, and what their cells may hold."""
 
 import re
 from datetime import datetime, time, timedelta, tzinfo
 from enum import Enum
 from typing import Final
+
+from shengdun.enrollment.list_headers import Headers
 
 
 class Column(Enum):
@@ -38,14 +37,9 @@ _NAMES: Final[dict[Column, tuple[str, ...]]] = {
     Column.NOTES: ("notes", "note", "remarks", "备注", "说明"),
     Column.EXPIRES_AT: ("expiresat", "expires", "expiretime", "expiry", "到期", "到期时间", "有效期", "有效期至"),
 }  # fmt: skip
-_COLUMN_OF: Final = {name: column for column, names in _NAMES.items() for name in names}
+HEADERS: Final = Headers(_NAMES, of="manifest")
 _SEPARATORS: Final = re.compile(r"[;；|、\n]")
 _CHINESE_DATE: Final = re.compile(r"^(\d{4})[年/.](\d{1,2})[月/.](\d{1,2})日?")
-
-
-def column_of(header: str) -> Column | None:
-    """The column that a header names; None if it names none."""
-    return _COLUMN_OF.get(re.sub(r"[\s_\-]+", "", header).lower())
 
 
 def parse_list(cell: str) -> tuple[str, ...]:

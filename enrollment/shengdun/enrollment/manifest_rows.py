@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from shengdun.enrollment.errors import ManifestUnreadable
-from shengdun.enrollment.manifest_cells import Column, column_of
+from shengdun.enrollment.manifest_cells import HEADERS, Column
 from shengdun.enrollment.text_files import decoded
 
 MAX_MANIFEST_BYTES: Final = 64 * 1024 * 1024
@@ -146,21 +146,7 @@ def parsed_lines(text: str) -> Iterator[tuple[int, list[str]]]:
 
 
 def _columns(header: list[str]) -> list[Column]:
-    while header and not header[-1]:
-        header.pop()
-    found = [column_of(name) for name in header]
-    unknown = [name for name, column in zip(header, found, strict=True) if column is None]
-    if unknown:
-        raise ManifestUnreadable(
-            f"Unknown columns in the manifest: {', '.join(map(repr, unknown))}. "
-            f"Rename or remove them; the columns are {', '.join(column.value for column in Column)}."
-        )
-    columns = [column for column in found if column is not None]
-    repeated = {column.value for column in columns if columns.count(column) > 1}
-    if repeated:
-        raise ManifestUnreadable(
-            f"The manifest has these columns twice: {', '.join(sorted(repeated))}. Remove one."
-        )
+    columns = HEADERS.columns(header)
     if Column.PATH not in columns:
         raise ManifestUnreadable(
             "The manifest has no path column. Add one with the path of each recording."

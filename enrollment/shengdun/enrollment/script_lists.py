@@ -6,7 +6,6 @@ row goes on: a script kept without its expiry or under another network would be 
 
 import csv
 import json
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
@@ -15,6 +14,7 @@ from pathlib import Path, PureWindowsPath
 from typing import Any, Final
 
 from shengdun.enrollment.errors import ManifestUnreadable, TextFileUnreadable
+from shengdun.enrollment.list_headers import Headers
 from shengdun.enrollment.manifest_cells import parse_expiry
 from shengdun.enrollment.manifest_rows import parsed_lines, read_text
 from shengdun.enrollment.text_files import read_text_file
@@ -51,7 +51,7 @@ _NAMES: Final[dict[ScriptColumn, tuple[str, ...]]] = {
     ScriptColumn.EXPIRES_AT: ("expiresat", "expires", "expiretime", "expiry", "到期", "到期时间", "有效期", "有效期至"),
     ScriptColumn.SCRIPT_ID: ("scriptid", "id", "编号", "话术编号"),
 }  # fmt: skip
-_COLUMN_OF: Final = {name: column for column, names in _NAMES.items() for name in names}
+_HEADERS: Final = Headers(_NAMES, of="list")
 _KINDS: Final = {
     "letter": "letter", "信": "letter", "信件": "letter", "投诉信": "letter",
     "chat": "chat", "聊天": "chat", "聊天记录": "chat",
@@ -188,21 +188,7 @@ def _csv_rows(text: str, rules: ScriptListRules) -> Iterator[ScriptRow]:
 
 
 def _columns(header: list[str]) -> list[ScriptColumn]:
-    while header and not header[-1]:
-        header.pop()
-    found = [_column_of(name) for name in header]
-    unknown = [name for name, column in zip(header, found, strict=True) if column is None]
-    if unknown:
-        raise ManifestUnreadable(
-            f"Unknown columns in the list: {', '.join(map(repr, unknown))}. Rename or remove them; the columns are "
-            f"{', '.join(column.value for column in ScriptColumn)}."
-        )
-    columns = [column for column in found if column is not None]
-    repeated = {column.value for column in columns if columns.count(column) > 1}
-    if repeated:
-        raise ManifestUnreadable(
-            f"The list has these columns twice: {', '.join(sorted(repeated))}. Remove one."
-        )
+    columns = _HEADERS.columns(header)
     if not {ScriptColumn.TEXT, ScriptColumn.PATH} & set(columns):
         raise ManifestUnreadable("The list has neither a text nor a path column. Add one.")
     return columns
@@ -229,7 +215,7 @@ def _json_cells(row: str) -> dict[ScriptColumn, str]:
         )
     cells: dict[ScriptColumn, str] = {}
     for name, value in stated.items():
-        column = _column_of(name)
+        column = _HEADERS.column(name)
         if column is None or column in cells or not isinstance(value, str | None):
             raise _RowWrong(
                 ScriptProblemReason.UNKNOWN_FIELD,
@@ -238,10 +224,6 @@ def _json_cells(row: str) -> dict[ScriptColumn, str]:
             )
         cells[column] = value or ""
     return cells
-
-
-def _column_of(header: str) -> ScriptColumn | None:
-    return _COLUMN_OF.get(re.sub(r"[\s_\-]+", "", header).lower())
 
 
 def _row(

@@ -384,7 +384,9 @@ class ScreenTextResponse(_message.Message):
     """How many there are in all."""
     @_builtins.property
     def flags(self) -> _containers.RepeatedCompositeFieldContainer[_decision_pb2.Flag]:
-        """FLAG_TYPE_SCRIPT_MATCH for every script that more speaks for than against, strongest first."""
+        """FLAG_TYPE_SCRIPT_MATCH for every script that more speaks for than against, strongest first; then
+        FLAG_TYPE_SCRIPT_CAMPAIGN, where the text came with a customer_reference and others share its wording.
+        """
 
     @_builtins.property
     def partial_reasons(self) -> _containers.RepeatedScalarFieldContainer[_decision_pb2.PartialReason.ValueType]:
