@@ -28,6 +28,7 @@ from shengdun.index.calls import CallDirectory
 from shengdun.index.checkpoints import Checkpointing
 from shengdun.index.connections import StoreSettings
 from shengdun.index.embedded import EmbeddedStore
+from shengdun.index.memory import return_memory
 from shengdun.index.prompts import HousePrompts, least_llr
 from shengdun.index.reading import StoreReading
 from shengdun.index.registry import Registry
@@ -194,6 +195,7 @@ async def open_application(
         await stack.enter_async_context(calls)
         with _logged("warm-up"):
             costs.observe_stage(Stage.VOICEPRINT, await asyncio.to_thread(_warm_up, voice))
+            await asyncio.to_thread(return_memory)
         admission = Admission(
             costs,
             cores=lane.workers,
