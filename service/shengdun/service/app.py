@@ -10,6 +10,7 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 
 import numpy as np
 import structlog
@@ -46,6 +47,7 @@ from shengdun.service.profile_following import ChosenProfiles, ProfileFollower, 
 from shengdun.service.profile_places import STORE_DIRECTORY, profile_keys, profile_library
 from shengdun.service.promises import PromiseKeeper
 from shengdun.service.prompts import read_prompts
+from shengdun.service.retention import Retention
 from shengdun.service.screener import Screener
 from shengdun.service.screening import ScreeningServicer
 from shengdun.service.scripts import ScriptServicer
@@ -156,6 +158,9 @@ async def open_application(
         with _logged("registry"):
             registry = await _open_registry(reading, voice, stack)
         await stack.enter_async_context(ProfileFollower(voice.profiles, voice.chosen, registry))
+        if settings.retention.expired_days != "never":
+            keep = timedelta(days=settings.retention.expired_days)
+            await stack.enter_async_context(Retention(registry, keep))
         calls = LiveCalls(
             CallDirectory(reading.store, registry.keys),
             max_calls=settings.server.max_calls,
