@@ -47,6 +47,7 @@ from shengdun.service.profile_following import ChosenProfiles, ProfileFollower, 
 from shengdun.service.profile_places import STORE_DIRECTORY, profile_keys, profile_library
 from shengdun.service.promises import PromiseKeeper
 from shengdun.service.prompts import read_prompts
+from shengdun.service.resealing import Resealing
 from shengdun.service.retention import Retention
 from shengdun.service.screener import Screener
 from shengdun.service.screening import ScreeningServicer
@@ -158,6 +159,7 @@ async def open_application(
         with _logged("registry"):
             registry = await _open_registry(reading, voice, stack)
         await stack.enter_async_context(ProfileFollower(voice.profiles, voice.chosen, registry))
+        await stack.enter_async_context(Resealing(registry))
         if settings.retention.expired_days != "never":
             keep = timedelta(days=settings.retention.expired_days)
             await stack.enter_async_context(Retention(registry, keep))

@@ -39,6 +39,7 @@ COMMANDS: Final = {
     "metrics": "Write what a server counts, in the text format of Prometheus.",
     "models": "List, install and verify voice models.",
     "profile": "Install, compare, activate and roll back calibration profiles.",
+    "keys": "List the master keys of what is stored, and make a new one.",
     "token": "Issue, list and revoke access tokens.",
     "config": "Show the settings as they are resolved, or an example file.",
     "doctor": "Check this machine and say what to do.",
