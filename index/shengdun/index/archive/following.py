@@ -54,6 +54,7 @@ class Follower:
         process: a random name of this process.
         erased: the keyed hashes of calls that were erased in its lifetime.
         erasures: goes up when there are more.
+        last_erasure: the number of the last one in the stream.
         problem: why nothing is heard now; empty if all is well.
         woken: set when an erasure is to be done in the partitions.
     """
@@ -69,7 +70,8 @@ class Follower:
         self._keys = keys
         self._listeners: list[Listener] = []
         self._position = 0
-        self._said = self._last_erasure = 0
+        self.last_erasure = 0
+        self._said = 0
         self._said_s = 0.0
         self._guard = threading.Lock()
         self._turn = asyncio.Lock()
@@ -140,8 +142,8 @@ class Follower:
     async def _say(self) -> None:
         """Tell how far this process is: it has heard of all, and what it reads of partitions is as new."""
         number = min(self._position, self._keeper.manifest.through)
-        owes = self._said < self._last_erasure
-        if owes and number < self._last_erasure:
+        owes = self._said < self.last_erasure
+        if owes and number < self.last_erasure:
             self.woken.set()
             return
         if owes or time.monotonic() > self._said_s + _SAY_S:
@@ -162,7 +164,7 @@ class Follower:
             self.erased -= {call_pseudonym(self._keys, call.call_id) for _, call in batch.calls}
         if gone:
             self.erasures += 1
-            self._last_erasure = batch.last
+            self.last_erasure = batch.last
         added = [call for _, call in batch.calls]
         for listener in self._listeners:
             if batch.erased:

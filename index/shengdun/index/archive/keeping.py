@@ -138,7 +138,7 @@ class PartitionKeeper:
                 for name in await self._stream.key_names()
                 if name.startswith(ours)
             }
-            await self._remove(sorted((lying | kept) - counting))
+            await self._remove(sorted((lying | kept) - counting))  # also what was to be dropped
 
     def _files(self) -> set[str]:
         """The names of all partitions that have files; removes what was left half written."""
@@ -177,7 +177,6 @@ class PartitionKeeper:
                 while not _locked(descriptor):  # noqa: ASYNC110 - nobody tells when it is free
                     await asyncio.sleep(_LOCK_POLL_S)
                 await self.reload()
-                await self._remove(self.manifest.dropping)
                 yield
             finally:
                 os.close(descriptor)
@@ -201,6 +200,7 @@ class PartitionKeeper:
             ArchiveDiskFull: nothing was changed.
             StoreUnavailable: it is not known whether it was; the next call knows.
         """
+        await self._remove(self.manifest.dropping)
         change = Change()
         try:
             await _to_its_end(asyncio.to_thread(build, change))

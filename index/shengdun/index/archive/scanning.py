@@ -150,8 +150,9 @@ class Scan:
                 yield block
 
     def _not_erased(self, source: CallSource, rows: Rows) -> Rows:
-        """Without what was erased since the scan began."""
-        if self._follower.erasures == self._erasures:
+        """Without what was erased since the scan began, or is still to be taken out of partitions."""
+        is_done = self._follower.last_erasure <= self._partitions.manifest.through
+        if is_done and self._follower.erasures == self._erasures:
             return rows
         erased, ids = self._follower.erased, words(source, "call_id")
         kept = [call_pseudonym(self._keys, ids[row]) not in erased for row in rows.tolist()]
