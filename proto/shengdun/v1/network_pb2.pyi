@@ -194,8 +194,9 @@ class NetworkEdge(_message.Message):
     REASONS_FIELD_NUMBER: _builtins.int
     EVIDENCE_FIELD_NUMBER: _builtins.int
     one: _builtins.int
-    """Places of the two nodes in GetNetworkResponse.nodes, from 0."""
+    """Place of a node in GetNetworkResponse.nodes, from 0."""
     other: _builtins.int
+    """Place of another."""
     llr: _builtins.float
     """The natural-log likelihood ratio of its best evidence."""
     reasons: _builtins.int
@@ -253,6 +254,8 @@ Global___NetworkCommunity: _TypeAlias = NetworkCommunity  # noqa: Y015
 
 @_typing.final
 class GetNetworkRequest(_message.Message):
+    """Which network is asked for."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     SINCE_FIELD_NUMBER: _builtins.int
@@ -297,6 +300,8 @@ Global___GetNetworkRequest: _TypeAlias = GetNetworkRequest  # noqa: Y015
 
 @_typing.final
 class GetNetworkResponse(_message.Message):
+    """A network, or a part of it."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     NODES_FIELD_NUMBER: _builtins.int

@@ -43,6 +43,7 @@ from shengdun.service.common_wording import read_common
 from shengdun.service.costs import Costs, Stage, Stopwatch
 from shengdun.service.lanes import FrontLane
 from shengdun.service.lines import Lines
+from shengdun.service.networks import NetworkServicer
 from shengdun.service.profile_following import ChosenProfiles, ProfileFollower, ProfileSource
 from shengdun.service.profile_places import STORE_DIRECTORY, profile_keys, profile_library
 from shengdun.service.promises import PromiseKeeper
@@ -109,6 +110,7 @@ class Application:
         screening: answers telephony.
         watchlists: answers investigators about actors.
         scripts: answers them about scripts.
+        networks: answers them about networks.
     """
 
     settings: Settings
@@ -121,6 +123,7 @@ class Application:
     screening: ScreeningServicer
     watchlists: WatchlistServicer
     scripts: ScriptServicer
+    networks: NetworkServicer
 
 
 @asynccontextmanager
@@ -232,6 +235,7 @@ async def open_application(
                 limits=UploadLimits(idle_s=settings.server.call_idle_s),
             ),
             scripts=ScriptServicer(registry, texts, memory),
+            networks=NetworkServicer(registry, None, background.run),
         )
 
 
