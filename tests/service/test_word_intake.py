@@ -1,35 +1,21 @@
 """Words on their way into the evidence of a call: any segmentation, any load, the same outcome."""
 
 import asyncio
-from collections.abc import Callable
+import math
 from itertools import pairwise
-from typing import TypeVar
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fixtures.hearing import House, Lane, customer_labels
 from fixtures.scripts import COERCED, ORDINARY, PRIVATE, REFUND, new_script
 from shengdun.index.registry import Registry
 from shengdun.service.transcript import Segment, Speaker, TranscriptIssue
 from shengdun.service.word_intake import TakenWords, WordIntake
 from shengdun.service.words import HeardWords, WordsEvidence
 
-T = TypeVar("T")
 WORDS = f"{ORDINARY}{COERCED[:90]}我的手机号是{PRIVATE}。{REFUND[40:]}"
-
-
-class _Lane:
-    """Runs work when it is open, and counts it."""
-
-    def __init__(self) -> None:
-        self.is_open = asyncio.Event()
-        self.done = 0
-
-    async def __call__(self, work: Callable[[], T], /) -> T:
-        await self.is_open.wait()
-        self.done += 1
-        return work()
 
 
 @pytest.fixture
@@ -41,15 +27,19 @@ async def known(registry: Registry) -> Registry:
 
 
 def _evidence(registry: Registry) -> WordsEvidence:
-    return WordsEvidence(registry.scripts.known)
+    return WordsEvidence(registry.scripts.known, customer_labels())
+
+
+def _intake(registry: Registry, lane: Lane, house: House | None = None) -> WordIntake:
+    return (house or House(lane)).intake(_evidence(registry))
 
 
 def _outcome(heard: HeardWords) -> tuple[object, ...]:
-    return heard.scripts, heard.searched, heard.characters
+    return heard.scripts, heard.searched, heard.characters, heard.labels
 
 
 async def _finished(intake: WordIntake) -> TakenWords:
-    taken = await intake.finish()
+    taken = await intake.finish(by=math.inf)
     assert taken is not None
     return taken
 
@@ -108,8 +98,8 @@ async def test_scripts_come_and_go_while_a_call_goes_on(registry: Registry) -> N
 
 async def test_what_comes_while_the_lane_is_busy_is_heard_together(known: Registry) -> None:
     """A hundred segments take one piece of work, and say what one by one they would."""
-    lane = _Lane()
-    intake = WordIntake(_evidence(known), lane)
+    lane = Lane()
+    intake = _intake(known, lane)
     for place, character in enumerate(WORDS):
         intake.take(Segment(text=character, start_s=place, end_s=place + 1))
     lane.is_open.set()
@@ -121,8 +111,8 @@ async def test_what_comes_while_the_lane_is_busy_is_heard_together(known: Regist
 
 async def test_whoever_waits_is_told(known: Registry) -> None:
     """When words were heard, with what they say and when they came."""
-    lane, rings = _Lane(), asyncio.Event()
-    intake = WordIntake(_evidence(known), lane)
+    lane, rings = Lane(), asyncio.Event()
+    intake = _intake(known, lane)
     intake.tell(lambda _: rings.set())
     assert intake.taken() is None
     intake.take(Segment(text=COERCED))
@@ -138,9 +128,9 @@ async def test_whoever_waits_is_told(known: Registry) -> None:
 
 async def test_partial_words_at_the_end_were_said(known: Registry) -> None:
     """The end of a call is the end of its utterances."""
-    lane = _Lane()
+    lane = Lane()
     lane.is_open.set()
-    intake = WordIntake(_evidence(known), lane)
+    intake = _intake(known, lane)
     intake.take(Segment(text=COERCED[:60]))
     intake.take(Segment(text=COERCED[60:], is_final=False))
     taken = await _finished(intake)
@@ -149,10 +139,10 @@ async def test_partial_words_at_the_end_were_said(known: Registry) -> None:
 
 async def test_without_words_of_the_caller_nothing_is_compared(known: Registry) -> None:
     """A call without a transcript ends as if there were none; the agent's words are told of."""
-    lane = _Lane()
-    assert await WordIntake(_evidence(known), lane).finish() is None
+    lane = Lane()
+    assert await _intake(known, lane).finish(by=math.inf) is None
     lane.is_open.set()
-    intake = WordIntake(_evidence(known), lane)
+    intake = _intake(known, lane)
     intake.take(Segment(text=COERCED, speaker=Speaker.AGENT))
     assert intake.taken() is None
     taken = await _finished(intake)
@@ -161,10 +151,10 @@ async def test_without_words_of_the_caller_nothing_is_compared(known: Registry) 
 
 async def test_a_call_that_is_over_lets_go_of_its_words(known: Registry) -> None:
     """Nothing is heard any more."""
-    lane = _Lane()
-    intake = WordIntake(_evidence(known), lane)
+    lane = Lane()
+    intake = _intake(known, lane)
     intake.take(Segment(text=COERCED))
     intake.close()
     intake.take(Segment(text=COERCED))
-    assert await intake.finish() is None
+    assert await intake.finish(by=math.inf) is None
     assert lane.done == 0
