@@ -10,12 +10,15 @@ from hypothesis import strategies as st
 
 from fixtures.hearing import House, Lane, customer_labels
 from fixtures.scripts import COERCED, ORDINARY, PRIVATE, REFUND, new_script
+from shengdun.fingerprint.text.labels.pack import Severity
 from shengdun.index.registry import Registry
 from shengdun.service.transcript import Segment, Speaker, TranscriptIssue
 from shengdun.service.word_intake import TakenWords, WordIntake
+from shengdun.service.word_labels import MOST_FOUND, MOST_TOLD
 from shengdun.service.words import HeardWords, WordsEvidence
 
-WORDS = f"{ORDINARY}{COERCED[:90]}我的手机号是{PRIVATE}。{REFUND[40:]}"
+COACHED = "代理维权的老师教我打12378投诉，要求停息挂账、征信修复。"
+WORDS = f"{ORDINARY}{COERCED[:90]}我的手机号是{PRIVATE}。{COACHED}{REFUND[40:]}{COACHED}"
 
 
 @pytest.fixture
@@ -45,9 +48,10 @@ async def _finished(intake: WordIntake) -> TakenWords:
 
 
 async def test_any_segmentation_says_the_same(known: Registry) -> None:
-    """Scripts, LLRs, shares, passages and excerpts, also with guesses of the recogniser in between."""
-    whole = _outcome(_evidence(known).hear(WORDS))
-    assert len(whole[0]) == 2  # type: ignore[arg-type]
+    """Scripts, LLRs, shares, passages, excerpts and labels, also with guesses of the recogniser in between."""
+    all_at_once = _evidence(known).hear(WORDS)
+    whole = _outcome(all_at_once)
+    assert (len(all_at_once.scripts), all_at_once.labels.found > 2) == (2, True)
 
     @settings(max_examples=25, deadline=None)
     @given(st.sets(st.integers(1, len(WORDS) - 1), max_size=25), st.booleans())
@@ -158,3 +162,39 @@ async def test_a_call_that_is_over_lets_go_of_its_words(known: Registry) -> None
     intake.take(Segment(text=COERCED))
     assert await intake.finish(by=math.inf) is None
     assert lane.done == 0
+
+
+async def test_labels_are_those_of_a_text(known: Registry) -> None:
+    """Names, places, sources and packs are what a letter with the same words has."""
+    labels = _evidence(known).hear(WORDS).labels
+    assert labels.told == customer_labels().of(WORDS)
+    assert (labels.found, labels.pack_ids) == (len(labels.told), customer_labels().pack_ids)
+    assert all(label.source for label in labels.told)
+
+
+async def test_of_many_labels_the_severest_are_told(registry: Registry) -> None:
+    """Each decision has but so many, in their order, and no more are looked for than anybody would read."""
+    evidence = _evidence(registry)
+    few = [evidence.hear("我要去银保监会投诉。" * 60).labels, evidence.hear("代理维权。").labels]
+    assert [len(labels.told) for labels in few] == [MOST_TOLD, MOST_TOLD]
+    assert few[1].told[-1].hit.severity is Severity.HIGH
+    places = [label.hit.start for label in few[1].told]
+    assert places == sorted(places)
+    for _ in range(30):
+        labels = evidence.hear("".join(f"{chr(0x4E00 + at)}代理维权。" for at in range(100))).labels
+    assert labels.found == MOST_FOUND
+
+
+async def test_hearing_words_is_part_of_what_calls_take(known: Registry) -> None:
+    """A call counts from its first word to its end, and by the time in which its words were said."""
+    lane = Lane()
+    lane.is_open.set()
+    house = House(lane)
+    intake = _intake(known, lane, house)
+    assert (house.costs.words_share, house.admission.standing(budget_s=0.3).with_words) == (0, 0)
+    intake.take(Segment(text=WORDS))
+    await _finished(intake)
+    assert 0.0 < house.costs.words_share < 1.0
+    assert house.admission.standing(budget_s=0.3).with_words == 1
+    house.close()
+    assert house.admission.standing(budget_s=0.3).with_words == 0
