@@ -43,6 +43,7 @@ from shengdun.service.common_wording import read_common
 from shengdun.service.costs import Costs, Stage, Stopwatch
 from shengdun.service.lanes import FrontLane
 from shengdun.service.lines import Lines
+from shengdun.service.networks import NetworkServicer
 from shengdun.service.profile_following import ChosenProfiles, ProfileFollower, ProfileSource
 from shengdun.service.profile_places import STORE_DIRECTORY, profile_keys, profile_library
 from shengdun.service.promises import PromiseKeeper
@@ -61,6 +62,7 @@ from shengdun.service.texts import TextComparison
 from shengdun.service.voiceprint_lane import VoiceprintLane
 from shengdun.service.watchlist_uploads import UploadLimits
 from shengdun.service.watchlists import WatchlistServicer
+from shengdun.service.word_memory import WordMemory
 from shengdun.service.workers.place import ALONE, Place
 
 _log = structlog.get_logger(__name__)
@@ -109,6 +111,7 @@ class Application:
         screening: answers telephony.
         watchlists: answers investigators about actors.
         scripts: answers them about scripts.
+        networks: answers them about networks.
     """
 
     settings: Settings
@@ -121,6 +124,7 @@ class Application:
     screening: ScreeningServicer
     watchlists: WatchlistServicer
     scripts: ScriptServicer
+    networks: NetworkServicer
 
 
 @asynccontextmanager
@@ -172,6 +176,12 @@ async def open_application(
         promises = PromiseKeeper(lines, registry, voice.model.model_id)
         costs = Costs()
         lane = await stack.enter_async_context(VoiceprintLane(voiceprint_workers(settings.voice)))
+        background = await stack.enter_async_context(
+            BackgroundLane(background_workers(place.cores))
+        )
+        memory = TextMemory(settings.text, registry.keys.pseudonym, common, background.run)
+        # Not the lane of enrolments and letters, which may each take a second.
+        word_lane = await stack.enter_async_context(BackgroundLane(workers=1))
         screener = Screener(
             lines=lines,
             promises=await stack.enter_async_context(promises),
@@ -188,17 +198,14 @@ async def open_application(
                     snapshot=lambda: registry.snapshot,
                 )
             ),
-            # Not the lane of enrolments and letters, which may each take a second.
-            word_lane=(await stack.enter_async_context(BackgroundLane(workers=1))).run,
+            word_lane=word_lane.run,
+            word_memory=WordMemory(memory, word_lane.run, costs),
+            labels=labels,
             overlap_share=voice.speakers.overlap_share,
             prompts=voice.prompts,
         )
-        background = await stack.enter_async_context(
-            BackgroundLane(background_workers(place.cores))
-        )
         enroller = _enroller(settings, registry, voice, background)
         texts = TextComparison(registry, background.run)
-        memory = TextMemory(settings.text, registry.keys.pseudonym, common, background.run)
         await stack.enter_async_context(calls)
         with _logged("warm-up"):
             costs.observe_stage(Stage.VOICEPRINT, await asyncio.to_thread(_warm_up, voice))
@@ -232,6 +239,7 @@ async def open_application(
                 limits=UploadLimits(idle_s=settings.server.call_idle_s),
             ),
             scripts=ScriptServicer(registry, texts, memory),
+            networks=NetworkServicer(registry, None, background.run),
         )
 
 

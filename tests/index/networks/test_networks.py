@@ -7,13 +7,12 @@ from datetime import UTC, datetime, timedelta
 from io import BytesIO
 
 import networkx as nx
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shengdun.index.archive.rows import ArchivedCall, ArchivedDecision, ArchivedFlag
-from shengdun.index.networks.building import REGISTERED_LLR, NetworkBuilder
+from shengdun.index.archive.rows import ArchivedFlag
+from shengdun.index.networks.building import REGISTERED_LLR, NetworkBuilder, Sighting
 from shengdun.index.networks.communities import network_of
 from shengdun.index.networks.export import to_graphml, to_json
 from shengdun.index.networks.graph import EvidenceKind, Network, NodeKey, NodeKind
@@ -28,21 +27,14 @@ def call(
     customer: str,
     *flags: tuple[str, float, str],
     calling_number: str = "",
-) -> ArchivedCall:
+) -> Sighting:
     """A finished call; ``flags`` are type, LLR and subject."""
-    started_at = START + timedelta(hours=number)
-    return ArchivedCall(
+    return Sighting(
         call_id=f"call-{number}",
-        started_at=started_at,
-        ended_at=started_at + timedelta(minutes=3),
-        line="complaints",
+        started_at=START + timedelta(hours=number),
         customer=customer,
         number=calling_number,
-        model_id="voice@0123456789ab",
-        voiceprint=np.eye(1, 8, number % 8, dtype=np.float32)[0],
-        decision=ArchivedDecision(
-            flags=tuple(ArchivedFlag(kind=kind, llr=llr, subject=who) for kind, llr, who in flags)
-        ),
+        flags=tuple(ArchivedFlag(kind=kind, llr=llr, subject=who) for kind, llr, who in flags),
     )
 
 
@@ -56,13 +48,13 @@ def words(llr: float = 4.0) -> tuple[str, float, str]:
     return "SCRIPT_MATCH", llr, SCRIPT.node_id
 
 
-def taken(calls: Iterable[ArchivedCall]) -> NetworkBuilder:
+def taken(calls: Iterable[Sighting]) -> NetworkBuilder:
     builder = NetworkBuilder()
     builder.take(calls)
     return builder
 
 
-def network(calls: Iterable[ArchivedCall]) -> Network:
+def network(calls: Iterable[Sighting]) -> Network:
     """Of these calls alone."""
     return network_of(taken(calls))
 
@@ -145,6 +137,14 @@ def test_only_what_is_near_is_shown_around_a_node() -> None:
     assert (nobody.nodes, nobody.edges, nobody.communities) == ((), (), ())
 
 
+def test_a_limit_keeps_what_most_speaks_for() -> None:
+    """And says how much there is."""
+    calls = [call(i, f"c{i}", by(ACTOR_A, 1.0 + i)) for i in range(9)]
+    found = network_of(taken(calls), limit=4)
+    assert {node.key for node in found.nodes} == {ACTOR_A, *map(customer, ("c8", "c7", "c6"))}
+    assert (found.nodes_found, len(found.edges)) == (10, 3)
+
+
 def test_records_of_investigators_link_too() -> None:
     """An actor who has not called yet is in its gang all the same."""
     builder = taken(TWO_GANGS)
@@ -180,5 +180,5 @@ def test_files_have_what_is_shown() -> None:
 
 
 @given(st.permutations(TWO_GANGS))
-def test_the_order_of_calls_changes_nothing(calls: list[ArchivedCall]) -> None:
+def test_the_order_of_calls_changes_nothing(calls: list[Sighting]) -> None:
     assert to_json(network(calls)) == to_json(network(TWO_GANGS))

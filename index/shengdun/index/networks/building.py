@@ -15,7 +15,9 @@ from datetime import datetime
 from heapq import nlargest
 from typing import Final
 
-from shengdun.index.archive.rows import ArchivedCall, ArchivedFlag
+from shengdun.index.archive.blocks import CallBlock
+from shengdun.index.archive.rows import ArchivedFlag
+from shengdun.index.archive.tables import time_of
 from shengdun.index.networks.graph import Edge, Evidence, EvidenceKind, NodeKey, NodeKind
 
 REGISTERED_LLR: Final = 10.0
@@ -25,6 +27,39 @@ LEAST_LLR: Final = 0.0
 _SHOWN: Final = 5
 _VOICES: Final = {"KNOWN_ACTOR_VOICE": NodeKind.ACTOR, "REPEAT_VOICE": NodeKind.VOICE}
 _WORDS: Final = {"SCRIPT_MATCH": NodeKind.SCRIPT, "SCRIPT_CAMPAIGN": NodeKind.CAMPAIGN}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sighting:
+    """What is needed of an archived call.
+
+    Attributes:
+        call_id: the telephony system's id.
+        started_at: in UTC.
+        customer: keyed pseudonym of the customer; empty if none was given.
+        number: keyed pseudonym of the calling number; empty if none was given.
+        flags: of its last decision.
+    """
+
+    call_id: str
+    started_at: datetime
+    customer: str = ""
+    number: str = ""
+    flags: tuple[ArchivedFlag, ...] = ()
+
+
+def sightings(block: CallBlock) -> Iterator[Sighting]:
+    """What is needed of the calls of a block. Raises ``PartitionDamaged``."""
+    times = block.started_us.tolist()
+    columns = (block.call_ids, times, block.customers, block.numbers, block.flags)
+    for call_id, started_us, customer, number, flags in zip(*columns, strict=True):
+        yield Sighting(
+            call_id=call_id,
+            started_at=time_of(started_us),
+            customer=customer,
+            number=number,
+            flags=flags,
+        )
 
 
 @dataclass(slots=True)
@@ -71,15 +106,15 @@ class NetworkBuilder:
         self._callers: dict[str, set[str]] = defaultdict(set)
         self._from_number: list[tuple[NodeKey, NodeKey, str, datetime]] = []
 
-    def take(self, calls: Iterable[ArchivedCall]) -> None:
-        """Take archived calls in, each once."""
+    def take(self, calls: Iterable[Sighting]) -> None:
+        """Take calls in, each once."""
         for call in calls:
             self.calls += 1
             if call.customer:
                 self._customers.add(call.customer)
                 if call.number:
                     self._callers[call.number].add(call.customer)
-            if recognised := list(_recognised(call.decision.flags)):
+            if recognised := list(_recognised(call.flags)):
                 self._draw_in(call, recognised)
 
     def register(self, member: NodeKey, network_id: str) -> None:
@@ -102,7 +137,7 @@ class NetworkBuilder:
             )
 
     def _draw_in(
-        self, call: ArchivedCall, recognised: list[tuple[NodeKey, EvidenceKind, float]]
+        self, call: Sighting, recognised: list[tuple[NodeKey, EvidenceKind, float]]
     ) -> None:
         customer = NodeKey(NodeKind.CUSTOMER, call.customer) if call.customer else None
         number = NodeKey(NodeKind.NUMBER, call.number) if call.number else None
@@ -117,7 +152,7 @@ class NetworkBuilder:
             self._from_number.append((customer, number, call.call_id, call.started_at))
 
     def _link_within(
-        self, call: ArchivedCall, recognised: list[tuple[NodeKey, EvidenceKind, float]]
+        self, call: Sighting, recognised: list[tuple[NodeKey, EvidenceKind, float]]
     ) -> None:
         voices = [each for each in recognised if each[1] is EvidenceKind.VOICE_OF_CALL]
         words = [each for each in recognised if each[1] is EvidenceKind.WORDS_OF_CALL]
@@ -155,5 +190,5 @@ def _recognised(
             yield NodeKey(_WORDS[flag.kind], flag.subject), EvidenceKind.WORDS_OF_CALL, flag.llr
 
 
-def _by(call: ArchivedCall, kind: EvidenceKind, llr: float) -> Evidence:
+def _by(call: Sighting, kind: EvidenceKind, llr: float) -> Evidence:
     return Evidence(kind=kind, llr=llr, call_id=call.call_id, at=call.started_at)

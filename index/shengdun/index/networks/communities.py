@@ -20,7 +20,11 @@ _LEAST_WEIGHT: Final = 1e-3
 
 
 def network_of(
-    builder: NetworkBuilder, *, around: NodeKey | None = None, steps: int = 3
+    builder: NetworkBuilder,
+    *,
+    around: NodeKey | None = None,
+    steps: int = 3,
+    limit: int = 100_000,
 ) -> Network:
     """The network of what a builder has taken in.
 
@@ -29,12 +33,17 @@ def network_of(
         around: only what is within ``steps`` links of this node; None for all. A node that isn't there has nothing
             around it.
         steps: how many links, 1 or more. Two agents who called for one customer are two links apart.
+        limit: at most so many nodes, those of the strongest edges.
     """
     edges = sorted(builder.edges(), key=lambda edge: (-edge.llr, str(edge.one), str(edge.other)))
     graph = _graph(builder.nodes, edges)
     if around is not None:
         graph = _around(graph, around, steps)
-        edges = [edge for edge in edges if edge.one in graph and edge.other in graph]
+        edges = _within(edges, graph)
+    found = len(graph)
+    if found > limit:
+        graph = graph.subgraph(_strongest(graph, edges, limit))
+        edges = _within(edges, graph)
     groups = _communities(graph)
     number_of = {key: number for number, group in enumerate(groups) for key in group}
     return Network(
@@ -42,7 +51,18 @@ def network_of(
         edges=tuple(edges),
         communities=tuple(_described(groups, builder.nodes, edges, number_of)),
         calls=builder.calls,
+        nodes_found=found,
     )
+
+
+def _within(edges: Iterable[Edge], graph: "nx.Graph[NodeKey]") -> list[Edge]:
+    return [edge for edge in edges if edge.one in graph and edge.other in graph]
+
+
+def _strongest(graph: "nx.Graph[NodeKey]", edges: Iterable[Edge], limit: int) -> list[NodeKey]:
+    in_order = (key for edge in edges for key in (edge.one, edge.other))
+    # What has no edge comes last.
+    return list(dict.fromkeys((*in_order, *graph)))[:limit]
 
 
 def _graph(nodes: Iterable[NodeKey], edges: Iterable[Edge]) -> "nx.Graph[NodeKey]":

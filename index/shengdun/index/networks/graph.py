@@ -1,7 +1,7 @@
 """What is told of networks: nodes, edges with their evidence, and the communities that they form."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 from typing import NamedTuple
@@ -126,9 +126,13 @@ class Network:
         edges: the strongest first.
         communities: the strongest first.
         calls: how many calls were looked through.
+        nodes_found: how many nodes there are; more than ``nodes`` where a limit has cut them.
+        problems: what of the archive could not be read, in words.
     """
 
     nodes: tuple[Node, ...] = ()
     edges: tuple[Edge, ...] = ()
-    communities: tuple[Community, ...] = field(default=())
+    communities: tuple[Community, ...] = ()
     calls: int = 0
+    nodes_found: int = 0
+    problems: tuple[str, ...] = ()
