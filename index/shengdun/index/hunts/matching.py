@@ -11,7 +11,8 @@ from shengdun.index.archive.voiceprints import restored
 from shengdun.index.errors import InvalidRecord
 from shengdun.index.hunts.bounding import CosineBound, least_cosines
 from shengdun.index.hunts.subject import WantedVoice, WantedWords
-from shengdun.index.scoring import QueryStatistics, Scorer
+from shengdun.index.llr import Sides
+from shengdun.index.scoring import Scorer, normalised
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -72,6 +73,12 @@ class VoiceMatcher:
         stored = block.stored_voiceprints
         rows = self._candidates(stored, block.rotation)
         projected = self._scorer.project(restored(stored[rows], block.rotation))
+        return self.score(block, rows, projected)
+
+    def score(
+        self, block: CallBlock, rows: NDArray[np.int64], projected: NDArray[np.float32]
+    ) -> Matches:
+        """Score some rows of a block in full, (n,), of which ``projected`` (n, d) are the voiceprints."""
         unlimited = self._unlimited(projected, block.net_speech_s[rows], block.snr_db[rows])
         llrs = self._joined(self._scorer.limited(unlimited))
         kept = np.flatnonzero(llrs >= self._least_llr)
@@ -97,25 +104,20 @@ class VoiceMatcher:
     ) -> NDArray[np.float64]:
         """(k, n) of each wanted voiceprint with each call."""
         calls = self._scorer.template_statistics(projected)
-        cosines = self._projected.astype(np.float64) @ projected.T.astype(np.float64)
-        snr = self._wanted.snr_db
-        return np.stack(
-            [
-                self._scorer.unlimited_llr(
-                    cosines[number],
-                    calls,
-                    QueryStatistics(
-                        mean=float(self._statistics.mean[number]),
-                        deviation=float(self._statistics.deviation[number]),
-                    ),
-                    net_speech_s=float(self._wanted.net_speech_s[number]),
-                    template_net_speech_s=net_speech_s,
-                    snr_db=None if np.isnan(snr[number]) else float(snr[number]),
-                    template_snr_db=snr_db,
-                )
-                for number in range(len(cosines))
-            ]
+        scores = normalised(
+            self._projected.astype(np.float64) @ projected.T.astype(np.float64),
+            calls.mean,
+            calls.deviation,
+            self._statistics.mean[:, np.newaxis],
+            self._statistics.deviation[:, np.newaxis],
         )
+        sides = Sides(
+            net_a_s=self._wanted.net_speech_s[:, np.newaxis],
+            net_b_s=net_speech_s,
+            snr_a_db=self._wanted.snr_db[:, np.newaxis],
+            snr_b_db=snr_db,
+        )
+        return self._scorer.profile.coefficients.unlimited(scores, sides)
 
     def _joined(self, llrs: NDArray[np.float64]) -> NDArray[np.float64]:
         """(n,) the log of the mean likelihood ratio over the k voiceprints of (k, n)."""

@@ -8,6 +8,8 @@ from typing import Final
 from shengdun.index.archive.blocks import CallBlock
 from shengdun.index.hunts.matching import Matcher, Matches
 
+COLUMNS: Final = ("net_speech_s", "snr_db")
+"""What every call is scored by besides its voiceprint; the rest is read of partitions that have hits."""
 _WAITING: Final = 4
 """Blocks that are read and not yet scored: 3 MB each."""
 
