@@ -402,6 +402,8 @@ class Registry:
         resealed = 0
         for actor_id in old:
             with suppress(ActorNotFound):
+                if self.snapshot.holding(actor_id).data_key.key_id == active:
+                    continue  # another process was first
                 await self._changes.commit(
                     partial(self._planner.reseal_actor, actor_id, principal), principal
                 )

@@ -1,5 +1,8 @@
+from importlib.resources import files
+
 import numpy as np
 import pytest
+from benchmarks.text.readings import table
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -83,3 +86,9 @@ def test_no_cut_changes_a_code(text: str, at: int) -> None:
         syllables(canonical), np.concatenate([syllables(canonical[:at]), syllables(canonical[at:])])
     )
     assert characters(canonical).tolist() == [ord(character) for character in canonical]
+
+
+def test_the_table_is_that_of_the_dictionary() -> None:
+    """Whoever renews the dictionary renews the table, by ``python -m benchmarks.text.readings``."""
+    shipped = files("shengdun.fingerprint.text").joinpath("syllables.txt").read_text("utf-8")
+    assert shipped == table()

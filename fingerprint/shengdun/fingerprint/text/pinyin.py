@@ -4,10 +4,14 @@ A Chinese character's code is its most frequent reading without tone (the first 
 characters), with the initials and finals merged that speakers of the south don't keep apart and recognisers confuse:
 zh and z, ch and c, sh and s, n and l, f and h; -ing and -in, -eng and -en, -ang and -an, -iang and -ian, -uang and
 -uan. A character is read without looking at its neighbours, so no cut through a text changes a code.
+
+``syllables.txt`` beside this module has a line for each merged syllable, with the characters that are read so. It was
+written from pypinyin's dictionary by ``loose_syllable``; the dictionaries themselves would take a server 60 MB.
 """
 
 import unicodedata
 from functools import cache
+from importlib.resources import files
 from typing import Final
 
 import numpy as np
@@ -92,21 +96,18 @@ def loose_syllable(reading: str) -> str:
 
 @cache
 def _table() -> NDArray[np.uint16]:
-    # Imported on first use: it reads megabytes of dictionaries, for a fifth of a second.
-    from pypinyin.constants import PINYIN_DICT  # noqa: PLC0415
-
     table = (_FIRST_OTHER + np.arange(_POINTS) % _OTHERS).astype(np.uint16)
     table[:_FIRST_PLACEHOLDER_CODE] = np.arange(_FIRST_PLACEHOLDER_CODE)
     for kind in Kind:
         table[FIRST_PLACEHOLDER + kind] = _FIRST_PLACEHOLDER_CODE + kind
-    for point, readings in PINYIN_DICT.items():
-        table[point] = _code(readings.split(",", 1)[0])
+    for line in files(__package__).joinpath("syllables.txt").read_text("utf-8").splitlines():
+        syllable, read_so = line.split(" ", 1)
+        table[code_points(read_so)] = _code(syllable)
     return table
 
 
-@cache
-def _code(reading: str) -> int:
-    initial, final = _split(loose_syllable(reading))
+def _code(syllable: str) -> int:
+    initial, final = _split(syllable)
     return (
         _FIRST_SYLLABLE
         + _INITIALS.index(initial) * len(_FINALS)

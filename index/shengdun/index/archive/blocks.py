@@ -8,11 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shengdun.index.archive.columns import Rows, Words
-from shengdun.index.archive.rows import NO_SIGNATURE, ArchivedCall
+from shengdun.index.archive.rows import NO_SIGNATURE, ArchivedCall, ArchivedFlag
 from shengdun.index.archive.tables import (
     SIGNATURES,
     CallSource,
     call_at,
+    flags_at,
     number_lists,
     numbers,
     words,
@@ -84,6 +85,11 @@ class CallBlock:
     def levels(self) -> Sequence[str]:
         """The levels of the last decisions."""
         return self._words("level")
+
+    @property
+    def flags(self) -> Sequence[tuple[ArchivedFlag, ...]]:
+        """The flags of the last decisions."""
+        return [flags_at(self._source, row) for row in self._rows.tolist()]
 
     @property
     def started_us(self) -> NDArray[np.int64]:

@@ -190,19 +190,21 @@ def time_of(at_us: int) -> datetime:
     return _EPOCH + timedelta(microseconds=int(at_us))
 
 
-def _decision_at(source: CallSource, row: int) -> ArchivedDecision:
+def flags_at(source: CallSource, row: int) -> tuple[ArchivedFlag, ...]:
+    """The flags of one call."""
     kinds, subjects = word_lists(source, FLAG_KINDS), word_lists(source, FLAG_SUBJECTS)
     llrs = number_lists(source, FLAG_LLRS).inner.values
-    places = range(*kinds.starts[row : row + 2])
+    return tuple(
+        ArchivedFlag(kind=kinds.inner[place], llr=float(llrs[place]), subject=subjects.inner[place])
+        for place in range(*kinds.starts[row : row + 2])
+    )
+
+
+def _decision_at(source: CallSource, row: int) -> ArchivedDecision:
     return ArchivedDecision(
         level=words(source, "level")[row],
         probability=float(numbers(source, "probability")[row]),
-        flags=tuple(
-            ArchivedFlag(
-                kind=kinds.inner[place], llr=float(llrs[place]), subject=subjects.inner[place]
-            )
-            for place in places
-        ),
+        flags=flags_at(source, row),
         versions=json.loads(words(source, "versions")[row]),
     )
 
