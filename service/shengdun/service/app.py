@@ -65,6 +65,7 @@ from shengdun.service.texts import TextComparison
 from shengdun.service.voiceprint_lane import VoiceprintLane
 from shengdun.service.watchlist_uploads import UploadLimits
 from shengdun.service.watchlists import WatchlistServicer
+from shengdun.service.word_memory import WordMemory
 from shengdun.service.workers.place import ALONE, Place
 
 _log = structlog.get_logger(__name__)
@@ -182,6 +183,12 @@ async def open_application(
         promises = PromiseKeeper(lines, registry, voice.model.model_id)
         costs = Costs()
         lane = await stack.enter_async_context(VoiceprintLane(voiceprint_workers(settings.voice)))
+        background = await stack.enter_async_context(
+            BackgroundLane(background_workers(place.cores))
+        )
+        memory = TextMemory(settings.text, registry.keys.pseudonym, common, background.run)
+        # Not the lane of enrolments and letters, which may each take a second.
+        word_lane = await stack.enter_async_context(BackgroundLane(workers=1))
         screener = Screener(
             lines=lines,
             promises=await stack.enter_async_context(promises),
@@ -198,13 +205,11 @@ async def open_application(
                     snapshot=lambda: registry.snapshot,
                 )
             ),
-            # Not the lane of enrolments and letters, which may each take a second.
-            word_lane=(await stack.enter_async_context(BackgroundLane(workers=1))).run,
+            word_lane=word_lane.run,
+            word_memory=WordMemory(memory, word_lane.run, costs),
+            labels=labels,
             overlap_share=voice.speakers.overlap_share,
             prompts=voice.prompts,
-        )
-        background = await stack.enter_async_context(
-            BackgroundLane(background_workers(place.cores))
         )
         enroller = _enroller(settings, registry, voice, background)
         archiving = None
@@ -213,7 +218,6 @@ async def open_application(
                 Archiving(archive, registry.keys.pseudonym, background.run)
             )
         texts = TextComparison(registry, background.run)
-        memory = TextMemory(settings.text, registry.keys.pseudonym, common, background.run)
         await stack.enter_async_context(calls)
         with _logged("warm-up"):
             costs.observe_stage(Stage.VOICEPRINT, await asyncio.to_thread(_warm_up, voice))

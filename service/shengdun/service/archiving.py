@@ -19,7 +19,7 @@ from shengdun.index.archive.rows import ArchivedCall, ArchivedDecision, Archived
 from shengdun.index.archive.signatures import signature_of
 from shengdun.index.errors import IndexRoomError, InvalidRecord
 from shengdun.service.convert.calls import CallRequest
-from shengdun.service.decision import Decision
+from shengdun.service.decision import Decision, FollowedCampaign
 from shengdun.service.finished import FinishedCall
 from shengdun.service.texts import Run
 
@@ -203,6 +203,8 @@ def archived_decision(decision: Decision) -> ArchivedDecision:
         ArchivedFlag(kind="SCRIPT_MATCH", llr=flag.llr, subject=flag.found.script.script_id)
         for flag in (risk.words.flags if risk.words is not None else ())
     ]
+    followed = None if risk.words is None else risk.words.campaign
+    campaigns = [] if followed is None else [_campaign_flag(followed)]
     versions = {
         "model": decision.model_id,
         "calibration_profile": decision.calibration_profile_id,
@@ -212,8 +214,14 @@ def archived_decision(decision: Decision) -> ArchivedDecision:
     return ArchivedDecision(
         level="" if risk.level is None else risk.level.value,
         probability=risk.probability or 0.0,
-        flags=(*voices, *scripts),
+        flags=(*voices, *scripts, *campaigns),
         versions=versions,
+    )
+
+
+def _campaign_flag(followed: FollowedCampaign) -> ArchivedFlag:
+    return ArchivedFlag(
+        kind="SCRIPT_CAMPAIGN", llr=followed.llr, subject=followed.campaign.campaign_id
     )
 
 

@@ -195,10 +195,11 @@ class ScreeningServicer(screening_pb2_grpc.ScreeningServiceServicer):
         )
 
     def _admit(self, request: CallRequest, budget: timedelta) -> AbstractContextManager[Permit]:
-        if request.audio_format is None:
-            # Words take nothing of what calls with audio are admitted to.
-            return self._admission.admit_unpaced()
-        return self._admission.admit(budget_s=budget.total_seconds())
+        return self._admission.admit(
+            budget_s=budget.total_seconds(),
+            has_audio=request.audio_format is not None,
+            has_words=request.awaits_words,
+        )
 
     async def _answer(
         self,

@@ -226,7 +226,8 @@ class CallSession:
             await self._weigh_again(self._due(heard.position_s, since))
         else:
             heard = await self._hear_rest(since)
-        if self._words is not None and (words := await self._words.finish()) is not None:
+        due = self._due(heard.position_s, since)
+        if self._words is not None and (words := await self._words.finish(by=due)) is not None:
             self._take_words(words)
             self._timing.add(Effort(search_s=words.heard.elapsed_s))
         yield self._conclude(heard, since)
@@ -325,13 +326,20 @@ class CallSession:
     def _told(self, taken: TakenWords | None) -> tuple[object, ...]:
         """What of the words is worth another decision; that there are more of them isn't."""
         if taken is None:
-            return self._risk.level, (), set()
-        return self._risk_with(taken).level, taken.heard.scripts, set(taken.counts.issues)
+            return self._risk.level, (), (), set()
+        heard, issues = taken.heard, set(taken.counts.issues)
+        return self._risk_with(taken).level, heard.scripts, heard.labels.told, issues
 
     def _risk_with(self, taken: TakenWords | None) -> Risk:
         if taken is None:
             return self._risk
-        return with_words(self._risk, taken.heard, taken.counts, self._line)
+        return with_words(
+            self._risk,
+            taken.heard,
+            taken.counts,
+            self._line,
+            campaign=taken.recalled.campaign,
+        )
 
     def _weighed(self, risk: Risk) -> None:
         self._risk = risk
@@ -400,6 +408,7 @@ class CallSession:
         return self._last
 
     def _partial_reasons(self) -> tuple[PartialReason, ...]:
+        words = self._taken_words
         without_voiceprint = any(one.without_voiceprint for one in self._risk.watchlists)
         # What is owed when the decision is final would not have been evaluated without any load either.
         behind = self._intake.given_up or (self._intake.owed and not self.is_concluded)
@@ -408,6 +417,7 @@ class CallSession:
             PartialReason.WATCHLISTS_STALE: self._versions.watchlists_stale(),
             PartialReason.NO_WATCHLISTS: self._risk.level is not None and not self._risk.watchlists,
             PartialReason.VOICEPRINTS_MISSING: without_voiceprint,
+            PartialReason.CAMPAIGNS_NOT_COMPARED: not (words is None or words.recalled.in_time),
         }
         return tuple(reason for reason, applies in reasons.items() if applies)
 

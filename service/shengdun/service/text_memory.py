@@ -17,27 +17,13 @@ from shengdun.index.campaigns.recent import Limits
 from shengdun.index.campaigns.watching import LONGEST, CampaignWatch
 from shengdun.index.trends.daily import DailyPhrases, Period
 from shengdun.index.trends.ranking import Trends
+from shengdun.service.decision import FollowedCampaign
 from shengdun.service.errors import CampaignUnknown
 from shengdun.service.settings import TextSettings
 from shengdun.service.texts import Run
 
 CHARACTERS_PER_TEXT: Final = 500
 """On average; memory is bounded by the characters of all texts, so fewer long ones are remembered."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FollowedCampaign:
-    """A campaign that a text follows.
-
-    Attributes:
-        llr: natural-log likelihood ratio of "it follows a script that another customer's text follows too".
-        campaign: as it stands with this text in it.
-        wording: what its texts share.
-    """
-
-    llr: float
-    campaign: Campaign
-    wording: SharedWording
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,11 +94,15 @@ class TextMemory:
             customer_reference: whom it is about; of nobody's texts nothing is remembered or told.
             line: line of business.
         """
+        return await self._run(
+            lambda: self.see(text, customer_reference=customer_reference, line=line)
+        )
+
+    def see(self, text: str, *, customer_reference: str, line: str) -> FollowedCampaign | None:
+        """The same as ``remember``, in the thread that asks for it; takes milliseconds."""
         if not customer_reference or not self._remembers:
             return None
-        return await self._run(
-            lambda: self._remember(text, self._pseudonym(customer_reference), line)
-        )
+        return self._remember(text, self._pseudonym(customer_reference), line)
 
     async def campaigns(self, *, least_customers: int, line: str = "") -> CampaignList:
         """The campaigns of so many customers or more, of a line or, if that is empty, of all."""

@@ -33,8 +33,8 @@ class CallRequest:
         watchlist_ids: watchlists to screen; none means the line's own.
         audio_format: the format of the call's audio; None for a recording, and for a call of words alone.
         awaits_words: whether words were announced.
+        customer_reference: whom the call is about; may be empty.
         budget: time to a decision; None means the line's own.
-        customer_reference: the identity that the caller claims; empty if none was given.
         calling_number: empty if none was given.
     """
 
