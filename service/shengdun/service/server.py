@@ -77,6 +77,7 @@ class Server:
         self._health = health_aio.HealthServicer()
         self._in_flight = InFlight()
         self._hurry = asyncio.Event()
+        self._application: Application | None = None
         self._stopping: asyncio.Task[None] | None = None
         self._address: str | None = None
 
@@ -131,6 +132,7 @@ class Server:
             open_application(settings, self._tokens, self._place)
         )
         await self._set_health(screening=False, watchlists=False)
+        self._application = application
         server = self._make_server(application)
         port = listen(server, settings.server, credentials, shared=self._place.is_shared)
         await server.start()
