@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from fixtures.archive import NOON, call
 from shengdun.index.archive.blocks import CallBlock
 from shengdun.index.archive.rows import ArchivedCall
+from shengdun.index.archive.signatures import signature_of
 from shengdun.index.archive.tables import CallTable
 from shengdun.index.archive.voiceprints import restored, stored
 from shengdun.index.calibration import CalibrationProfile, default_profile
@@ -21,7 +22,7 @@ from shengdun.index.hunts.bounding import CosineBound, least_cosines
 from shengdun.index.hunts.hits import Hits, expected_by_chance, probability_of
 from shengdun.index.hunts.matching import Matcher, VoiceMatcher, WordsMatcher
 from shengdun.index.hunts.searching import matches_of
-from shengdun.index.hunts.subject import WantedVoice, WantedWords, signature_of
+from shengdun.index.hunts.subject import WantedVoice, WantedWords
 from shengdun.index.llr import Sides
 from shengdun.index.rotation import rotation_matrix
 from shengdun.index.scoring import Scorer, unit_rows
@@ -231,7 +232,7 @@ def test_a_script_is_found_by_what_calls_contain_of_it(rotation: NDArray[np.floa
         "",
     ]
     calls = [
-        replace(call(number), signature=signature_of(text)) for number, text in enumerate(texts)
+        replace(call(number), signature=signature_of(text)[0]) for number, text in enumerate(texts)
     ]
     block = block_of(calls, rotation_matrix(b"1" * 32, len(calls[0].voiceprint)))  # type: ignore[arg-type]
     hits = Hits(limit=10).joined(block, WordsMatcher(WantedWords.of_text(SCRIPT), 0.2).match(block))

@@ -6,11 +6,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from shengdun.fingerprint.text.normalise import normalise
-from shengdun.fingerprint.text.pinyin import syllables
+from shengdun.index.archive.signatures import signature_of
 from shengdun.index.errors import InvalidRecord, TextTooShort
 from shengdun.index.holdings import Holding
-from shengdun.index.scripts.probes import probes_of
 
 LEAST_HASHES: Final = 8
 """A script with fewer sampled runs of syllables is wording that anybody may use."""
@@ -75,15 +73,10 @@ class WantedWords:
         Raises:
             TextTooShort: it says too little to be told from ordinary wording.
         """
-        signature = signature_of(text)
+        signature, _ = signature_of(text)
         if len(signature) < LEAST_HASHES:
             raise TextTooShort(
                 f"The script has {len(signature)} sampled runs of syllables, and a hunt needs {LEAST_HASHES}: "
                 f"give more of its text."
             )
         return cls(signature=signature)
-
-
-def signature_of(text: str) -> NDArray[np.uint64]:
-    """(m,) uint64, sorted, of one each: what the archive keeps of a text, from which it can't be read again."""
-    return np.unique(probes_of(syllables(normalise(text).text))[1])
