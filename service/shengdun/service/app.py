@@ -39,6 +39,7 @@ from shengdun.index.store import Store
 from shengdun.service.access import TokenFile
 from shengdun.service.admission import Admission
 from shengdun.service.archive_opening import open_archive
+from shengdun.service.archived_calls import ArchiveServicer
 from shengdun.service.archiving import Archiving
 from shengdun.service.background import BackgroundLane, available_cores, background_workers
 from shengdun.service.calls import LiveCalls
@@ -115,6 +116,7 @@ class Application:
         watchlists: answers investigators about actors.
         scripts: answers them about scripts.
         networks: answers them about networks.
+        archived_calls: answers them about finished calls.
         archive: the finished calls; None where none are kept.
     """
 
@@ -129,6 +131,7 @@ class Application:
     watchlists: WatchlistServicer
     scripts: ScriptServicer
     networks: NetworkServicer
+    archived_calls: ArchiveServicer
     archive: CallArchive | None
 
 
@@ -253,6 +256,7 @@ async def open_application(
             ),
             scripts=ScriptServicer(registry, texts, memory),
             networks=NetworkServicer(registry, archive, background.run),
+            archived_calls=ArchiveServicer(registry, archive, background.run),
             archive=archive,
         )
 
