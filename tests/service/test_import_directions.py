@@ -16,6 +16,7 @@ KNOWS_OUR_CONTRACT = (
     "campaigns.py",
     "networks.py",
     "archived_calls.py",
+    "hunts.py",
     "watchlists.py",
     "watchlist_uploads.py",
     "client.py",

@@ -157,6 +157,15 @@ class ArchiveSettings(_Settings):
     """Days for which a machine that is down has calls kept for it in the store."""
 
 
+class HuntSettings(_Settings):
+    """Searches of finished calls."""
+
+    on_enrolment: bool = False
+    """Hunt for every actor that is enrolled, as soon as it is."""
+    workers: Annotated[int, Field(ge=1, le=64)] = 1
+    """Threads that compare calls for a hunt, beside the one that reads them. All step back behind live calls."""
+
+
 class AccessSettings(_Settings):
     """Who may call."""
 
@@ -332,6 +341,8 @@ class Settings(_Settings):
     """What is erased by itself."""
     archive: ArchiveSettings = ArchiveSettings()
     """Finished calls."""
+    hunts: HuntSettings = HuntSettings()
+    """Searches of finished calls."""
     access: AccessSettings = AccessSettings()
     """Who may call."""
     log: LogSettings = LogSettings()

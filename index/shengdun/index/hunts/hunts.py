@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
 from shengdun.index.archive.archive import CallArchive
 from shengdun.index.archive.following import Listener
@@ -31,7 +31,7 @@ from shengdun.index.identifiers import make_id
 from shengdun.index.registry import Registry
 
 _AT_ONCE: Final = 4
-_SWEEP_S: Final = 30.0
+_SWEEP_S: Final = 1.0
 _LOOK_S: Final = 0.25
 _RESUMABLE: Final = (HuntState.CANCELLED, HuntState.INTERRUPTED)
 
@@ -71,7 +71,7 @@ class Hunts:
         self._news = asyncio.Condition()
         self._sweeping: asyncio.Task[None] | None = None
 
-    async def __aenter__(self) -> "Hunts":
+    async def __aenter__(self) -> Self:
         self._archive.follow(Listener(erased=self._on_erased))
         self._sweeping = asyncio.create_task(self._sweep_for_ever(), name="hunts")
         return self
@@ -153,7 +153,9 @@ class Hunts:
         Raises:
             HuntNotFound: there is none, or whom it was after was erased.
         """
-        hunt = self._live.get(hunt_id) or await asyncio.to_thread(self._shelf.get, hunt_id)
+        hunt = self._live.get(hunt_id)
+        if hunt is None:
+            hunt = await asyncio.to_thread(self._shelf.get, hunt_id)
         if not self._is_known(hunt):
             await asyncio.to_thread(self._shelf.remove, hunt_id)
             raise HuntNotFound.of(hunt_id)
@@ -197,7 +199,7 @@ class Hunts:
         matcher, profile_id = await asyncio.to_thread(self._matcher, hunt)
         calls = await asyncio.to_thread(self._archive.extent, hunt.query)
         if not calls and not hunt.settled_day:
-            raise NothingToHunt(self._why_nothing(hunt))
+            raise NothingToHunt(self._why_nothing())
         hunt = replace(hunt, of=hunt.read + calls, profile_id=profile_id)
         await asyncio.to_thread(self._shelf.put, hunt)
         self._live[hunt.hunt_id] = hunt
@@ -246,7 +248,7 @@ class Hunts:
             raise InvalidRecord("A recording is hunted by its voice; send the recording.")
         return VoiceMatcher(scorer, voice, request.least), scorer.profile_id
 
-    def _why_nothing(self, hunt: Hunt) -> str:
+    def _why_nothing(self) -> str:
         health = self._archive.health
         if not health.calls + health.tail:
             return "No calls are archived yet, so there is nothing to hunt through."
@@ -307,14 +309,16 @@ class Hunts:
                 self._shelf.remove(hunt.hunt_id)
 
     async def _sweep_for_ever(self) -> None:
+        swept = -1
         while True:
-            with suppress(IndexRoomError, OSError):
-                await asyncio.to_thread(self._sweep)
+            changes = self._registry.snapshot.journal_sequence
+            if changes != swept:
+                with suppress(IndexRoomError, OSError):
+                    await asyncio.to_thread(self._sweep)
+                    swept = changes
             await asyncio.sleep(_SWEEP_S)
 
 
-def _call(
-    loop: asyncio.AbstractEventLoop, tell: Callable[[Hunt], None], hunt: Hunt
-) -> None:
+def _call(loop: asyncio.AbstractEventLoop, tell: Callable[[Hunt], None], hunt: Hunt) -> None:
     with suppress(RuntimeError):  # the loop is closed: nobody listens any more
         loop.call_soon_threadsafe(tell, hunt)
