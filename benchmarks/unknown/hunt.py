@@ -46,7 +46,7 @@ SEED: Final = 1
 A_DAY: Final = 125_000
 AGENTS: Final = 5
 CALLS_EACH: Final = 12
-LEAST_LLR: Final = 3.0
+LEAST_LLR: Final = 1.0
 LIMIT: Final = 1_000
 WORKERS: Final = 2
 Part = tuple[Path, list[tuple[int, int]]]
@@ -68,7 +68,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 async def _measure(options: argparse.Namespace, place: Path) -> dict[str, Any]:
-    agents = real_agents(ModelStore(options.models), agents=AGENTS, calls=CALLS_EACH, seconds=8)
+    agents = real_agents(ModelStore(options.models), agents=AGENTS, calls=CALLS_EACH, seconds=10)
     scorer = Scorer(default_profile(agents[0].wanted.model_id))
     places = planted(agents, calls=options.calls, seed=SEED)
     async with EmbeddedStore(place / "store") as embedded:

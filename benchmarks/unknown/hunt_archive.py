@@ -14,7 +14,7 @@ from shengdun.fingerprint.voice.demo_recordings import DemoRecording
 from shengdun.fingerprint.voice.model_store import ModelStore
 from shengdun.fingerprint.voice.models import VoiceModel
 from shengdun.fingerprint.voice.recordings import decode_recording
-from shengdun.fingerprint.voice.samples import MODEL_RATE_HZ
+from shengdun.fingerprint.voice.samples import MODEL_RATE_HZ, Samples
 from shengdun.fingerprint.voice.windows import NetSpeech
 from shengdun.index.archive.archive import CallArchive
 from shengdun.index.archive.columns import Column, Lists, Numbers, Words
@@ -50,17 +50,25 @@ class Agent:
 
 
 def real_agents(models: ModelStore, *, agents: int, calls: int, seconds: float) -> list[Agent]:
-    """Speakers of the demo recordings with the most recordings, heard over a telephone."""
+    """The speakers of the demo recordings with the most stretches of so many seconds, heard over a telephone."""
     model = models.voice_model()
     heard: dict[str, list[tuple[NDArray[np.float32], float]]] = {}
     by_speaker: dict[str, list[DemoRecording]] = {}
+    by_speaker_parts: dict[str, list[Samples]] = {}
+    length = round(seconds * MODEL_RATE_HZ)
     for recording in models.demo_recordings():
         if recording.duration_s >= seconds:
             by_speaker.setdefault(recording.speaker, []).append(recording)
-    most = sorted(by_speaker, key=lambda name: (-len(by_speaker[name]), name))[:agents]
-    for name in most:
-        used = by_speaker[name][: _ENROLLED + calls]
-        heard[name] = [_heard(one, models, model, seconds) for one in used]
+    for name, of_speaker in by_speaker.items():
+        parts = [
+            samples[start : start + length]
+            for samples in (decode_recording(one.read()).samples for one in of_speaker)
+            for start in range(0, len(samples) - length + 1, length)
+        ]
+        by_speaker_parts[name] = parts[: _ENROLLED + calls]
+    most = sorted(by_speaker_parts, key=lambda name: (-len(by_speaker_parts[name]), name))
+    for name in most[:agents]:
+        heard[name] = [_heard(one, models, model) for one in by_speaker_parts[name]]
     return [_agent(looks, model.model_id) for looks in heard.values()]
 
 
@@ -81,9 +89,8 @@ def _agent(looks: list[tuple[NDArray[np.float32], float]], model_id: str) -> Age
 
 
 def _heard(
-    recording: DemoRecording, models: ModelStore, model: VoiceModel, seconds: float
+    samples: Samples, models: ModelStore, model: VoiceModel
 ) -> tuple[NDArray[np.float32], float]:
-    samples = decode_recording(recording.read()).samples[: round(seconds * MODEL_RATE_HZ)]
     decoder = StreamDecoder(TELEPHONE)
     decoded = np.concatenate([decoder.decode(encode(samples, TELEPHONE)), decoder.finish()])
     frames = Framer().push(decoded)
