@@ -232,6 +232,13 @@ class Snapshot:
         except KeyError:
             raise ScriptNotFound.of(script_id) from None
 
+    def expired(self, before: datetime) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """The ids of the actors, and of the scripts, that had expired before then; each sorted."""
+        before_us = microseconds(before)
+        actors = (name for name, held in self.holdings.items() if held.expires_us < before_us)
+        scripts = (name for name, held in self.scripts.items() if held.expires_us < before_us)
+        return tuple(sorted(actors)), tuple(sorted(scripts))
+
     def __contains__(self, actor_id: object) -> bool:
         return actor_id in self.holdings
 

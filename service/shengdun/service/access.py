@@ -55,6 +55,7 @@ EVERY_ROLE: Final = frozenset(Role)
 _SCREENING = "/shengdun.v1.ScreeningService/"
 _WATCHLISTS = "/shengdun.v1.WatchlistService/"
 _SCRIPTS = "/shengdun.v1.ScriptService/"
+_NETWORKS = "/shengdun.v1.NetworkService/"
 _HEALTH = "/grpc.health.v1.Health/"
 _REFLECTION = "/grpc.reflection.v1alpha.ServerReflection/"
 _WATCHLIST_METHODS = (
@@ -90,6 +91,7 @@ REQUIRED_ROLES: Final[Mapping[str, frozenset[Role]]] = MappingProxyType(
         _SCREENING + "ScreenRecording": frozenset({Role.TELEPHONY}),
         _SCREENING + "ScreenText": frozenset({Role.TELEPHONY}),
         _SCREENING + "GetServerInfo": EVERY_ROLE,
+        _NETWORKS + "GetNetwork": frozenset({Role.INVESTIGATOR}),
         _REFLECTION + "ServerReflectionInfo": EVERY_ROLE,
     }
     | {_WATCHLISTS + method: frozenset({Role.INVESTIGATOR}) for method in _WATCHLIST_METHODS}

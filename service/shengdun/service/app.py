@@ -10,6 +10,7 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 
 import numpy as np
 import structlog
@@ -28,6 +29,7 @@ from shengdun.index.calls import CallDirectory
 from shengdun.index.checkpoints import Checkpointing
 from shengdun.index.connections import StoreSettings
 from shengdun.index.embedded import EmbeddedStore
+from shengdun.index.memory import return_memory
 from shengdun.index.prompts import HousePrompts, least_llr
 from shengdun.index.reading import StoreReading
 from shengdun.index.registry import Registry
@@ -41,10 +43,13 @@ from shengdun.service.common_wording import read_common
 from shengdun.service.costs import Costs, Stage, Stopwatch
 from shengdun.service.lanes import FrontLane
 from shengdun.service.lines import Lines
+from shengdun.service.networks import NetworkServicer
 from shengdun.service.profile_following import ChosenProfiles, ProfileFollower, ProfileSource
 from shengdun.service.profile_places import STORE_DIRECTORY, profile_keys, profile_library
 from shengdun.service.promises import PromiseKeeper
 from shengdun.service.prompts import read_prompts
+from shengdun.service.resealing import Resealing
+from shengdun.service.retention import Retention
 from shengdun.service.screener import Screener
 from shengdun.service.screening import ScreeningServicer
 from shengdun.service.scripts import ScriptServicer
@@ -106,6 +111,7 @@ class Application:
         screening: answers telephony.
         watchlists: answers investigators about actors.
         scripts: answers them about scripts.
+        networks: answers them about networks.
     """
 
     settings: Settings
@@ -118,6 +124,7 @@ class Application:
     screening: ScreeningServicer
     watchlists: WatchlistServicer
     scripts: ScriptServicer
+    networks: NetworkServicer
 
 
 @asynccontextmanager
@@ -156,6 +163,10 @@ async def open_application(
         with _logged("registry"):
             registry = await _open_registry(reading, voice, stack)
         await stack.enter_async_context(ProfileFollower(voice.profiles, voice.chosen, registry))
+        await stack.enter_async_context(Resealing(registry))
+        if settings.retention.expired_days != "never":
+            keep = timedelta(days=settings.retention.expired_days)
+            await stack.enter_async_context(Retention(registry, keep))
         calls = LiveCalls(
             CallDirectory(reading.store, registry.keys),
             max_calls=settings.server.max_calls,
@@ -198,6 +209,7 @@ async def open_application(
         await stack.enter_async_context(calls)
         with _logged("warm-up"):
             costs.observe_stage(Stage.VOICEPRINT, await asyncio.to_thread(_warm_up, voice))
+            await asyncio.to_thread(return_memory)
         admission = Admission(
             costs,
             cores=lane.workers,
@@ -227,6 +239,7 @@ async def open_application(
                 limits=UploadLimits(idle_s=settings.server.call_idle_s),
             ),
             scripts=ScriptServicer(registry, texts, memory),
+            networks=NetworkServicer(registry, None, background.run),
         )
 
 

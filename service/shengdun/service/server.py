@@ -19,6 +19,7 @@ from grpc_health.v1.health import aio as health_aio
 from grpc_reflection.v1alpha.reflection import SERVICE_NAME as REFLECTION_NAME
 from grpc_reflection.v1alpha.reflection import enable_server_reflection
 
+from shengdun.index.memory import share_arenas
 from shengdun.service.access import TokenFile
 from shengdun.service.app import Application, open_application
 from shengdun.service.interceptors import AccessInterceptor, AnsweringInterceptor, InFlight
@@ -27,7 +28,8 @@ from shengdun.service.running import run
 from shengdun.service.settings import Settings
 from shengdun.service.tls import asks_for_tokens, check_exposure, server_credentials
 from shengdun.service.workers.place import ALONE, Place
-from shengdun.v1 import screening_pb2_grpc, script_pb2_grpc, watchlist_pb2_grpc
+from shengdun.v1 import network_pb2_grpc, screening_pb2_grpc, script_pb2_grpc, watchlist_pb2_grpc
+from shengdun.v1.network_pb2 import DESCRIPTOR as NETWORK_FILE
 from shengdun.v1.screening_pb2 import DESCRIPTOR as SCREENING_FILE
 from shengdun.v1.script_pb2 import DESCRIPTOR as SCRIPT_FILE
 from shengdun.v1.watchlist_pb2 import DESCRIPTOR as WATCHLIST_FILE
@@ -35,6 +37,8 @@ from shengdun.v1.watchlist_pb2 import DESCRIPTOR as WATCHLIST_FILE
 SCREENING_NAME: Final = SCREENING_FILE.services_by_name["ScreeningService"].full_name
 WATCHLISTS_NAME: Final = WATCHLIST_FILE.services_by_name["WatchlistService"].full_name
 SCRIPTS_NAME: Final = SCRIPT_FILE.services_by_name["ScriptService"].full_name
+NETWORKS_NAME: Final = NETWORK_FILE.services_by_name["NetworkService"].full_name
+NAMES: Final = (SCREENING_NAME, WATCHLISTS_NAME, SCRIPTS_NAME, NETWORKS_NAME)
 MAX_MESSAGE_BYTES: Final = 4 << 20
 """Messages beyond are refused by gRPC itself with RESOURCE_EXHAUSTED, before our code could name a reason; those
 between the limit of a chunk (1 MiB) or of a text (200,000 characters, 0.8 MB at most) and this are refused by name. So
@@ -154,9 +158,9 @@ class Server:
         screening_pb2_grpc.add_ScreeningServiceServicer_to_server(application.screening, server)
         watchlist_pb2_grpc.add_WatchlistServiceServicer_to_server(application.watchlists, server)
         script_pb2_grpc.add_ScriptServiceServicer_to_server(application.scripts, server)
+        network_pb2_grpc.add_NetworkServiceServicer_to_server(application.networks, server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
-        names = (SCREENING_NAME, WATCHLISTS_NAME, SCRIPTS_NAME, HEALTH_NAME, REFLECTION_NAME)
-        enable_server_reflection(names, server)
+        enable_server_reflection((*NAMES, HEALTH_NAME, REFLECTION_NAME), server)
         return server
 
     async def _set_health(self, *, screening: bool, watchlists: bool) -> None:
@@ -165,6 +169,7 @@ class Server:
             (SCREENING_NAME, screening),
             (WATCHLISTS_NAME, watchlists),
             (SCRIPTS_NAME, watchlists),
+            (NETWORKS_NAME, watchlists),
             (_OVERALL, screening),
         ):
             await self._health.set(name, _SERVING if serving else _NOT_SERVING)
@@ -227,6 +232,7 @@ async def serve(
     Raises:
         ShengdunError: the server can't start.
     """
+    share_arenas()
     await run(Server(settings, place), on_ready=on_ready)
 
 

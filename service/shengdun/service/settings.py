@@ -135,6 +135,14 @@ class TextSettings(_Settings):
     most 2 MB a day and line, and 40 MB a line for the day that goes on. 0 counts none."""
 
 
+class RetentionSettings(_Settings):
+    """How long is kept what is not used any more."""
+
+    expired_days: Annotated[int, Field(ge=0, le=3650)] | Literal["never"] = 30
+    """Actors and scripts are erased so many days after they have expired; until then they can be looked at and renewed.
+    With "never" they stay."""
+
+
 class AccessSettings(_Settings):
     """Who may call."""
 
@@ -304,6 +312,8 @@ class Settings(_Settings):
     """The voice model."""
     text: TextSettings = TextSettings()
     """Letters, chats and the words of calls."""
+    retention: RetentionSettings = RetentionSettings()
+    """What is erased by itself."""
     access: AccessSettings = AccessSettings()
     """Who may call."""
     log: LogSettings = LogSettings()
