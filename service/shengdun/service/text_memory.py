@@ -134,8 +134,7 @@ class TextMemory:
         found = await self._run(lambda: self._told(campaign_id))
         if found is None:
             raise CampaignUnknown(
-                f"this process remembers no campaign {campaign_id!r}; list those that there are: ids end with a "
-                "restart, and campaigns with their texts"
+                f"no campaign {campaign_id!r} is remembered; list those that there are: they end with their texts"
             )
         return found
 
