@@ -37,8 +37,8 @@ class HandoverMap:
         cap: the greatest, above 0: as far as the speakers that it was fitted on can vouch for.
     """
 
-    offset: float = 4.92
-    across: float = -0.80
+    offset: float = 4.21
+    across: float = -0.85
     floor: float = -5.0
     cap: float = 5.0
 
