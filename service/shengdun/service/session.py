@@ -189,8 +189,10 @@ class CallSession:
         for arrival in arrivals:
             self._timing.listening_s = arrival.listening_s
             self._intake.owe(arrival)
+            revision = self._revision
             await self._take_in_by(self._due(arrival.window.position_s, arrival.received_at))
-            yield self._answer(arrival)
+            if self._revision > revision or self._intake.owed:
+                yield self._answer(arrival)
             if self.is_settled:
                 return
 
@@ -201,7 +203,7 @@ class CallSession:
             return None
         self._take_in(taken)
         self._intake.go_on()
-        return self._answer(taken.arrival)
+        return None if taken.skipped else self._answer(taken.arrival)
 
     async def finish(self) -> AsyncGenerator[Decision]:
         """Hear what was held back at the end of the call; yields the final decision, unless it was given."""
@@ -268,8 +270,10 @@ class CallSession:
         for window in listened.heard.windows:
             before_s, last_s = last_s, window.position_s
         self._window_ends_s = before_s, last_s
+        # Of a settled call that goes on being watched, every other window is looked at.
+        pace = 2.0 if self._evidence.is_settled else 1.0
         self._permit.heard(
-            since_window_s=listened.heard.position_s - last_s, gap_s=last_s - before_s
+            since_window_s=listened.heard.position_s - last_s, gap_s=pace * (last_s - before_s)
         )
         return [
             Arrival(
@@ -287,6 +291,8 @@ class CallSession:
 
     def _take_in(self, taken: Taken) -> None:
         window = taken.arrival.window
+        if taken.skipped:
+            return
         self._timing.add(taken.effort)
         self._revision += 1
         self._quality = window.quality
@@ -296,15 +302,25 @@ class CallSession:
             return
         self._weighed(taken.risk)
         self._net_speech_s = self._evidence.net_speech_s
-        settled = self._line.is_settled(
-            taken.risk,
-            windows=self._evidence.windows - self._evidence.windows_left_out,
+        if taken.counts and not self._evidence.is_settled:
+            self._shadows.hear(window.window.samples, self._evidence.heard)
+        self._settle(taken.risk)
+
+    def _settle(self, risk: Risk) -> None:
+        """See whether anything that follows can still change the decision."""
+        evidence = self._evidence
+        settled = evidence.is_settled or self._line.is_settled(
+            risk,
+            windows=evidence.windows - evidence.windows_left_out,
             net_speech_s=self._net_speech_s,
         )
-        self._settled = settled
-        self._state = State.FINAL if settled and not self._awaits_words else State.PROVISIONAL
-        if taken.counts:
-            self._shadows.hear(window.window.samples, self._evidence.heard)
+        if settled:
+            evidence.settle()
+        self._settled = settled and not self._line.watches(
+            position_s=self._position_s, second_voice_s=evidence.second_voice_s
+        )
+        final = self._settled and not self._awaits_words
+        self._state = State.FINAL if final else State.PROVISIONAL
 
     def _take_words(self, taken: TakenWords) -> None:
         self._revision += 1
@@ -386,6 +402,7 @@ class CallSession:
             policy_id=self._line.policy_id,
             model_id=self._versions.model_id,
             calibration_profile_id=self._profile_id,
+            settled=self._evidence.is_settled or self._state is State.FINAL,
             shadows=self._shadows.outcomes,
             decided_at=datetime.now(UTC),
             audio_position=timedelta(seconds=self._position_s),
