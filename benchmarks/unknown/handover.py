@@ -278,8 +278,10 @@ def measure(tapes: Sequence[Tape], store: ModelStore, *, one: int, two: int) -> 
 def report(found: dict[str, object]) -> str:
     """The result as a table."""
     lines = [
-        "| | calls | told of (95 %) | windows until told, median | change within a window "
-        "| windows looked at |",
+        (
+            "| | calls | told of (95 %) | windows until told, median | change within a window "
+            "| windows looked at |"
+        ),
         "|---|---|---|---|---|---|",
     ]
     rows = found["rows"]
