@@ -13,7 +13,8 @@ from shengdun.service.admission import Permit
 from shengdun.service.combining import with_words
 from shengdun.service.costs import Effort
 from shengdun.service.decision import Decision, PartialReason, Risk, State
-from shengdun.service.evidence import VoiceEvidence
+from shengdun.service.evidence import HeardSpeech, VoiceEvidence
+from shengdun.service.finished import FinishedCall
 from shengdun.service.intake import Arrival, Intake, Taken
 from shengdun.service.lanes import FrontLane, Listened
 from shengdun.service.lines import Line
@@ -108,6 +109,8 @@ class CallSession:
         self._revision = 0
         self._concluded = self._settled = self._resting = False
         self._sequence = 0
+        self._last: Decision | None = None
+        self._heard: HeardSpeech | None = None
         self._state = State.NOT_ENOUGH_SPEECH
         # Of the same evidence as the risk: while a window is being weighed, the evidence may be ahead of it.
         self._profile_id = evidence.profile_id
@@ -129,6 +132,16 @@ class CallSession:
     def is_concluded(self) -> bool:
         """Whether the last decision of the call has been given."""
         return self._concluded or self._state is State.FINAL
+
+    @property
+    def finished(self) -> FinishedCall:
+        """What is left of the call; once its last decision was given."""
+        assert self._last is not None
+        return FinishedCall(
+            decision=self._last,
+            heard=self._heard,
+            words="" if self._words is None else self._words.said,
+        )
 
     def begin(self) -> Decision:
         """The decision before anything was heard."""
@@ -346,6 +359,7 @@ class CallSession:
 
     def _weighed(self, risk: Risk) -> None:
         self._risk = risk
+        self._heard = self._evidence.callers if self._evidence.windows else None
         self._profile_id = self._evidence.profile_id
         self._several_voices = self._evidence.has_several_voices
         self._overlap = self._evidence.has_overlap
@@ -381,7 +395,7 @@ class CallSession:
             self.close()
         risk = self._risk_with(self._taken_words)
         latency = timedelta(seconds=max(0.0, self._now() - since))
-        return Decision(
+        self._last = Decision(
             decision_id=f"{self._run_id}-{self._revision}",
             call_id=self._call_id,
             sequence=self._sequence,
@@ -408,6 +422,7 @@ class CallSession:
             audio_position=timedelta(seconds=self._position_s),
             answered_position=timedelta(seconds=answered_s),
         )
+        return self._last
 
     def _partial_reasons(self) -> tuple[PartialReason, ...]:
         words = self._taken_words
