@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 import numpy as np
-from benchmarks.unknown.systems import Watched, alerts_of, groups_at_end
+from benchmarks.unknown.systems import LEAST_CUSTOMERS, Watched, alerts_of, groups_at_end
 from numpy.typing import NDArray
 
 from shengdun.index.archive.rows import ArchivedCall
@@ -123,6 +123,7 @@ class Peer:
         process: that does the work.
         label: what the report calls it.
         options: as the worker takes them.
+        customers_from: for how many customers a group must have called before it's an alert.
         projection: what is made of voiceprints first, and its name.
     """
 
@@ -132,11 +133,13 @@ class Peer:
         *,
         label: str,
         options: Mapping[str, Any],
+        customers_from: int = LEAST_CUSTOMERS,
         projection: tuple[str, Projection],
     ) -> None:
         self._process = process
         self._label = label
         self._options = options
+        self._customers_from = customers_from
         self._projected, self._project = projection
 
     @property
@@ -153,7 +156,7 @@ class Peer:
     def settings(self) -> str:
         """Its options, and what they were applied to."""
         options = ", ".join(f"{name} {value}" for name, value in self._options.items())
-        return f"{options}; {self._projected} voiceprints"
+        return f"{options}; {self._projected} voiceprints; from {self._customers_from} customers"
 
     def watch(self, calls: Sequence[ArchivedCall]) -> Watched:
         """As ``System.watch`` says; the time is the other interpreter's own, without the pipe between."""
@@ -164,7 +167,7 @@ class Peer:
             [int(look) for look in looks if look >= LOOKS],
         )
         return Watched(
-            alerts=alerts_of(told, calls),
+            alerts=alerts_of(told, calls, customers_from=self._customers_from),
             groups=groups_at_end(told, len(calls)),
             seconds=seconds,
         )

@@ -81,8 +81,10 @@ def groups_at_end(told: Told, calls: int) -> NDArray[np.int64]:
     return groups
 
 
-def alerts_of(told: Told, calls: Sequence[ArchivedCall]) -> Iterator[Alert]:
-    """An alert whenever a group with calls for ``LEAST_CUSTOMERS`` customers or more has become larger."""
+def alerts_of(
+    told: Told, calls: Sequence[ArchivedCall], *, customers_from: int = LEAST_CUSTOMERS
+) -> Iterator[Alert]:
+    """An alert whenever a group with calls for so many customers or more has become larger."""
     members: dict[int, set[int]] = defaultdict(set)
     customers: dict[int, Counter[str]] = defaultdict(Counter)
     group_of: dict[int, int] = {}
@@ -98,7 +100,7 @@ def alerts_of(told: Told, calls: Sequence[ArchivedCall]) -> Iterator[Alert]:
             customers[group][calls[call].customer] += 1
             larger.add(group)
         for group in sorted(larger):
-            if len(customers[group]) >= LEAST_CUSTOMERS:
+            if len(customers[group]) >= customers_from:
                 yield Alert(step=step, calls=np.array(sorted(members[group]), np.int64))
 
 

@@ -16,6 +16,7 @@ from typing import Final
 import numpy as np
 from benchmarks.unknown.hearing import Voice
 from benchmarks.unknown.speaking import Spoken, say
+from benchmarks.unknown.voices import Crowd, Drawn
 from numpy.typing import NDArray
 
 from shengdun.index.archive.rows import ArchivedCall
@@ -125,6 +126,57 @@ def make_world(
     return builder.build()
 
 
+def make_window(
+    real: Sequence[Voice],
+    made: Sequence[Voice],
+    crowd: Crowd,
+    *,
+    model_id: str,
+    plan: Plan,
+    calls: int,
+    name: str,
+    seed: int,
+) -> World:
+    """A world of so many calls or a few more: real voices as in any other, made ones and a drawn crowd as customers.
+
+    Args:
+        real: voices that are cast as in ``make_world``.
+        made: voices that are ordinary customers.
+        crowd: draws ordinary customers until there are calls enough.
+        model_id: of the voice model that heard them.
+        plan: for the real voices.
+        calls: how many there should be.
+        name: of the world.
+        seed: the same one makes the same world.
+    """
+    rng = np.random.default_rng(seed)
+    builder = WorldBuilder(name=name, model_id=model_id, rng=rng)
+    for voice, kind, customers in _Casting(list(real), plan, rng).roles():
+        builder.add_voice(voice, kind, customers)
+    for voice in made:
+        builder.add_voice(voice, Kind.ORDINARY, 1)
+    missing = calls - builder.calls
+    again = rng.random(max(missing, 0)) < _SECOND_CALL
+    people = int(np.searchsorted(np.cumsum(1 + again), missing)) + 1 if missing > 0 else 0
+    voices = crowd.voices(people, seed=seed)
+    both = [crowd.calls(voices, seed=seed + extra) for extra in (1, 2)]
+    for row in range(people):
+        said = [_drawn(both[call], row) for call in range(1 + int(again[row]))]
+        label = f"{name}-drawn-{row}"
+        builder.add(said, kind=Kind.ORDINARY, origin=Origin.DRAWN, voice=label, speaker=label)
+    return builder.build()
+
+
+def _drawn(calls: Drawn, row: int) -> Spoken:
+    snr_db = float(calls.snr_db[row])
+    return Spoken(
+        voiceprint=calls.voiceprints[row],
+        net_speech_s=float(calls.net_speech_s[row]),
+        snr_db=None if np.isnan(snr_db) else snr_db,
+        channel="drawn",
+    )
+
+
 class _Casting:
     """Gives every voice its part: first agents, who need much to say, then family members, then the rest."""
 
@@ -194,6 +246,11 @@ class WorldBuilder:
             )
         )
         self._spoken += zip(self._times(len(spoken)), [row] * len(spoken), spoken, strict=True)
+
+    @property
+    def calls(self) -> int:
+        """How many there are so far."""
+        return len(self._spoken)
 
     def build(self) -> World:
         """The world, in order of time."""

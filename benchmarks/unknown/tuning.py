@@ -1,0 +1,94 @@
+"""How every system is set: on speakers of ``FIT`` alone, and all of them by the same rule.
+
+A system's settings are tried on *rehearsals*: worlds of half of the speakers of ``FIT``, with voiceprints projected by
+what the other half fitted, so that no setting is chosen on speakers who are known already. Of the settings that accuse
+at most ``ALLOWED`` of 10,000 ordinary customers there, the one that finds most agents with five customers or more is
+taken; where none accuses so few, the one that accuses fewest. For grouping alone, the one with the best B-cubed F.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from benchmarks.unknown.calibrating import fit_profile
+from benchmarks.unknown.figures import FIVE_OR_MORE, Figures, judge, summed_up
+from benchmarks.unknown.hearing import Voice
+from benchmarks.unknown.systems import System
+from benchmarks.unknown.worlds import Origin, Plan, World, make_world
+
+from shengdun.index.calibration import CalibrationProfile
+
+ALLOWED: Final = 2.0
+"""Ordinary customers accused, of 10,000."""
+_PLAN: Final = Plan(agents=(2, 3, 2), families=5)
+"""Half as many of everything as in a world that is evaluated."""
+
+Candidate = Callable[[CalibrationProfile], System]
+"""A system with settings, once it is known by which profile it understands voiceprints."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Rehearsal:
+    """A world to try settings on, and a profile whose speakers it has none of."""
+
+    world: World = field(repr=False)
+    profile: CalibrationProfile = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Tried:
+    """A setting, and what it did on the rehearsals."""
+
+    candidate: Candidate
+    settings: str
+    figures: Figures
+
+
+def rehearse(voices: Sequence[Voice], *, model_id: str, worlds: int, seed: int) -> list[Rehearsal]:
+    """So many worlds of either half of the voices."""
+    halves = (voices[0::2], voices[1::2])
+    return [
+        Rehearsal(
+            world=make_world(
+                half,
+                model_id=model_id,
+                plan=_PLAN,
+                name=f"rehearsal-{number}-{row}",
+                seed=seed + 2 * number + row,
+            ),
+            profile=profile,
+        )
+        for row, half in enumerate(halves)
+        for profile in [fit_profile(halves[1 - row], model_id=model_id, seed=seed)]
+        for number in range(worlds)
+    ]
+
+
+def attempt(candidate: Candidate, rehearsals: Sequence[Rehearsal]) -> Tried:
+    """What a setting does on all rehearsals."""
+    systems = {id(each.profile): candidate(each.profile) for each in rehearsals}
+    outcomes = [
+        judge(each.world, systems[id(each.profile)].watch(each.world.calls)) for each in rehearsals
+    ]
+    settings = next(iter(systems.values())).settings
+    return Tried(
+        candidate=candidate, settings=settings, figures=summed_up(outcomes, origin=Origin.REAL)
+    )
+
+
+def for_finding(tried: Sequence[Tried]) -> Tried:
+    """The setting that finds most, of those that accuse no more than is allowed."""
+    able = [each for each in tried if each.figures.accused.value <= ALLOWED]
+    if able:
+        return max(able, key=_finds)
+    return min(tried, key=lambda each: each.figures.accused.value)
+
+
+def for_grouping(tried: Sequence[Tried]) -> Tried:
+    """The setting with the best B-cubed F."""
+    return max(tried, key=lambda each: each.figures.f.value)
+
+
+def _finds(tried: Tried) -> tuple[float, float, float]:
+    figures = tried.figures
+    return figures.found[FIVE_OR_MORE].value, figures.found["3-4"].value, figures.f.value
