@@ -1,0 +1,1 @@
+"""Voices that nobody has enrolled: calls of one voice found among those of many."""
