@@ -24,8 +24,10 @@ from shengdun.index.fitting.coefficients import (
     ScoredTrials,
     fit_coefficients,
 )
+from shengdun.index.fitting.spread import KnownCalls, fit_scale, fit_spread
 from shengdun.index.llr import LlrCoefficients, Sides
 from shengdun.index.scoring import Scorer
+from shengdun.index.voices.spread import Spread
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]
@@ -95,38 +97,84 @@ def calls_of(voices: Sequence[Voice], *, seed: int) -> Calls:
     )
 
 
-def fit_profile(voices: Sequence[Voice], *, model_id: str, seed: int) -> CalibrationProfile:
-    """The profile: centred and whitened, with a map to LLRs and limits that so many trials vouch for."""
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Fitted:
+    """What is known of voices and calls: a profile, and a spread of voiceprints that it projects."""
+
+    profile: CalibrationProfile
+    spread: Spread
+
+
+def fit(voices: Sequence[Voice], *, model_id: str, seed: int) -> Fitted:
+    """Fit both on the calls of some voices.
+
+    The profile's limits are those that so many trials vouch for.
+    """
     calls = calls_of(voices, seed=seed)
-    trials = _trials(calls, np.random.default_rng(seed), model_id)
-    coefficients = fit_coefficients(trials)
-    llrs = coefficients.llr(trials.scores, trials.sides)
-    floor, cap = trust_limits(llrs[trials.is_target], llrs[~trials.is_target])
-    limited = replace(coefficients, floor=round(floor, 2), cap=round(cap, 2))
-    return _projecting(calls, np.ones(len(voices), np.bool_), model_id, limited)
-
-
-def _trials(calls: Calls, rng: np.random.Generator, model_id: str) -> ScoredTrials:
-    folds = rng.permutation(len(calls.corpora)) % _FOLDS
-    scores, pairs = [], []
-    for fold in range(_FOLDS):
-        scorer = Scorer(_projecting(calls, folds != fold, model_id, _UNFITTED))
-        projected = scorer.project(calls.voiceprints)
-        drawn = _pairs(calls, folds == fold, rng)
-        scores.append(np.einsum("td,td->t", projected[drawn.left], projected[drawn.right]))
-        pairs.append(drawn)
-    left, right = (np.concatenate([getattr(p, name) for p in pairs]) for name in ("left", "right"))
-    is_target = np.concatenate([each.is_target for each in pairs])
-    return ScoredTrials(
-        scores=np.concatenate(scores).astype(np.float64),
-        sides=Sides(
-            net_a_s=calls.net_speech_s[left],
-            net_b_s=calls.net_speech_s[right],
-            snr_a_db=calls.snr_db[left],
-            snr_b_db=calls.snr_db[right],
-        ),
+    folds = np.random.default_rng(seed).permutation(len(voices)) % _FOLDS
+    trials = [_held_out(calls, folds == fold, model_id, seed) for fold in range(_FOLDS)]
+    is_target = np.concatenate([each.is_target for each in trials])
+    scored = ScoredTrials(
+        scores=np.concatenate([each.cosines for each in trials]),
+        sides=_sides(calls, np.concatenate([each.rows for each in trials])),
         is_target=is_target,
         weights=np.where(is_target, 1.0 / is_target.sum(), 1.0 / (~is_target).sum()),
+    )
+    coefficients = fit_coefficients(scored)
+    llrs = coefficients.llr(scored.scores, scored.sides)
+    floor, cap = trust_limits(llrs[is_target], llrs[~is_target])
+    limited = replace(coefficients, floor=round(floor, 2), cap=round(cap, 2))
+    everybody = np.ones(len(voices), np.bool_)
+    profile = _projecting(calls, everybody, model_id, limited)
+    spread = fit_spread(_known(calls, everybody, profile))
+    scale = fit_scale(np.concatenate([each.llrs for each in trials]), is_target)
+    return Fitted(profile=profile, spread=replace(spread, scale=scale))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Trials:
+    """Pairs of calls of held-out voices: rows (t, 2), cosines, LLRs of a spread without scale, (t,) each."""
+
+    rows: Rows
+    cosines: Floats
+    llrs: Floats
+    is_target: NDArray[np.bool_]
+
+
+def _held_out(calls: Calls, held_out: NDArray[np.bool_], model_id: str, seed: int) -> _Trials:
+    """Pairs of some voices, by a projection and a spread of all the others."""
+    profile = _projecting(calls, ~held_out, model_id, _UNFITTED)
+    spread = fit_spread(_known(calls, ~held_out, profile))
+    projected = Scorer(profile).project(calls.voiceprints)
+    gathered = spread.gather(projected, net_speech_s=calls.net_speech_s, snr_db=calls.snr_db)
+    pairs = _pairs(calls, held_out, np.random.default_rng(seed))
+    cosines = np.einsum("td,td->t", projected[pairs.left], projected[pairs.right])
+    return _Trials(
+        rows=np.stack([pairs.left, pairs.right], axis=1),
+        cosines=cosines.astype(np.float64),
+        llrs=spread.llr(gathered.take(pairs.left), gathered.take(pairs.right)),
+        is_target=pairs.is_target,
+    )
+
+
+def _known(calls: Calls, voices: NDArray[np.bool_], profile: CalibrationProfile) -> KnownCalls:
+    rows = np.flatnonzero(voices[calls.voices])
+    _, voice = np.unique(calls.voices[rows], return_inverse=True)
+    return KnownCalls(
+        projected=Scorer(profile).project(calls.voiceprints[rows]),
+        net_speech_s=calls.net_speech_s[rows],
+        snr_db=calls.snr_db[rows],
+        voices=voice.astype(np.int64),
+    )
+
+
+def _sides(calls: Calls, rows: Rows) -> Sides:
+    left, right = rows.T
+    return Sides(
+        net_a_s=calls.net_speech_s[left],
+        net_b_s=calls.net_speech_s[right],
+        snr_a_db=calls.snr_db[left],
+        snr_b_db=calls.snr_db[right],
     )
 
 

@@ -1,7 +1,7 @@
 """How every system is set: on speakers of ``FIT`` alone, and all of them by the same rule.
 
-A system's settings are tried on *rehearsals*: worlds of half of the speakers of ``FIT``, with voiceprints projected by
-what the other half fitted, so that no setting is chosen on speakers who are known already. Of the settings that accuse
+A system's settings are tried on *rehearsals*: worlds of a third of the speakers of ``FIT``, with what the other two
+thirds fitted, so that no setting is chosen on speakers who are known already. Of the settings that accuse
 at most ``ALLOWED`` of 10,000 ordinary customers there, the one that finds most agents with five customers or more is
 taken; where none accuses so few, the one that accuses fewest. For grouping alone, the one with the best B-cubed F.
 """
@@ -10,29 +10,28 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from benchmarks.unknown.calibrating import fit_profile
+from benchmarks.unknown.calibrating import Fitted, fit
 from benchmarks.unknown.figures import FIVE_OR_MORE, Figures, judge, summed_up
 from benchmarks.unknown.hearing import Voice
 from benchmarks.unknown.systems import System
 from benchmarks.unknown.worlds import Origin, Plan, World, make_world
 
-from shengdun.index.calibration import CalibrationProfile
-
 ALLOWED: Final = 2.0
 """Ordinary customers accused, of 10,000."""
-_PLAN: Final = Plan(agents=(2, 3, 2), families=5)
-"""Half as many of everything as in a world that is evaluated."""
+_PARTS: Final = 3
+_PLAN: Final = Plan(agents=(2, 2, 1), families=3)
+"""About a third of everything in a world that is evaluated."""
 
-Candidate = Callable[[CalibrationProfile], System]
-"""A system with settings, once it is known by which profile it understands voiceprints."""
+Candidate = Callable[[Fitted], System]
+"""A system with settings, once it is known what was fitted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Rehearsal:
-    """A world to try settings on, and a profile whose speakers it has none of."""
+    """A world to try settings on, and what was fitted on speakers of whom it has none."""
 
     world: World = field(repr=False)
-    profile: CalibrationProfile = field(repr=False)
+    fitted: Fitted = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -45,30 +44,28 @@ class Tried:
 
 
 def rehearse(voices: Sequence[Voice], *, model_id: str, worlds: int, seed: int) -> list[Rehearsal]:
-    """So many worlds of either half of the voices."""
-    halves = (voices[0::2], voices[1::2])
-    return [
-        Rehearsal(
-            world=make_world(
-                half,
+    """So many worlds of each third of the voices."""
+    rehearsals = []
+    for part in range(_PARTS):
+        others = [voice for row, voice in enumerate(voices) if row % _PARTS != part]
+        fitted = fit(others, model_id=model_id, seed=seed)
+        for number in range(worlds):
+            world = make_world(
+                voices[part::_PARTS],
                 model_id=model_id,
                 plan=_PLAN,
-                name=f"rehearsal-{number}-{row}",
-                seed=seed + 2 * number + row,
-            ),
-            profile=profile,
-        )
-        for row, half in enumerate(halves)
-        for profile in [fit_profile(halves[1 - row], model_id=model_id, seed=seed)]
-        for number in range(worlds)
-    ]
+                name=f"rehearsal-{part}-{number}",
+                seed=seed + _PARTS * number + part,
+            )
+            rehearsals.append(Rehearsal(world=world, fitted=fitted))
+    return rehearsals
 
 
 def attempt(candidate: Candidate, rehearsals: Sequence[Rehearsal]) -> Tried:
     """What a setting does on all rehearsals."""
-    systems = {id(each.profile): candidate(each.profile) for each in rehearsals}
+    systems = {id(each.fitted): candidate(each.fitted) for each in rehearsals}
     outcomes = [
-        judge(each.world, systems[id(each.profile)].watch(each.world.calls)) for each in rehearsals
+        judge(each.world, systems[id(each.fitted)].watch(each.world.calls)) for each in rehearsals
     ]
     settings = next(iter(systems.values())).settings
     return Tried(

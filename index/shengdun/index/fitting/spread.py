@@ -1,6 +1,6 @@
 """Fitting how far voices lie apart and calls of one voice, from calls of known voices."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -14,9 +14,10 @@ Floats = NDArray[np.float64]
 
 _LEAST_CALLS: Final = 4
 """Of one voice, to tell how its calls stray."""
-_EVERYWHERE: Final = 0.1
+_EVERYWHERE: Final = 0.3
 """Share of the mean variance between voices that every axis has at least: voices are fewer than axes."""
 _PRIORS: Final = (0.5, 0.001)
+_LEAST_SCALE: Final = 0.01
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -69,26 +70,19 @@ def fit_spread(calls: KnownCalls) -> Spread:
     )
 
 
-def fit_scale(
-    spread: Spread, calls: KnownCalls, left: NDArray[np.int64], right: NDArray[np.int64]
-) -> Spread:
-    """The spread with the scale at which its LLRs of these pairs of calls are worth what they say.
+def fit_scale(llrs: Floats, is_target: NDArray[np.bool_]) -> float:
+    """The scale at which LLRs of a spread without one are worth what they say.
 
     Args:
-        spread: fitted on other voices.
-        calls: of known voices.
-        left: (t,) rows of one side of each pair.
-        right: (t,) rows of the other side; calls of one voice that share no speech, or of two voices.
+        llrs: (t,) of pairs of calls of voices that the spread wasn't fitted on.
+        is_target: (t,) whether both calls are by one voice; such pairs share no speech.
     """
-    gathered = spread.gather(calls.projected, net_speech_s=calls.net_speech_s, snr_db=calls.snr_db)
-    llrs = spread.llr(gathered.take(left), gathered.take(right)) / spread.scale
-    is_target = calls.voices[left] == calls.voices[right]
     weights = np.where(is_target, 1.0 / is_target.sum(), 1.0 / (~is_target).sum())
-    trials = Trials(
-        features=np.stack([np.ones(len(llrs)), llrs], axis=1), is_target=is_target, weights=weights
-    )
-    _, scale = fit_llr(trials, priors=_PRIORS).tolist()
-    return replace(spread, scale=float(np.clip(scale, 0.01, 1.0)))
+    features = np.stack([np.ones(len(llrs)), llrs], axis=1)
+    _, scale = fit_llr(
+        Trials(features=features, is_target=is_target, weights=weights), priors=_PRIORS
+    ).tolist()
+    return float(np.clip(scale, _LEAST_SCALE, 1.0))
 
 
 def _rising(
