@@ -19,13 +19,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shengdun.index.archive.rows import ArchivedCall
-from shengdun.index.scoring import Scorer
 from shengdun.index.voices.allowed import AllowList
 from shengdun.index.voices.columns import CallColumns, Hashes, microseconds, moment, text_hash
 from shengdun.index.voices.errors import ClusterNotFound
 from shengdun.index.voices.evidence import Floats64, VoiceEvidence, Voices
 from shengdun.index.voices.grouping import Atoms, Odds, agglomerate, probability
-from shengdun.index.voices.groups import ClusterEvent, Groups, Keys
+from shengdun.index.voices.partition import ClusterEvent, Groups, Keys
 from shengdun.index.voices.membership import (
     at_least,
     belonging,
@@ -125,17 +124,20 @@ class VoiceClusters:
     """The clusters of one voice model, and the window that they are of. May be used from any thread.
 
     Args:
-        scorer: of the voice model.
+        evidence: compares voices of the model.
         policy: what is taken for granted, and what is asked of evidence.
         allowed: who may call for many.
     """
 
     def __init__(
-        self, scorer: Scorer, policy: VoicePolicy | None = None, allowed: AllowList | None = None
+        self,
+        evidence: VoiceEvidence,
+        policy: VoicePolicy | None = None,
+        allowed: AllowList | None = None,
     ) -> None:
         self._policy = policy or VoicePolicy()
-        self._evidence = VoiceEvidence(scorer)
-        self._recent = RecentCalls(scorer)
+        self._evidence = evidence
+        self._recent = RecentCalls(evidence.coder)
         self._groups = Groups()
         self._many = _ManyCustomers()
         self._lock = threading.Lock()
@@ -184,7 +186,7 @@ class VoiceClusters:
         if not self._recent.takes(call):
             return None
         columns = self._recent.coder.columns([call])
-        one = Voices.of_calls(columns, self._recent.coder)
+        one = self._evidence.calls(columns)
         if self.allowed.is_own(one, self._evidence, call.started_at):
             return None
         with self._lock:
@@ -258,7 +260,9 @@ class VoiceClusters:
             customer: 64 bits of the customer's pseudonym.
             without: key of a call that is left out.
         """
-        near = self._recent.nearest(one.vectors[0], self._policy.neighbours, without=(without,))
+        near = self._recent.nearest(
+            self._evidence.direction(one), self._policy.neighbours, without=(without,)
+        )
         with self._lock:
             return self._candidates(
                 one, np.union1d(near.keys, self._of_customer(customer)), without
@@ -279,7 +283,7 @@ class VoiceClusters:
         return by_household(of, log_odds, without=own)
 
     def _matched(self, one: Voices, customer: int) -> str | None:
-        near = self._recent.nearest(one.vectors[0], self._policy.neighbours)
+        near = self._recent.nearest(self._evidence.direction(one), self._policy.neighbours)
         found = self._candidates(one, np.union1d(near.keys, self._of_customer(customer)), 0)
         scored = found.log_odds(one, customer, self._evidence, self.odds)
         able = [
@@ -291,7 +295,9 @@ class VoiceClusters:
 
     def _settle(self, key: int, one: Voices, at: datetime) -> None:
         customer = int(self._rows((key,)).customers[0])
-        near = self._recent.nearest(one.vectors[0], self._policy.neighbours, without=(key,))
+        near = self._recent.nearest(
+            self._evidence.direction(one), self._policy.neighbours, without=(key,)
+        )
         keys = np.union1d(near.keys, self._of_customer(customer))
         found = self._candidates(one, keys[keys != np.uint64(key)], key)
         scored = found.log_odds(one, customer, self._evidence, self.odds)
@@ -319,10 +325,12 @@ class VoiceClusters:
         rows = self._rows(keys)
         if len(set(rows.customers.tolist())) < 2:
             return False
-        voice = Voices.of_calls(rows, self._recent.coder).joined()
-        near = self._recent.nearest(voice.vectors[0], self._policy.neighbours, without=keys)
+        voice = self._evidence.voice(rows)
+        near = self._recent.nearest(
+            self._evidence.direction(voice), self._policy.neighbours, without=keys
+        )
         lone = self._recent.rows(_keys([k for k in near.keys.tolist() if not self._groups.of(k)]))
-        llrs = self._evidence.llrs(voice, Voices.of_calls(lone, self._recent.coder))
+        llrs = self._evidence.llrs(voice, self._evidence.calls(lone))
         taken = llrs + self.odds.of_strangers(len(keys)) >= self._policy.join_log_odds
         if not taken.any():
             return False
@@ -334,7 +342,7 @@ class VoiceClusters:
         rows = self._rows(self._groups.keys(group_id))
         if len(rows) < 3:
             return False
-        calls = Voices.of_calls(rows, self._recent.coder)
+        calls = self._evidence.calls(rows)
         odds = belonging(calls, rows, self._evidence, self.odds)
         worst = int(np.argmin(odds))
         if odds[worst] >= self._policy.join_log_odds - _LENIENCE:
@@ -360,7 +368,7 @@ class VoiceClusters:
             return self._put(gone, at, reason)
         atoms = sorted(atoms, key=lambda atom: min(atom))
         rows = [self._rows(atom) for atom in atoms]
-        voices = [Voices.of_calls(each, self._recent.coder).joined() for each in rows]
+        voices = [self._evidence.voice(each) for each in rows]
         groups = agglomerate(
             Atoms(
                 voices=Voices.concatenate(voices),
@@ -386,7 +394,7 @@ class VoiceClusters:
         if len(set(rows.customers.tolist())) < 2:
             self._many.drop(group_id)
             return
-        self._many.put(group_id, Voices.of_calls(rows, self._recent.coder).joined())
+        self._many.put(group_id, self._evidence.voice(rows))
 
     def _candidates(self, one: Voices, near: Hashes, without: int) -> "Candidates":
         lone = [key for key in near.tolist() if not self._groups.of(key)]
@@ -395,11 +403,9 @@ class VoiceClusters:
         keys = [tuple(k for k in self._groups.keys(g) if k != without) for g in ids]
         members = [self._rows(each) for each in keys]
         singles = self._rows(lone)
-        parts = [
-            Voices.of_calls(each, self._recent.coder).joined() for each in members if len(each)
-        ]
+        parts = [self._evidence.voice(each) for each in members if len(each)]
         kept = [n for n, each in enumerate(members) if len(each)]
-        voices = [*parts, Voices.of_calls(singles, self._recent.coder)]
+        voices = [*parts, self._evidence.calls(singles)]
         return Candidates(
             group_ids=(*(ids[n] for n in kept), *("" for _ in range(len(singles)))),
             keys=(*(keys[n] for n in kept), *((int(k),) for k in singles.id_hashes)),
@@ -421,9 +427,8 @@ class VoiceClusters:
 
     def _cluster(self, group_id: str) -> Cluster:
         rows = self._rows(self._groups.keys(group_id))
-        calls = Voices.of_calls(rows, self._recent.coder)
+        calls = self._evidence.calls(rows)
         odds = membership(calls, self._evidence, self.odds)
-        joined = calls.joined()
         first, last = moment(int(rows.started_us.min())), moment(int(rows.started_us.max()))
         counted = self.counted(rows, odds, at=last)
         return Cluster(
@@ -432,8 +437,8 @@ class VoiceClusters:
             members=_members(rows, odds),
             first_seen=first,
             last_seen=last,
-            voiceprint=joined.vectors[0],
-            net_speech_s=float(joined.net_speech_s[0]),
+            voiceprint=self._evidence.direction(calls.joined()),
+            net_speech_s=float(rows.net_speech_s.sum()),
             probability=at_least(self._policy.others + 1, counted.values()),
             households=sum(counted.values()),
         )

@@ -115,6 +115,16 @@ class CallCoder:
         self._step = np.float32(_REACH / 127 / np.sqrt(dimension))
 
     @property
+    def model_id(self) -> str:
+        """The voice model of the calls."""
+        return self._scorer.model_id
+
+    @property
+    def dimension(self) -> int:
+        """Of voiceprints."""
+        return self._scorer.profile.dimension
+
+    @property
     def form(self) -> SketchForm:
         """How the voiceprints are sketched."""
         return self._form

@@ -22,7 +22,7 @@ def membership(calls: Voices, evidence: VoiceEvidence, odds: Odds) -> Floats64:
     if len(calls) == 1:
         return np.array([np.inf])
     prior = odds.of_strangers(len(calls) - 1)
-    return evidence.paired(calls, calls.without_each()) + prior
+    return evidence.of_others(calls) + prior
 
 
 def belonging(calls: Voices, columns: CallColumns, evidence: VoiceEvidence, odds: Odds) -> Floats64:
@@ -31,7 +31,8 @@ def belonging(calls: Voices, columns: CallColumns, evidence: VoiceEvidence, odds
     calls_for = Counter(customer for customer in customers if customer)
     shared = odds.of(len(calls) - 1, same_customer=True) - odds.of_strangers(len(calls) - 1)
     extra = np.array([shared if calls_for[customer] > 1 else 0.0 for customer in customers])
-    return membership(calls, evidence, odds) + extra
+    belongs: Floats64 = membership(calls, evidence, odds) + extra
+    return belongs
 
 
 def households(

@@ -94,10 +94,10 @@ class RepeatWatch:
             at: now; allow-list entries that have ended by then don't count.
             exclude_call_id: the call itself, if the window may have it.
         """
-        one = Voices.of_projected(
-            self._evidence.scorer.project(voiceprint[np.newaxis, :]),
-            np.array([net_speech_s]),
-            np.array([np.nan if snr_db is None else snr_db]),
+        one = self._evidence.heard(
+            voiceprint[np.newaxis, :],
+            net_speech_s=np.array([net_speech_s]),
+            snr_db=np.array([np.nan if snr_db is None else snr_db]),
         )
         allowed = self._clusters.allowed
         if text_hash(number) in allowed.numbers(at) - {0} or allowed.is_own(
@@ -123,16 +123,14 @@ class RepeatWatch:
         llr = log_odds(total) - clusters.policy.repeating_log_odds
         if not llr > 0.0:
             return None
-        limited = float(self._evidence.scorer.limited(np.array([min(llr, 1e3)]))[0])
+        limited = float(self._evidence.limited(np.array([min(llr, 1e3)]))[0])
         return self._describe(found, best[1], one, customer, at, odds, limited, min(total, 1.0))
 
     def _counted(
         self, found: Candidates, place: int, customer: int, odds: Odds, at: datetime
     ) -> dict[int, float]:
         rows = found.rows[place]
-        of_calls = membership(
-            Voices.of_calls(rows, self._clusters.recent.coder), self._evidence, odds
-        )
+        of_calls = membership(self._evidence.calls(rows), self._evidence, odds)
         return self._clusters.counted(rows, of_calls, without=customer, at=at)
 
     def _describe(
@@ -147,9 +145,9 @@ class RepeatWatch:
         total: float,
     ) -> RepeatVoice:
         rows = found.rows[place]
-        voices = Voices.of_calls(rows, self._clusters.recent.coder)
+        voices = self._evidence.calls(rows)
         of_calls = membership(voices, self._evidence, odds)
-        llrs = self._evidence.scorer.limited(self._evidence.llrs(one, voices))
+        llrs = self._evidence.limited(self._evidence.llrs(one, voices))
         sure = clusters_sure(of_calls, self._clusters.policy.sure)
         if customer:
             sure &= rows.customers != customer
