@@ -1,8 +1,8 @@
 """Who may call for many: lawful representatives, and the institution's own voices on a line.
 
 The customers of one representative count as one household, and calls from a representative's number count for nobody,
-so neither makes a voice suspicious. The institution's own collectors and recorded prompts are known by their voiceprints and are
-left out altogether. Every entry says why it was made, by whom, and when it ends.
+so neither makes a voice suspicious. The institution's own collectors and recorded prompts are known by their
+voiceprints and are left out altogether. Every entry says why it was made, by whom, and when it ends.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -192,7 +192,7 @@ class AllowList:
             entry
             for entry in self
             if isinstance(entry, OwnVoice)
-            and entry.model_id == evidence.scorer.model_id
+            and entry.model_id == evidence.model_id
             and entry.granted.holds(at)
         ]
         if not own:
@@ -208,8 +208,8 @@ class AllowList:
 
 
 def _voices(own: Sequence[OwnVoice], evidence: VoiceEvidence) -> Voices:
-    return Voices.of_projected(
-        evidence.scorer.project(np.stack([entry.voiceprint for entry in own])),
-        np.array([entry.net_speech_s for entry in own], np.float64),
-        np.full(len(own), np.nan),
+    return evidence.heard(
+        np.stack([entry.voiceprint for entry in own]),
+        net_speech_s=np.array([entry.net_speech_s for entry in own]),
+        snr_db=np.full(len(own), np.nan),
     )

@@ -1,31 +1,29 @@
 """Clusters of unknown voices: recent calls put together into voices as they arrive.
 
-A call is compared with the nearest calls of the window, with the other calls for its customer, and with every voice that
-has called for more than one. What of these could be one voice with it is put together anew (``grouping``): small groups call by
-call, so that it matters little in which order calls came; large ones whole. A voice that changed then takes in the calls
-near to its joined voiceprint, and lets go of those which the others speak against.
+A call is compared with the nearest calls of the window, with the other calls for its customer, and with every voice
+that has called for more than one. What of these could be one voice with it is put together anew (``grouping``): small
+groups call by call, so that it matters little in which order calls came; large ones whole. A voice that changed then
+takes in the calls near to its joined voiceprint, and lets go of those which the others speak against.
 
-A call costs one search of the window, and one more for each voice that it changes; what else is done grows with the calls
-nearby and with the voices that call for several customers, not with the window.
+A call costs one search of the window, and one more for each voice that it changes; what else is done grows with the
+calls nearby and with the voices that call for several customers, not with the window.
 """
 
 import threading
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from shengdun.index.archive.rows import ArchivedCall
-from shengdun.index.scoring import Scorer
 from shengdun.index.voices.allowed import AllowList
-from shengdun.index.voices.columns import CallColumns, Hashes, microseconds, moment, text_hash
+from shengdun.index.voices.candidates import SLACK, Candidates, ManyCustomers
+from shengdun.index.voices.cluster import Cluster, members_of
+from shengdun.index.voices.columns import CallColumns, Hashes, moment, text_hash
 from shengdun.index.voices.errors import ClusterNotFound
 from shengdun.index.voices.evidence import Floats64, VoiceEvidence, Voices
-from shengdun.index.voices.grouping import Atoms, Odds, agglomerate, probability
-from shengdun.index.voices.groups import ClusterEvent, Groups, Keys
+from shengdun.index.voices.grouping import Atoms, Odds, agglomerate
 from shengdun.index.voices.membership import (
     at_least,
     belonging,
@@ -33,111 +31,39 @@ from shengdun.index.voices.membership import (
     households,
     membership,
 )
+from shengdun.index.voices.partition import ClusterEvent, Groups, Keys
 from shengdun.index.voices.policy import VoicePolicy
 from shengdun.index.voices.recent import RecentCalls
 
 _TAKEN_APART: Final = 12
 """Groups of so many calls at most are put together anew with what comes near them."""
 _MOST_ATOMS: Final = 96
-_SLACK: Final = 6.0
-"""Natural log odds by which a lone call may fall short of belonging, and is still looked at: others may speak for it."""
 _LENIENCE: Final = 2.0
 """Natural log odds below those of joining at which a call is let go of again."""
 _ROUNDS: Final = 3
 _SAME_CUSTOMER_CALLS: Final = 16
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Member:
-    """One call of a voice.
-
-    Attributes:
-        call_id: the call.
-        started_at: when it started.
-        customer: pseudonym of the customer; empty if none was given.
-        number: pseudonym of the calling number; empty if none was given.
-        line: the line of business.
-        probability: that it is by the voice of the other calls.
-    """
-
-    call_id: str
-    started_at: datetime
-    customer: str
-    number: str
-    line: str
-    probability: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Cluster:
-    """A voice of the recent window.
-
-    Attributes:
-        cluster_id: stays while most of its calls do.
-        model_id: the voice model of its calls.
-        members: its calls, in order of time.
-        first_seen: when the first one started.
-        last_seen: when the last one did.
-        voiceprint: (d,) float32 of unit length, the joined voiceprint as the scorer projects it.
-        net_speech_s: of all calls.
-        probability: that it has called for more customers than a line lets pass, ``others + 1``, households and
-            representatives taken into account.
-        households: expected number of customers that it has called for, in the same way.
-    """
-
-    cluster_id: str
-    model_id: str
-    members: tuple[Member, ...]
-    first_seen: datetime
-    last_seen: datetime
-    voiceprint: NDArray[np.float32] = field(repr=False)
-    net_speech_s: float
-    probability: float
-    households: float
-
-    @property
-    def calls(self) -> tuple[str, ...]:
-        """Call ids, in order of time."""
-        return tuple(member.call_id for member in self.members)
-
-    @property
-    def customers(self) -> tuple[str, ...]:
-        """Customers for whom it called, sorted."""
-        return tuple(sorted({member.customer for member in self.members} - {""}))
-
-    @property
-    def numbers(self) -> tuple[str, ...]:
-        """Numbers from which it called, sorted."""
-        return tuple(sorted({member.number for member in self.members} - {""}))
-
-    @property
-    def lines(self) -> tuple[str, ...]:
-        """Lines on which it called, sorted."""
-        return tuple(sorted({member.line for member in self.members}))
-
-    @property
-    def suspicion(self) -> float:
-        """By which voices are ranked: the customers it is expected to call for, if it calls for too many."""
-        return self.probability * self.households
-
-
 class VoiceClusters:
     """The clusters of one voice model, and the window that they are of. May be used from any thread.
 
     Args:
-        scorer: of the voice model.
+        evidence: compares voices of the model.
         policy: what is taken for granted, and what is asked of evidence.
         allowed: who may call for many.
     """
 
     def __init__(
-        self, scorer: Scorer, policy: VoicePolicy | None = None, allowed: AllowList | None = None
+        self,
+        evidence: VoiceEvidence,
+        policy: VoicePolicy | None = None,
+        allowed: AllowList | None = None,
     ) -> None:
         self._policy = policy or VoicePolicy()
-        self._evidence = VoiceEvidence(scorer)
-        self._recent = RecentCalls(scorer)
+        self._evidence = evidence
+        self._recent = RecentCalls(evidence.coder)
         self._groups = Groups()
-        self._many = _ManyCustomers()
+        self._many = ManyCustomers()
         self._lock = threading.Lock()
         self.allowed = allowed or AllowList()
 
@@ -179,12 +105,13 @@ class VoiceClusters:
 
         Returns:
             The cluster that it is in; None if it is alone, has no voiceprint of this model, or is by a voice of the
-            institution's own. A call with less net speech than may found a voice is told where it would belong, and changes nothing.
+            institution's own. A call with less net speech than may found a voice is told where it would belong, and
+            changes nothing.
         """
         if not self._recent.takes(call):
             return None
         columns = self._recent.coder.columns([call])
-        one = Voices.of_calls(columns, self._recent.coder)
+        one = self._evidence.calls(columns)
         if self.allowed.is_own(one, self._evidence, call.started_at):
             return None
         with self._lock:
@@ -196,7 +123,11 @@ class VoiceClusters:
             return self._groups.of(key)
 
     def fill(self, calls: Sequence[ArchivedCall]) -> int:
-        """Take calls into the window without putting them together, as at a start before ``restore``. Returns how many."""
+        """Take calls into the window without putting them together, as at a start before ``restore``.
+
+        Returns:
+            How many were taken in.
+        """
         long_enough = [c for c in calls if c.net_speech_s >= self._policy.founding_s]
         return self._recent.add(long_enough)
 
@@ -250,7 +181,7 @@ class VoiceClusters:
                 raise ClusterNotFound.of(cluster_id)
             return self._cluster(group_id)
 
-    def candidates(self, one: Voices, customer: int, *, without: int = 0) -> "Candidates":
+    def candidates(self, one: Voices, customer: int, *, without: int = 0) -> Candidates:
         """The voices that a caller could be, each with its calls; for ``RepeatWatch``.
 
         Args:
@@ -258,7 +189,9 @@ class VoiceClusters:
             customer: 64 bits of the customer's pseudonym.
             without: key of a call that is left out.
         """
-        near = self._recent.nearest(one.vectors[0], self._policy.neighbours, without=(without,))
+        near = self._recent.nearest(
+            self._evidence.direction(one), self._policy.neighbours, without=(without,)
+        )
         with self._lock:
             return self._candidates(
                 one, np.union1d(near.keys, self._of_customer(customer)), without
@@ -279,7 +212,7 @@ class VoiceClusters:
         return by_household(of, log_odds, without=own)
 
     def _matched(self, one: Voices, customer: int) -> str | None:
-        near = self._recent.nearest(one.vectors[0], self._policy.neighbours)
+        near = self._recent.nearest(self._evidence.direction(one), self._policy.neighbours)
         found = self._candidates(one, np.union1d(near.keys, self._of_customer(customer)), 0)
         scored = found.log_odds(one, customer, self._evidence, self.odds)
         able = [
@@ -291,12 +224,14 @@ class VoiceClusters:
 
     def _settle(self, key: int, one: Voices, at: datetime) -> None:
         customer = int(self._rows((key,)).customers[0])
-        near = self._recent.nearest(one.vectors[0], self._policy.neighbours, without=(key,))
+        near = self._recent.nearest(
+            self._evidence.direction(one), self._policy.neighbours, without=(key,)
+        )
         keys = np.union1d(near.keys, self._of_customer(customer))
         found = self._candidates(one, keys[keys != np.uint64(key)], key)
         scored = found.log_odds(one, customer, self._evidence, self.odds)
         order = np.argsort(-scored, kind="stable")[: _MOST_ATOMS // 2]
-        chosen = [int(n) for n in order if scored[n] >= self._policy.join_log_odds - _SLACK]
+        chosen = [int(n) for n in order if scored[n] >= self._policy.join_log_odds - SLACK]
         if not chosen:
             return
         atoms: list[Keys] = [(key,)]
@@ -319,10 +254,12 @@ class VoiceClusters:
         rows = self._rows(keys)
         if len(set(rows.customers.tolist())) < 2:
             return False
-        voice = Voices.of_calls(rows, self._recent.coder).joined()
-        near = self._recent.nearest(voice.vectors[0], self._policy.neighbours, without=keys)
+        voice = self._evidence.voice(rows)
+        near = self._recent.nearest(
+            self._evidence.direction(voice), self._policy.neighbours, without=keys
+        )
         lone = self._recent.rows(_keys([k for k in near.keys.tolist() if not self._groups.of(k)]))
-        llrs = self._evidence.llrs(voice, Voices.of_calls(lone, self._recent.coder))
+        llrs = self._evidence.llrs(voice, self._evidence.calls(lone))
         taken = llrs + self.odds.of_strangers(len(keys)) >= self._policy.join_log_odds
         if not taken.any():
             return False
@@ -334,7 +271,7 @@ class VoiceClusters:
         rows = self._rows(self._groups.keys(group_id))
         if len(rows) < 3:
             return False
-        calls = Voices.of_calls(rows, self._recent.coder)
+        calls = self._evidence.calls(rows)
         odds = belonging(calls, rows, self._evidence, self.odds)
         worst = int(np.argmin(odds))
         if odds[worst] >= self._policy.join_log_odds - _LENIENCE:
@@ -360,7 +297,7 @@ class VoiceClusters:
             return self._put(gone, at, reason)
         atoms = sorted(atoms, key=lambda atom: min(atom))
         rows = [self._rows(atom) for atom in atoms]
-        voices = [Voices.of_calls(each, self._recent.coder).joined() for each in rows]
+        voices = [self._evidence.voice(each) for each in rows]
         groups = agglomerate(
             Atoms(
                 voices=Voices.concatenate(voices),
@@ -386,20 +323,18 @@ class VoiceClusters:
         if len(set(rows.customers.tolist())) < 2:
             self._many.drop(group_id)
             return
-        self._many.put(group_id, Voices.of_calls(rows, self._recent.coder).joined())
+        self._many.put(group_id, self._evidence.voice(rows))
 
-    def _candidates(self, one: Voices, near: Hashes, without: int) -> "Candidates":
+    def _candidates(self, one: Voices, near: Hashes, without: int) -> Candidates:
         lone = [key for key in near.tolist() if not self._groups.of(key)]
         near_groups = {g for key in near.tolist() if (g := self._groups.of(key))}
         ids = sorted(near_groups | set(self._many.near(one, self._evidence, self.odds)))
         keys = [tuple(k for k in self._groups.keys(g) if k != without) for g in ids]
         members = [self._rows(each) for each in keys]
         singles = self._rows(lone)
-        parts = [
-            Voices.of_calls(each, self._recent.coder).joined() for each in members if len(each)
-        ]
+        parts = [self._evidence.voice(each) for each in members if len(each)]
         kept = [n for n, each in enumerate(members) if len(each)]
-        voices = [*parts, Voices.of_calls(singles, self._recent.coder)]
+        voices = [*parts, self._evidence.calls(singles)]
         return Candidates(
             group_ids=(*(ids[n] for n in kept), *("" for _ in range(len(singles)))),
             keys=(*(keys[n] for n in kept), *((int(k),) for k in singles.id_hashes)),
@@ -421,83 +356,21 @@ class VoiceClusters:
 
     def _cluster(self, group_id: str) -> Cluster:
         rows = self._rows(self._groups.keys(group_id))
-        calls = Voices.of_calls(rows, self._recent.coder)
+        calls = self._evidence.calls(rows)
         odds = membership(calls, self._evidence, self.odds)
-        joined = calls.joined()
         first, last = moment(int(rows.started_us.min())), moment(int(rows.started_us.max()))
         counted = self.counted(rows, odds, at=last)
         return Cluster(
             cluster_id=group_id,
             model_id=self.model_id,
-            members=_members(rows, odds),
+            members=members_of(rows, odds),
             first_seen=first,
             last_seen=last,
-            voiceprint=joined.vectors[0],
-            net_speech_s=float(joined.net_speech_s[0]),
+            voiceprint=self._evidence.direction(calls.joined()),
+            net_speech_s=float(rows.net_speech_s.sum()),
             probability=at_least(self._policy.others + 1, counted.values()),
             households=sum(counted.values()),
         )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Candidates:
-    """n voices that a caller could be.
-
-    Attributes:
-        group_ids: of each; empty for lone calls.
-        keys: the calls of each.
-        rows: the same as columns.
-        voices: each as one voice.
-    """
-
-    group_ids: tuple[str, ...]
-    keys: tuple[Keys, ...]
-    rows: tuple[CallColumns, ...]
-    voices: Voices
-
-    def __len__(self) -> int:
-        return len(self.group_ids)
-
-    def log_odds(self, one: Voices, customer: int, evidence: VoiceEvidence, odds: Odds) -> Floats64:
-        """(n,) that the caller is each of them, on its own."""
-        llrs = evidence.llrs(one, self.voices)
-        priors = [
-            odds.of(len(k), same_customer=bool(customer) and customer in rows.customers)
-            for k, rows in zip(self.keys, self.rows, strict=True)
-        ]
-        return llrs + np.array(priors, np.float64)
-
-
-class _ManyCustomers:
-    """The joined voiceprints of voices that call for several customers, to be compared with all at once."""
-
-    def __init__(self) -> None:
-        self._voices: dict[str, Voices] = {}
-        self._stacked: tuple[tuple[str, ...], Voices] | None = None
-
-    def ids(self) -> tuple[str, ...]:
-        return tuple(self._voices)
-
-    def put(self, group_id: str, voice: Voices) -> None:
-        self._voices[group_id] = voice
-        self._stacked = None
-
-    def drop(self, group_id: str) -> None:
-        if self._voices.pop(group_id, None) is not None:
-            self._stacked = None
-
-    def near(self, one: Voices, evidence: VoiceEvidence, odds: Odds) -> list[str]:
-        """The voices that a caller could be, but for some slack."""
-        if not self._voices:
-            return []
-        if self._stacked is None:
-            ids = tuple(sorted(self._voices))
-            self._stacked = ids, Voices.concatenate([self._voices[i] for i in ids])
-        ids, voices = self._stacked
-        llrs = evidence.llrs(one, voices)
-        priors = np.array([odds.of_strangers(int(calls)) for calls in voices.calls])
-        able = llrs + priors >= odds.policy.join_log_odds - _SLACK
-        return [ids[row] for row in np.flatnonzero(able)]
 
 
 def _keys(keys: Iterable[int]) -> Hashes:
@@ -506,18 +379,3 @@ def _keys(keys: Iterable[int]) -> Hashes:
 
 def _ordered(rows: CallColumns) -> Keys:
     return tuple(rows.id_hashes[np.lexsort((rows.id_hashes, rows.started_us))].tolist())
-
-
-def _members(rows: CallColumns, odds: Floats64) -> tuple[Member, ...]:
-    order = np.lexsort((rows.id_hashes, rows.started_us)).tolist()
-    return tuple(
-        Member(
-            call_id=rows.ids[row].decode(),
-            started_at=moment(int(rows.started_us[row])),
-            customer=rows.customer_texts[row].decode(),
-            number=rows.number_texts[row].decode(),
-            line=rows.lines[row].decode(),
-            probability=probability(float(odds[row])),
-        )
-        for row in order
-    )

@@ -1,23 +1,21 @@
-"""Evidence that calls are by one voice, and what their joined voiceprints say.
+"""Evidence that calls are by one voice: what the spread of voices and calls says of calls in the recent window.
 
-A voice is compared as one recording: by the mean of its calls' voiceprints weighted by their net speech, with the net
-speech of all of them. A mean of several calls through several telephones lies far nearer to the voice than any call,
-and a stranger who happens to be near one of an agent's forty calls is not near their mean (decision note 0033).
+A voice is compared by all of its calls together (``spread``). A mean of several calls through several telephones lies
+far nearer to the voice than any call, and a stranger who happens to be near one of an agent's forty calls is seldom
+near their mean (decision note 0033).
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from shengdun.index.llr import Sides
-from shengdun.index.scoring import Scorer, normalised, unit_rows
+from shengdun.index.scoring import Scorer
 from shengdun.index.voices.columns import CallCoder, CallColumns
+from shengdun.index.voices.spread import Gathered, Spread
 
 Floats64 = NDArray[np.float64]
-Rows = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -25,120 +23,108 @@ class Voices:
     """n groups of calls, each as one voice.
 
     Attributes:
-        sums: (n, d) float64, projected voiceprints times net speech, summed.
-        net_speech_s: (n,) float64 of all calls.
-        noise: (n,) float64 net speech times speech over noise, summed over calls where it is known.
-        noise_s: (n,) float64 net speech of these.
-        calls: (n,) int64 how many.
+        gathered: what the spread needs to know of each.
+        calls: (n,) int64 how many calls each has.
     """
 
-    sums: Floats64
-    net_speech_s: Floats64
-    noise: Floats64
-    noise_s: Floats64
-    calls: Rows
+    gathered: Gathered
+    calls: NDArray[np.int64]
 
     def __len__(self) -> int:
         return len(self.calls)
 
-    @property
-    def vectors(self) -> NDArray[np.float32]:
-        """(n, d) unit rows."""
-        return unit_rows(self.sums)
-
-    @property
-    def snr_db(self) -> Floats64:
-        """(n,) speech over noise, NaN where it isn't known of any call."""
-        with np.errstate(divide="ignore", invalid="ignore"):
-            ratio: Floats64 = np.where(self.noise_s > 0.0, self.noise / self.noise_s, np.nan)
-        return ratio
-
-    def take(self, rows: Rows) -> "Voices":
-        """Some of them, copied."""
-        return Voices(**{name: getattr(self, name)[rows] for name in _FIELDS})
+    def take(self, rows: NDArray[np.int64]) -> "Voices":
+        """Some of them, in the order of ``rows``."""
+        return Voices(gathered=self.gathered.take(rows), calls=self.calls[rows])
 
     def joined(self) -> "Voices":
         """All of them as one voice."""
-        return Voices(**{name: getattr(self, name).sum(axis=0, keepdims=True) for name in _FIELDS})
-
-    def without_each(self) -> "Voices":
-        """For each, all others as one voice; at least two."""
-        whole = self.joined()
-        return Voices(**{name: getattr(whole, name) - getattr(self, name) for name in _FIELDS})
+        return Voices(gathered=self.gathered.joined(), calls=self.calls.sum(keepdims=True))
 
     @classmethod
     def concatenate(cls, parts: Sequence["Voices"]) -> "Voices":
         """All voices of at least one part, in order."""
-        return cls(**{n: np.concatenate([getattr(p, n) for p in parts]) for n in _FIELDS})
-
-    @classmethod
-    def of_calls(cls, columns: CallColumns, coder: CallCoder) -> "Voices":
-        """Every call as a voice of its own."""
-        return cls.of_projected(
-            coder.decode(columns.codes),
-            columns.net_speech_s.astype(np.float64),
-            columns.snr_db.astype(np.float64),
-        )
-
-    @classmethod
-    def of_projected(
-        cls, projected: NDArray[np.float32], net_speech_s: Floats64, snr_db: Floats64
-    ) -> "Voices":
-        """Every one of (n, d) projected voiceprints as a voice of its own."""
-        known = ~np.isnan(snr_db)
-        noise_s = np.where(known, net_speech_s, 0.0)
         return cls(
-            sums=projected.astype(np.float64) * net_speech_s[:, np.newaxis],
-            net_speech_s=net_speech_s,
-            noise=noise_s * np.where(known, snr_db, 0.0),
-            noise_s=noise_s,
-            calls=np.ones(len(projected), np.int64),
+            gathered=Gathered(
+                sums=np.concatenate([part.gathered.sums for part in parts]),
+                precisions=np.concatenate([part.gathered.precisions for part in parts]),
+            ),
+            calls=np.concatenate([part.calls for part in parts]),
         )
-
-
-_FIELDS: Final = ("sums", "net_speech_s", "noise", "noise_s", "calls")
 
 
 class VoiceEvidence:
-    """Compares voices under one calibration. Immutable, so safe to share between threads.
+    """Compares voices under one calibration profile. Immutable, so safe to share between threads.
 
     LLRs aren't held to the profile's limits here: what they add up to has to keep its order far beyond what one
     comparison may claim. What is told of a voice is held to them (``repeat``).
+
+    Args:
+        scorer: projects voiceprints.
+        spread: of the voices that the scorer projects.
     """
 
-    def __init__(self, scorer: Scorer) -> None:
+    def __init__(self, scorer: Scorer, spread: Spread) -> None:
         self._scorer = scorer
+        self._spread = spread
+        self._coder = CallCoder(scorer)
 
     @property
     def scorer(self) -> Scorer:
-        """What it compares with."""
+        """What projects voiceprints."""
         return self._scorer
 
+    @property
+    def model_id(self) -> str:
+        """The voice model of the voiceprints."""
+        return self._scorer.model_id
+
+    @property
+    def coder(self) -> CallCoder:
+        """Makes columns of calls."""
+        return self._coder
+
+    def calls(self, columns: CallColumns) -> Voices:
+        """Every call as a voice of its own."""
+        return self._voices(self._coder.decode(columns.codes), columns.net_speech_s, columns.snr_db)
+
+    def voice(self, columns: CallColumns) -> Voices:
+        """At least one call as one voice."""
+        return self.calls(columns).joined()
+
+    def heard(
+        self,
+        voiceprints: NDArray[np.float32],
+        *,
+        net_speech_s: NDArray[np.floating],
+        snr_db: NDArray[np.floating],
+    ) -> Voices:
+        """Every one of (n, d) voiceprints, as the voice model gives them, as a voice of its own."""
+        return self._voices(self._scorer.project(voiceprints), net_speech_s, snr_db)
+
     def llrs(self, one: Voices, others: Voices) -> Floats64:
-        """(k,) natural-log LLRs of "the same voice" of one voice and each of k others; symmetric but for rounding."""
+        """(k,) natural-log LLRs of "the same voice" of one voice and each of k others."""
         if not len(others):
             return np.empty(0)
-        return self._compare(one, others, others.vectors @ one.vectors[0])
+        return self._spread.llr(one.gathered, others.gathered)
 
-    def paired(self, left: Voices, right: Voices) -> Floats64:
-        """(k,) LLRs of each voice of ``left`` and the one of ``right`` in its place."""
-        return self._compare(left, right, np.einsum("kd,kd->k", left.vectors, right.vectors))
+    def of_others(self, calls: Voices) -> Floats64:
+        """(n,) for each of n calls, n > 1, the LLR that it is by the voice of all the others."""
+        return self._spread.others_llr(calls.gathered)
 
-    def _compare(self, left: Voices, right: Voices, cosines: NDArray[np.float32]) -> Floats64:
-        of_left, of_right = (
-            self._scorer.template_statistics(voices.vectors) for voices in (left, right)
-        )
-        scores = normalised(
-            cosines.astype(np.float64),
-            of_right.mean,
-            of_right.deviation,
-            of_left.mean.astype(np.float64),
-            of_left.deviation.astype(np.float64),
-        )
-        sides = Sides(
-            net_a_s=left.net_speech_s,
-            net_b_s=right.net_speech_s,
-            snr_a_db=left.snr_db,
-            snr_b_db=right.snr_db,
-        )
-        return self._scorer.profile.coefficients.unlimited(scores, sides)
+    def limited(self, llrs: Floats64) -> Floats64:
+        """LLRs held to what the calibration data can vouch for."""
+        return self._scorer.limited(llrs)
+
+    def direction(self, voice: Voices) -> NDArray[np.float32]:
+        """(d,) where one voice most probably lies, of unit length, as the scorer projects voiceprints."""
+        return self._spread.direction(voice.gathered)
+
+    def _voices(
+        self,
+        projected: NDArray[np.float32],
+        net_speech_s: NDArray[np.floating],
+        snr_db: NDArray[np.floating],
+    ) -> Voices:
+        gathered = self._spread.gather(projected, net_speech_s=net_speech_s, snr_db=snr_db)
+        return Voices(gathered=gathered, calls=np.ones(len(projected), np.int64))

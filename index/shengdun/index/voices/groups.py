@@ -1,188 +1,182 @@
-"""Which calls are together, under which id, and what became of ids: the bookkeeping of clusters.
+"""Calls grouped into voices as they come, by the evidence of all calls of a group together.
 
-An id comes of the first call with which a group was founded, so that replicas which saw the same calls agree on it. When
-groups are put together or fall apart, an id goes with most of its calls.
+A call joins the group that it most probably belongs to, if that is likelier than not by ``join_llr``; otherwise it
+founds one. What a group holds is the sum over its calls (``Gathered``), so joining and leaving are exact and take O(d).
+A group that has grown is compared with its neighbours once and takes them in where the evidence says so. Groups are
+proposed by their direction (one matrix product over all groups) and judged by the likelihood ratio; a call with less
+net speech than ``least_s`` is matched with a group, but never founds or moves one.
+
+Cost of a call: O(groups x d) multiplications for the proposal, O(``_PROPOSED`` x d) for the judgement.
 """
 
-import hashlib
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from enum import StrEnum
-from typing import Final
+from typing import Final, TypeVar
 
-_KEPT_EVENTS: Final = 10_000
+import numpy as np
+from numpy.typing import NDArray
 
-Keys = tuple[int, ...]
+from shengdun.index.voices.spread import Gathered, Spread
 
+Number = TypeVar("Number", bound=np.floating)
 
-class Change(StrEnum):
-    """What happened to a cluster."""
-
-    FOUNDED = "founded"
-    GREW = "grew"
-    MERGED = "merged"
-    SPLIT = "split"
-    SHRANK = "shrank"
-    ENDED = "ended"
+_PROPOSED: Final = 32
+_FIRST_ROOM: Final = 256
+NOBODY: Final = -1
+"""The group of a call that is too short to found one and is like none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ClusterEvent:
-    """One change of a cluster. Calls are counted and not named, so that no erased call is named either.
+class GroupingPolicy:
+    """When calls are taken for one voice.
 
     Attributes:
-        at: when.
-        change: what happened.
-        cluster_id: to which cluster.
-        other_id: the cluster that went into it, or came out of it; empty for other changes.
-        calls: how many it has afterwards.
-        reason: why, in words.
+        join_llr: LLR from which a call joins a group, and two groups become one.
+        least_s: net speech below which a call never founds or moves a group, in seconds.
     """
 
-    at: datetime
-    change: Change
-    cluster_id: str
-    other_id: str = ""
-    calls: int
-    reason: str
+    join_llr: float
+    least_s: float
 
 
-class Groups:
-    """Groups of at least two calls by their keys, and their ids; for one thread at a time."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placed:
+    """Where a call went.
 
-    def __init__(self) -> None:
-        self._keys: dict[str, Keys] = {}
-        self._of: dict[int, str] = {}
-        self._heirs: dict[str, str] = {}
-        self._events: list[ClusterEvent] = []
+    Attributes:
+        group: its group; ``NOBODY`` for a short call that is like none.
+        llr: of its belonging there; 0 where it founded the group.
+        merged: groups that became part of this one by this call.
+    """
+
+    group: int
+    llr: float = 0.0
+    merged: tuple[int, ...] = ()
+
+
+class VoiceGroups:
+    """Groups of calls; not safe to share between threads.
+
+    Args:
+        spread: of voices and calls.
+        policy: when calls are taken for one voice.
+    """
+
+    def __init__(self, spread: Spread, policy: GroupingPolicy) -> None:
+        self._spread = spread
+        self._policy = policy
+        dimension = len(spread.centre)
+        self._used = 0
+        self._sums = np.zeros((_FIRST_ROOM, dimension))
+        self._precisions = np.zeros(_FIRST_ROOM)
+        self._directions = np.zeros((_FIRST_ROOM, dimension), np.float32)
+        self._members: dict[int, set[int]] = {}
+        self._group_of: dict[int, int] = {}
 
     def __len__(self) -> int:
-        return len(self._keys)
+        return len(self._members)
 
-    def __iter__(self) -> Iterator[str]:
-        return iter(tuple(self._keys))
+    def members(self, group: int) -> frozenset[int]:
+        """The calls of a group; none if there is no such group."""
+        return frozenset(self._members.get(group, ()))
 
-    @property
-    def events(self) -> tuple[ClusterEvent, ...]:
-        """The latest changes, oldest first."""
-        return tuple(self._events)
+    def group_of(self, call: int) -> int:
+        """The group that a call founded, joined or was matched with; ``NOBODY`` if none."""
+        return self._group_of.get(call, NOBODY)
 
-    def of(self, key: int) -> str | None:
-        """The group of a call; None if it is alone."""
-        return self._of.get(key)
-
-    def keys(self, group_id: str) -> Keys:
-        """The calls of a group, first one first; none if there is no such group."""
-        return self._keys.get(group_id, ())
-
-    def heir(self, group_id: str) -> str:
-        """The group into which one was put, or itself."""
-        seen = {group_id}
-        while group_id not in self._keys and group_id in self._heirs:
-            group_id = self._heirs[group_id]
-            if group_id in seen:
-                break
-            seen.add(group_id)
-        return group_id
-
-    def put(self, parts: Sequence[Keys], *, at: datetime, reason: str) -> set[str]:
-        """Have these calls, and the others of their groups alone, together as these parts say.
+    def take(self, call: int, gathered: Gathered, *, net_speech_s: float) -> Placed:
+        """Put a call where it belongs.
 
         Args:
-            parts: calls of each group, first one first; parts of one call are alone. All calls of any group that is
-                touched.
-            at: when.
-            reason: why, for the record.
-
-        Returns:
-            The ids of groups that changed and still are.
+            call: the caller's number for it, not in use.
+            gathered: the call alone, as ``Spread.gather`` gives it.
+            net_speech_s: behind it.
         """
-        before = {i: self._keys[i] for i in {self._of.get(k) for p in parts for k in p} if i}
-        parts = [part for part in parts if len(part) > 1]
-        same = {part for part in parts if part in before.values()}
-        ids = self._named(parts, before)
-        self._record(ids, before, at, reason)
-        for group_id, keys in before.items():
-            del self._keys[group_id]
-            for key in keys:
-                del self._of[key]
-        for group_id, keys in ids.items():
-            self._keys[group_id] = keys
-            self._of.update(dict.fromkeys(keys, group_id))
-        return {group_id for group_id, keys in ids.items() if keys not in same}
+        group, llr = self._nearest(gathered, besides=NOBODY)
+        joins = llr >= self._policy.join_llr
+        if net_speech_s < self._policy.least_s:
+            return self._match(call, group if joins else NOBODY, llr)
+        if not joins:
+            group, llr = self._found(), 0.0
+        self._group_of[call] = group
+        self._members[group].add(call)
+        self._put(group, self._sums[group] + gathered.sums[0], gathered.precisions[0])
+        return Placed(group=group, llr=llr, merged=self._merge(group) if joins else ())
 
-    def restore(self, groups: Iterable[tuple[str, Keys]]) -> None:
-        """Take groups as they were before."""
-        for group_id, keys in groups:
-            self._keys[group_id] = keys
-            self._of.update(dict.fromkeys(keys, group_id))
+    def remove(self, call: int, gathered: Gathered) -> None:
+        """Take a call out, as if it had never moved its group; one that isn't there is no matter."""
+        group = self._group_of.pop(call, NOBODY)
+        members = self._members.get(group)
+        if members is None or call not in members:
+            return
+        members.discard(call)
+        if members:
+            self._put(group, self._sums[group] - gathered.sums[0], -gathered.precisions[0])
+        else:
+            self._drop(group)
 
-    def _named(self, parts: Sequence[Keys], before: dict[str, Keys]) -> dict[str, Keys]:
-        """Ids of parts: the one that most of a part had, if the part has most of that id's calls, or a new one."""
-        shares = [
-            (-calls, group_id, place)
-            for place, part in enumerate(parts)
-            for group_id, calls in Counter(
-                group_id for key in part if (group_id := self._of.get(key))
-            ).items()
-        ]
-        ids: dict[int, str] = {}
-        taken: set[str] = set()
-        for _, group_id, place in sorted(shares, key=lambda s: (s[0], before[s[1]], s[2])):
-            if place not in ids and group_id not in taken:
-                ids[place] = group_id
-                taken.add(group_id)
-        return {ids.get(place) or self._new(part): part for place, part in enumerate(parts)}
+    def _match(self, call: int, group: int, llr: float) -> Placed:
+        self._group_of[call] = group
+        return Placed(group=group, llr=llr if group != NOBODY else 0.0)
 
-    def _new(self, part: Keys) -> str:
-        candidates = (_id_of(key, number) for number in range(1 << 16) for key in part)
-        return next(i for i in candidates if i not in self._keys and i not in self._heirs)
+    def _nearest(self, gathered: Gathered, *, besides: int) -> tuple[int, float]:
+        """The likeliest group of some calls but one, with its LLR."""
+        if not self._used:
+            return NOBODY, -np.inf
+        likeness = self._directions[: self._used] @ gathered.sums[0].astype(np.float32)
+        likeness[self._precisions[: self._used] == 0.0] = -np.inf
+        if besides != NOBODY:
+            likeness[besides] = -np.inf
+        count = min(_PROPOSED, self._used)
+        proposed = np.argpartition(-likeness, count - 1)[:count]
+        proposed = proposed[np.isfinite(likeness[proposed])]
+        if not len(proposed):
+            return NOBODY, -np.inf
+        groups = Gathered(sums=self._sums[proposed], precisions=self._precisions[proposed])
+        llrs = self._spread.llr(gathered, groups)
+        best = int(np.argmax(llrs))
+        return int(proposed[best]), float(llrs[best])
 
-    def _record(
-        self, after: dict[str, Keys], before: dict[str, Keys], at: datetime, reason: str
-    ) -> None:
-        for group_id, keys in after.items():
-            had = {i for key in keys if (i := self._of.get(key))}
-            for other in sorted(had - {group_id}):
-                if other not in after:
-                    self._heirs[other] = group_id
-                    self._note(Change.MERGED, group_id, keys, at, reason, other)
-                elif group_id not in before:
-                    self._note(Change.SPLIT, group_id, keys, at, reason, other)
-            if group_id not in before:
-                if not had:
-                    self._note(Change.FOUNDED, group_id, keys, at, reason)
-            elif len(keys) != len(before[group_id]):
-                change = Change.GREW if len(keys) > len(before[group_id]) else Change.SHRANK
-                self._note(change, group_id, keys, at, reason)
-        for gone in sorted(before.keys() - after.keys()):
-            if self._heirs.get(gone) not in after:
-                self._note(Change.ENDED, gone, (), at, reason)
-
-    def _note(
-        self,
-        change: Change,
-        group_id: str,
-        keys: Keys,
-        at: datetime,
-        reason: str,
-        other_id: str = "",
-    ) -> None:
-        self._events.append(
-            ClusterEvent(
-                at=at,
-                change=change,
-                cluster_id=group_id,
-                other_id=other_id,
-                calls=len(keys),
-                reason=reason,
+    def _merge(self, group: int) -> tuple[int, ...]:
+        merged: list[int] = []
+        while True:
+            own = Gathered(
+                sums=self._sums[group : group + 1], precisions=self._precisions[group : group + 1]
             )
-        )
-        del self._events[:-_KEPT_EVENTS]
+            other, llr = self._nearest(own, besides=group)
+            if llr < self._policy.join_llr:
+                return tuple(merged)
+            merged.append(other)
+            for call in self._members[other]:
+                self._group_of[call] = group
+            self._members[group] |= self._members[other]
+            self._put(group, own.sums[0] + self._sums[other], self._precisions[other])
+            self._drop(other)
+
+    def _found(self) -> int:
+        if self._used == len(self._precisions):
+            self._sums = _doubled(self._sums)
+            self._precisions = _doubled(self._precisions)
+            self._directions = _doubled(self._directions)
+        group = self._used
+        self._used += 1
+        self._members[group] = set()
+        return group
+
+    def _put(self, group: int, sums: NDArray[np.float64], precision: float) -> None:
+        self._sums[group] = sums
+        self._precisions[group] += precision
+        between = self._spread.between
+        # The mean of what is known of the voice, weighted as the LLR weighs it.
+        place = sums * between / (1.0 + between * self._precisions[group])
+        length = max(float(np.linalg.norm(place)), float(np.finfo(np.float32).tiny))
+        self._directions[group] = place / length
+
+    def _drop(self, group: int) -> None:
+        del self._members[group]
+        self._sums[group] = 0.0
+        self._precisions[group] = 0.0
+        self._directions[group] = 0.0
 
 
-def _id_of(key: int, number: int) -> str:
-    digest = hashlib.blake2b(key.to_bytes(8) + number.to_bytes(2), digest_size=10, person=b"voice")
-    return f"vce_{digest.hexdigest()}"
+def _doubled(array: NDArray[Number]) -> NDArray[Number]:
+    return np.concatenate([array, np.zeros_like(array)])

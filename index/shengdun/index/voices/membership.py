@@ -1,7 +1,8 @@
 """How surely each call of a voice is its own, and for how many customers the voice has called.
 
-Each call is compared with the voice of all the others, as if it came last. The customers for whom a voice has called are
-then uncertain one by one, and how many they are has the distribution of a sum of independent trials (Poisson binomial).
+Each call is compared with the voice of all the others, as if it came last. The customers for whom a voice has called
+are then uncertain one by one, and how many they are has the distribution of a sum of independent trials (Poisson
+binomial).
 """
 
 from collections import Counter, defaultdict
@@ -22,7 +23,7 @@ def membership(calls: Voices, evidence: VoiceEvidence, odds: Odds) -> Floats64:
     if len(calls) == 1:
         return np.array([np.inf])
     prior = odds.of_strangers(len(calls) - 1)
-    return evidence.paired(calls, calls.without_each()) + prior
+    return evidence.of_others(calls) + prior
 
 
 def belonging(calls: Voices, columns: CallColumns, evidence: VoiceEvidence, odds: Odds) -> Floats64:
@@ -31,7 +32,8 @@ def belonging(calls: Voices, columns: CallColumns, evidence: VoiceEvidence, odds
     calls_for = Counter(customer for customer in customers if customer)
     shared = odds.of(len(calls) - 1, same_customer=True) - odds.of_strangers(len(calls) - 1)
     extra = np.array([shared if calls_for[customer] > 1 else 0.0 for customer in customers])
-    return membership(calls, evidence, odds) + extra
+    belongs: Floats64 = membership(calls, evidence, odds) + extra
+    return belongs
 
 
 def households(

@@ -18,7 +18,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shengdun.index.archive.rows import ArchivedCall
-from shengdun.index.scoring import Scorer
 from shengdun.index.voices.columns import (
     CallCoder,
     CallColumns,
@@ -58,12 +57,11 @@ class RecentCalls:
     """Calls of one voice model within a window of time.
 
     Args:
-        scorer: of the voice model.
+        coder: makes columns of the model's calls.
     """
 
-    def __init__(self, scorer: Scorer) -> None:
-        self._scorer = scorer
-        self._coder = CallCoder(scorer)
+    def __init__(self, coder: CallCoder) -> None:
+        self._coder = coder
         self._parts: tuple[_Part, ...] = ()
         self._writing = threading.Lock()
 
@@ -73,7 +71,7 @@ class RecentCalls:
     @property
     def model_id(self) -> str:
         """The voice model of its calls."""
-        return self._scorer.model_id
+        return self._coder.model_id
 
     @property
     def coder(self) -> CallCoder:
@@ -163,7 +161,7 @@ class RecentCalls:
             yield part.columns
 
     def _empty(self) -> CallColumns:
-        dimension = self._scorer.profile.dimension
+        dimension = self._coder.dimension
         none = np.zeros((1, dimension), np.float32)
         one = self._coder.columns_of(
             ids=["-"],

@@ -1,10 +1,10 @@
 """REPEAT_VOICE: whether a caller's voice has called for several other customers lately.
 
-The caller may be any voice of the window or none of them. The posterior over these is that of a watchlist, with weights that
-say how much each voice calls (``grouping.Odds``), so more calls in the window ask for more evidence. For how many others
-a voice has called is uncertain in turn, call by call (``membership``). Their product, summed over the voices, is the
-probability that is told. Its LLR is relative to the share of calls that are taken to be repeating before anything is heard,
-and held to what the calibration data can vouch for.
+The caller may be any voice of the window or none of them. The posterior over these is that of a watchlist, with
+weights that say how much each voice calls (``grouping.Odds``), so more calls in the window ask for more evidence. For
+how many others a voice has called is uncertain in turn, call by call (``membership``). Their product, summed over the
+voices, is the probability that is told. Its LLR is relative to the share of calls that are taken to be repeating
+before anything is heard, and held to what the calibration data can vouch for.
 """
 
 from dataclasses import dataclass
@@ -13,7 +13,8 @@ from datetime import datetime
 import numpy as np
 from numpy.typing import NDArray
 
-from shengdun.index.voices.clusters import Candidates, VoiceClusters
+from shengdun.index.voices.candidates import Candidates
+from shengdun.index.voices.clusters import VoiceClusters
 from shengdun.index.voices.columns import moment, text_hash
 from shengdun.index.voices.evidence import Floats64, Voices
 from shengdun.index.voices.grouping import Odds, probability
@@ -94,10 +95,10 @@ class RepeatWatch:
             at: now; allow-list entries that have ended by then don't count.
             exclude_call_id: the call itself, if the window may have it.
         """
-        one = Voices.of_projected(
-            self._evidence.scorer.project(voiceprint[np.newaxis, :]),
-            np.array([net_speech_s]),
-            np.array([np.nan if snr_db is None else snr_db]),
+        one = self._evidence.heard(
+            voiceprint[np.newaxis, :],
+            net_speech_s=np.array([net_speech_s]),
+            snr_db=np.array([np.nan if snr_db is None else snr_db]),
         )
         allowed = self._clusters.allowed
         if text_hash(number) in allowed.numbers(at) - {0} or allowed.is_own(
@@ -123,16 +124,14 @@ class RepeatWatch:
         llr = log_odds(total) - clusters.policy.repeating_log_odds
         if not llr > 0.0:
             return None
-        limited = float(self._evidence.scorer.limited(np.array([min(llr, 1e3)]))[0])
+        limited = float(self._evidence.limited(np.array([min(llr, 1e3)]))[0])
         return self._describe(found, best[1], one, customer, at, odds, limited, min(total, 1.0))
 
     def _counted(
         self, found: Candidates, place: int, customer: int, odds: Odds, at: datetime
     ) -> dict[int, float]:
         rows = found.rows[place]
-        of_calls = membership(
-            Voices.of_calls(rows, self._clusters.recent.coder), self._evidence, odds
-        )
+        of_calls = membership(self._evidence.calls(rows), self._evidence, odds)
         return self._clusters.counted(rows, of_calls, without=customer, at=at)
 
     def _describe(
@@ -147,10 +146,10 @@ class RepeatWatch:
         total: float,
     ) -> RepeatVoice:
         rows = found.rows[place]
-        voices = Voices.of_calls(rows, self._clusters.recent.coder)
+        voices = self._evidence.calls(rows)
         of_calls = membership(voices, self._evidence, odds)
-        llrs = self._evidence.scorer.limited(self._evidence.llrs(one, voices))
-        sure = clusters_sure(of_calls, self._clusters.policy.sure)
+        llrs = self._evidence.limited(self._evidence.llrs(one, voices))
+        sure = _sure(of_calls, self._clusters.policy.sure)
         if customer:
             sure &= rows.customers != customer
         order = [n for n in np.lexsort((rows.id_hashes, rows.started_us)).tolist() if sure[n]]
@@ -175,7 +174,7 @@ class RepeatWatch:
         )
 
 
-def clusters_sure(of_calls: Floats64, sure: float) -> NDArray[np.bool_]:
+def _sure(of_calls: Floats64, sure: float) -> NDArray[np.bool_]:
     """Which calls are a voice's own with at least a probability, by their log odds."""
     enough: NDArray[np.bool_] = of_calls >= log_odds(sure)
     return enough
