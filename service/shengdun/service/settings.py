@@ -157,6 +157,19 @@ class ArchiveSettings(_Settings):
     """Days for which a machine that is down has calls kept for it in the store."""
 
 
+class VoicesSettings(_Settings):
+    """Voices that nobody has enrolled: which of the last weeks' calls are by one voice."""
+
+    days: Annotated[float, Field(gt=0, le=366)] = 30.0
+    """Days of calls that are compared; at most those that the archive keeps."""
+    calls: Annotated[int, Field(ge=100, le=5_000_000)] = 1_000_000
+    """Calls that are compared at most, the newest; each takes 0.5 KB of memory."""
+    other_customers: Annotated[int, Field(ge=1, le=100)] = 2
+    """Customers besides the present one for whom a voice must have called to be told: with 2, at the third."""
+    repeating: Probability = 0.05
+    """Share of calls, before they are heard, by voices that have called for another customer before."""
+
+
 class AccessSettings(_Settings):
     """Who may call."""
 
@@ -285,6 +298,17 @@ class HandoverSettings(_Settings):
         return position_s < 60.0 * self.watch
 
 
+class RepeatVoiceSettings(_Settings):
+    """Whether callers are compared with the voices of other customers' calls, and what that counts for."""
+
+    watch: bool = True
+    """Compare them; it needs `[archive]`."""
+    flag_at: Probability = 0.9
+    """Probability of a voice that calls for several other customers from which it is told."""
+    highest_level: Literal["low", "medium", "high"] = "medium"
+    """The highest level that it reaches by itself. At `low` it is only told."""
+
+
 class LineSettings(_Settings):
     """The policy of a line of business."""
 
@@ -318,6 +342,8 @@ class LineSettings(_Settings):
     """What words count for, in calls with a transcript."""
     archive_days: Annotated[int, Field(ge=1, le=3650)] | None = Field(default=None, examples=[30])
     """Days for which finished calls of this line are kept; none means `days` of `[archive]`."""
+    repeat_voice: RepeatVoiceSettings = RepeatVoiceSettings()
+    """Whether callers are compared with the voices of other customers' calls, and what that counts for."""
     handover: HandoverSettings = HandoverSettings()
     """Whether it is watched for another voice that takes over, and what that counts for."""
 
@@ -371,6 +397,8 @@ class Settings(_Settings):
     """What is erased by itself."""
     archive: ArchiveSettings = ArchiveSettings()
     """Finished calls."""
+    voices: VoicesSettings = VoicesSettings()
+    """Voices that nobody has enrolled."""
     access: AccessSettings = AccessSettings()
     """Who may call."""
     log: LogSettings = LogSettings()

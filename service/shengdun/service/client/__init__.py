@@ -66,6 +66,14 @@ from shengdun.service.contract.transcripts import (
     TranscriptUse,
 )
 from shengdun.service.contract.trends import LineTrends, PhraseTrend, TextTrends
+from shengdun.service.contract.voices import (
+    PromotedVoice,
+    RepeatCall,
+    RepeatVoice,
+    UnknownVoice,
+    UnknownVoices,
+    VoiceCall,
+)
 from shengdun.service.contract.watchlists import (
     KEEP,
     Actor,
@@ -131,8 +139,11 @@ __all__ = [
     "PassageView",
     "PhraseTrend",
     "PromotedScript",
+    "PromotedVoice",
     "Recording",
     "RecordingReport",
+    "RepeatCall",
+    "RepeatVoice",
     "RiskLevel",
     "ScreenedRecording",
     "ScreenedText",
@@ -157,6 +168,9 @@ __all__ = [
     "TranscriptSegment",
     "TranscriptUse",
     "UnfitReason",
+    "UnknownVoice",
+    "UnknownVoices",
+    "VoiceCall",
     "Voiceprint",
     "Watchlist",
     "WatchlistChanges",

@@ -19,6 +19,7 @@ from shengdun.service.convert.client_enums import from_wire, from_wire_optional
 from shengdun.service.convert.client_labels import label_from_wire
 from shengdun.service.convert.client_load import load_from_wire, timings_from_wire
 from shengdun.service.convert.client_scripts import match_from_wire
+from shengdun.service.convert.client_voices import repeat_voice_from_wire
 from shengdun.v1 import audio_pb2, decision_pb2, screening_pb2, transcript_pb2
 
 
@@ -285,6 +286,9 @@ def _flag(wire: decision_pb2.Flag) -> values.Flag:
         ),
         speaker_handover=(
             _handover(wire.speaker_handover) if wire.HasField("speaker_handover") else None
+        ),
+        repeat_voice=(
+            repeat_voice_from_wire(wire.repeat_voice) if wire.HasField("repeat_voice") else None
         ),
     )
 
