@@ -12,6 +12,7 @@ from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from shengdun.v1 import audio_pb2 as _audio_pb2
 from shengdun.v1 import decision_pb2 as _decision_pb2
 from shengdun.v1 import label_pb2 as _label_pb2
+from shengdun.v1 import script_pb2 as _script_pb2
 from shengdun.v1 import transcript_pb2 as _transcript_pb2
 import builtins as _builtins
 import sys
@@ -374,6 +375,7 @@ class ScreenTextResponse(_message.Message):
     LABELS_FIELD_NUMBER: _builtins.int
     LABELS_FOUND_FIELD_NUMBER: _builtins.int
     LABEL_PACK_IDS_FIELD_NUMBER: _builtins.int
+    SIMILAR_SCRIPTS_FIELD_NUMBER: _builtins.int
     scripts_searched: _builtins.int
     """How many scripts it was compared with."""
     line: _builtins.str
@@ -402,6 +404,12 @@ class ScreenTextResponse(_message.Message):
     def label_pack_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The label packs that the text was searched with, by name, version and content."""
 
+    @_builtins.property
+    def similar_scripts(self) -> _containers.RepeatedCompositeFieldContainer[_script_pb2.SimilarScript]:
+        """Scripts that the text is like in meaning, the most alike first, at most three; none without a model for it
+        (text.semantic_model). They decide nothing, and no flag comes of them.
+        """
+
     def __init__(
         self,
         *,
@@ -413,10 +421,11 @@ class ScreenTextResponse(_message.Message):
         labels: _abc.Iterable[_label_pb2.TextLabel] | None = ...,
         labels_found: _builtins.int = ...,
         label_pack_ids: _abc.Iterable[_builtins.str] | None = ...,
+        similar_scripts: _abc.Iterable[_script_pb2.SimilarScript] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["flags", b"flags", "label_pack_ids", b"label_pack_ids", "labels", b"labels", "labels_found", b"labels_found", "line", b"line", "partial", b"partial", "partial_reasons", b"partial_reasons", "scripts_searched", b"scripts_searched"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["flags", b"flags", "label_pack_ids", b"label_pack_ids", "labels", b"labels", "labels_found", b"labels_found", "line", b"line", "partial", b"partial", "partial_reasons", b"partial_reasons", "scripts_searched", b"scripts_searched", "similar_scripts", b"similar_scripts"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

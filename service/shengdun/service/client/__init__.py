@@ -46,6 +46,7 @@ from shengdun.service.contract.scripts import (
     Script,
     ScriptKind,
     ScriptMatch,
+    SimilarScript,
 )
 from shengdun.service.contract.servers import (
     LineInfo,
@@ -142,6 +143,7 @@ __all__ = [
     "ShadowOutcome",
     "SharedPassage",
     "ShengdunClient",
+    "SimilarScript",
     "Speaker",
     "Stage",
     "StageLoad",
