@@ -27,6 +27,7 @@ from shengdun.fingerprint.voice.samples import MODEL_RATE_HZ
 from shengdun.fingerprint.voice.speakers import SpeakerCount
 from shengdun.index.attached import AttachedStore
 from shengdun.index.calls import CallDirectory
+from shengdun.index.campaigns.sharing import SharedTexts
 from shengdun.index.checkpoints import Checkpointing
 from shengdun.index.connections import StoreSettings
 from shengdun.index.embedded import EmbeddedStore
@@ -60,6 +61,7 @@ from shengdun.service.shadows import Shadows
 from shengdun.service.text_labels import load_labels
 from shengdun.service.text_memory import TextMemory
 from shengdun.service.text_screening import TextScreening
+from shengdun.service.text_sharing import TextSharing
 from shengdun.service.texts import TextComparison
 from shengdun.service.voiceprint_lane import VoiceprintLane
 from shengdun.service.watchlist_uploads import UploadLimits
@@ -182,6 +184,9 @@ async def open_application(
             BackgroundLane(background_workers(place.cores))
         )
         memory = TextMemory(settings.text, registry.keys.pseudonym, common, background.run)
+        if settings.text.campaign_texts:
+            shared = SharedTexts(reading.store, registry.keys, most=settings.text.campaign_texts)
+            await stack.enter_async_context(TextSharing(memory, shared, background.run))
         # Not the lane of enrolments and letters, which may each take a second.
         word_lane = await stack.enter_async_context(BackgroundLane(workers=1))
         screener = Screener(
