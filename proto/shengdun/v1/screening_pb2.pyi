@@ -525,6 +525,8 @@ class ServerLoad(_message.Message):
     DECISIONS_OVER_BUDGET_FIELD_NUMBER: _builtins.int
     FINAL_DECISIONS_OVER_BUDGET_FIELD_NUMBER: _builtins.int
     STAGES_FIELD_NUMBER: _builtins.int
+    CALLS_WITH_WORDS_FIELD_NUMBER: _builtins.int
+    WORDS_SHARE_FIELD_NUMBER: _builtins.int
     undecided_calls: _builtins.int
     """Calls that are taken and not decided yet; the others cost next to nothing."""
     load: _builtins.float
@@ -539,6 +541,10 @@ class ServerLoad(_message.Message):
     """Of these, decisions with PARTIAL_REASON_BUDGET_EXCEEDED."""
     final_decisions_over_budget: _builtins.int
     """Of these, FINAL ones: speech of their calls was never evaluated, because there was no time."""
+    calls_with_words: _builtins.int
+    """Calls that are taken and whose words come or were announced; they count until they end."""
+    words_share: _builtins.float
+    """What the words of one call take of a core, 1 being all of it; 0 until words were heard."""
     @_builtins.property
     def wait(self) -> _duration_pb2.Duration:
         """What a window of the default line that came now would wait."""
@@ -559,10 +565,12 @@ class ServerLoad(_message.Message):
         decisions_over_budget: _builtins.int = ...,
         final_decisions_over_budget: _builtins.int = ...,
         stages: _abc.Iterable[Global___StageLoad] | None = ...,
+        calls_with_words: _builtins.int = ...,
+        words_share: _builtins.float = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["wait", b"wait"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["decisions", b"decisions", "decisions_over_budget", b"decisions_over_budget", "final_decisions_over_budget", b"final_decisions_over_budget", "load", b"load", "load_limit", b"load_limit", "refused_calls", b"refused_calls", "stages", b"stages", "undecided_calls", b"undecided_calls", "wait", b"wait"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["calls_with_words", b"calls_with_words", "decisions", b"decisions", "decisions_over_budget", b"decisions_over_budget", "final_decisions_over_budget", b"final_decisions_over_budget", "load", b"load", "load_limit", b"load_limit", "refused_calls", b"refused_calls", "stages", b"stages", "undecided_calls", b"undecided_calls", "wait", b"wait", "words_share", b"words_share"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
