@@ -15,7 +15,7 @@ KNOWS_OUR_CONTRACT = (
     "scripts.py",
     "campaigns.py",
     "networks.py",
-    "networks.py",
+    "archived_calls.py",
     "watchlists.py",
     "watchlist_uploads.py",
     "client.py",

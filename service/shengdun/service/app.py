@@ -25,6 +25,7 @@ from shengdun.fingerprint.voice.model_store import ModelStore, Progress
 from shengdun.fingerprint.voice.models import VoiceModel
 from shengdun.fingerprint.voice.samples import MODEL_RATE_HZ
 from shengdun.fingerprint.voice.speakers import SpeakerCount
+from shengdun.index.archive.archive import CallArchive
 from shengdun.index.attached import AttachedStore
 from shengdun.index.calls import CallDirectory
 from shengdun.index.campaigns.sharing import SharedTexts
@@ -40,6 +41,9 @@ from shengdun.index.scripts.similar import SimilarScripts
 from shengdun.index.store import Store
 from shengdun.service.access import TokenFile
 from shengdun.service.admission import Admission
+from shengdun.service.archive_opening import open_archive
+from shengdun.service.archived_calls import ArchiveServicer
+from shengdun.service.archiving import Archiving
 from shengdun.service.background import BackgroundLane, available_cores, background_workers
 from shengdun.service.calls import LiveCalls
 from shengdun.service.common_wording import read_common
@@ -116,6 +120,8 @@ class Application:
         watchlists: answers investigators about actors.
         scripts: answers them about scripts.
         networks: answers them about networks.
+        archived_calls: answers them about finished calls.
+        archive: the finished calls; None where none are kept.
     """
 
     settings: Settings
@@ -129,6 +135,8 @@ class Application:
     watchlists: WatchlistServicer
     scripts: ScriptServicer
     networks: NetworkServicer
+    archived_calls: ArchiveServicer
+    archive: CallArchive | None
 
 
 @asynccontextmanager
@@ -171,6 +179,8 @@ async def open_application(
         if settings.retention.expired_days != "never":
             keep = timedelta(days=settings.retention.expired_days)
             await stack.enter_async_context(Retention(registry, keep))
+        with _logged("call archive"):
+            archive = await open_archive(settings, reading.store, registry, stack)
         calls = LiveCalls(
             CallDirectory(reading.store, registry.keys),
             max_calls=settings.server.max_calls,
@@ -212,6 +222,11 @@ async def open_application(
             prompts=voice.prompts,
         )
         enroller = _enroller(settings, registry, voice, background)
+        archiving = None
+        if archive is not None:
+            archiving = await stack.enter_async_context(
+                Archiving(archive, registry.keys.pseudonym, background.run)
+            )
         similar = await asyncio.to_thread(_similar_scripts, settings.text)
         texts = TextComparison(registry, background.run, similar)
         await stack.enter_async_context(calls)
@@ -239,6 +254,7 @@ async def open_application(
                 calls,
                 settings.server,
                 TextScreening(texts, memory, labels, background.run),
+                archiving,
             ),
             watchlists=WatchlistServicer(
                 registry=registry,
@@ -247,7 +263,9 @@ async def open_application(
                 limits=UploadLimits(idle_s=settings.server.call_idle_s),
             ),
             scripts=ScriptServicer(registry, texts, memory),
-            networks=NetworkServicer(registry, None, background.run),
+            networks=NetworkServicer(registry, archive, background.run),
+            archived_calls=ArchiveServicer(registry, archive, background.run),
+            archive=archive,
         )
 
 

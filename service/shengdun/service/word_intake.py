@@ -84,6 +84,11 @@ class WordIntake:
         """Whether any segment came."""
         return self._begun
 
+    @property
+    def said(self) -> str:
+        """All final words that were heard so far."""
+        return self._evidence.said
+
     def tell(self, ring: Callable[[object], None]) -> None:
         """Have ``ring`` called, with whatever, when there is something for ``taken``."""
         self._ring = ring

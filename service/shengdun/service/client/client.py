@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Self
 
+from shengdun.service.client.archive import ArchiveMethods
 from shengdun.service.client.campaigns import CampaignMethods
 from shengdun.service.client.connection import Connection, Credentials, open_channel
 from shengdun.service.client.keeping import KeepingMethods
@@ -14,7 +15,7 @@ from shengdun.service.client.scripts import ScriptMethods
 
 
 class ShengdunClient(
-    ScreeningMethods, KeepingMethods, ScriptMethods, CampaignMethods, NetworkMethods
+    ScreeningMethods, KeepingMethods, ScriptMethods, CampaignMethods, NetworkMethods, ArchiveMethods
 ):
     """Talks to one server. Made by ``connect``; safe to use from many tasks of one event loop.
 
@@ -28,6 +29,7 @@ class ShengdunClient(
         ScriptMethods.__init__(self, connection)
         CampaignMethods.__init__(self, connection)
         NetworkMethods.__init__(self, connection)
+        ArchiveMethods.__init__(self, connection)
 
     @classmethod
     @asynccontextmanager
