@@ -12,6 +12,7 @@ from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from shengdun.v1 import audio_pb2 as _audio_pb2
 from shengdun.v1 import decision_pb2 as _decision_pb2
 from shengdun.v1 import label_pb2 as _label_pb2
+from shengdun.v1 import script_pb2 as _script_pb2
 from shengdun.v1 import transcript_pb2 as _transcript_pb2
 import builtins as _builtins
 import sys
@@ -374,6 +375,7 @@ class ScreenTextResponse(_message.Message):
     LABELS_FIELD_NUMBER: _builtins.int
     LABELS_FOUND_FIELD_NUMBER: _builtins.int
     LABEL_PACK_IDS_FIELD_NUMBER: _builtins.int
+    SIMILAR_SCRIPTS_FIELD_NUMBER: _builtins.int
     scripts_searched: _builtins.int
     """How many scripts it was compared with."""
     line: _builtins.str
@@ -402,6 +404,12 @@ class ScreenTextResponse(_message.Message):
     def label_pack_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The label packs that the text was searched with, by name, version and content."""
 
+    @_builtins.property
+    def similar_scripts(self) -> _containers.RepeatedCompositeFieldContainer[_script_pb2.SimilarScript]:
+        """Scripts that the text is like in meaning, the most alike first, at most three; none without a model for it
+        (text.semantic_model). They decide nothing, and no flag comes of them.
+        """
+
     def __init__(
         self,
         *,
@@ -413,10 +421,11 @@ class ScreenTextResponse(_message.Message):
         labels: _abc.Iterable[_label_pb2.TextLabel] | None = ...,
         labels_found: _builtins.int = ...,
         label_pack_ids: _abc.Iterable[_builtins.str] | None = ...,
+        similar_scripts: _abc.Iterable[_script_pb2.SimilarScript] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["flags", b"flags", "label_pack_ids", b"label_pack_ids", "labels", b"labels", "labels_found", b"labels_found", "line", b"line", "partial", b"partial", "partial_reasons", b"partial_reasons", "scripts_searched", b"scripts_searched"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["flags", b"flags", "label_pack_ids", b"label_pack_ids", "labels", b"labels", "labels_found", b"labels_found", "line", b"line", "partial", b"partial", "partial_reasons", b"partial_reasons", "scripts_searched", b"scripts_searched", "similar_scripts", b"similar_scripts"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -516,6 +525,8 @@ class ServerLoad(_message.Message):
     DECISIONS_OVER_BUDGET_FIELD_NUMBER: _builtins.int
     FINAL_DECISIONS_OVER_BUDGET_FIELD_NUMBER: _builtins.int
     STAGES_FIELD_NUMBER: _builtins.int
+    CALLS_WITH_WORDS_FIELD_NUMBER: _builtins.int
+    WORDS_SHARE_FIELD_NUMBER: _builtins.int
     undecided_calls: _builtins.int
     """Calls that are taken and not decided yet; the others cost next to nothing."""
     load: _builtins.float
@@ -530,6 +541,10 @@ class ServerLoad(_message.Message):
     """Of these, decisions with PARTIAL_REASON_BUDGET_EXCEEDED."""
     final_decisions_over_budget: _builtins.int
     """Of these, FINAL ones: speech of their calls was never evaluated, because there was no time."""
+    calls_with_words: _builtins.int
+    """Calls that are taken and whose words come or were announced; they count until they end."""
+    words_share: _builtins.float
+    """What the words of one call take of a core, 1 being all of it; 0 until words were heard."""
     @_builtins.property
     def wait(self) -> _duration_pb2.Duration:
         """What a window of the default line that came now would wait."""
@@ -550,10 +565,12 @@ class ServerLoad(_message.Message):
         decisions_over_budget: _builtins.int = ...,
         final_decisions_over_budget: _builtins.int = ...,
         stages: _abc.Iterable[Global___StageLoad] | None = ...,
+        calls_with_words: _builtins.int = ...,
+        words_share: _builtins.float = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["wait", b"wait"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["decisions", b"decisions", "decisions_over_budget", b"decisions_over_budget", "final_decisions_over_budget", b"final_decisions_over_budget", "load", b"load", "load_limit", b"load_limit", "refused_calls", b"refused_calls", "stages", b"stages", "undecided_calls", b"undecided_calls", "wait", b"wait"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["calls_with_words", b"calls_with_words", "decisions", b"decisions", "decisions_over_budget", b"decisions_over_budget", "final_decisions_over_budget", b"final_decisions_over_budget", "load", b"load", "load_limit", b"load_limit", "refused_calls", b"refused_calls", "stages", b"stages", "undecided_calls", b"undecided_calls", "wait", b"wait", "words_share", b"words_share"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -19,6 +19,7 @@ from threadpoolctl import threadpool_limits
 from shengdun.enrollment.assessment import VoiceTools
 from shengdun.enrollment.enroller import Enroller
 from shengdun.enrollment.policy import EnrollmentPolicy
+from shengdun.fingerprint.text.semantic import SentenceModel
 from shengdun.fingerprint.voice.activity import FRAME_SAMPLES, VoiceActivity
 from shengdun.fingerprint.voice.model_store import ModelStore, Progress
 from shengdun.fingerprint.voice.models import VoiceModel
@@ -36,6 +37,7 @@ from shengdun.index.prompts import HousePrompts, least_llr
 from shengdun.index.reading import StoreReading
 from shengdun.index.registry import Registry
 from shengdun.index.scoring import Scorer
+from shengdun.index.scripts.similar import SimilarScripts
 from shengdun.index.store import Store
 from shengdun.service.access import TokenFile
 from shengdun.service.admission import Admission
@@ -58,7 +60,7 @@ from shengdun.service.retention import Retention
 from shengdun.service.screener import Screener
 from shengdun.service.screening import ScreeningServicer
 from shengdun.service.scripts import ScriptServicer
-from shengdun.service.settings import Settings, VoiceSettings
+from shengdun.service.settings import Settings, TextSettings, VoiceSettings
 from shengdun.service.shadows import Shadows
 from shengdun.service.text_labels import load_labels
 from shengdun.service.text_memory import TextMemory
@@ -233,7 +235,8 @@ async def open_application(
             archiving = await stack.enter_async_context(
                 Archiving(archive, registry.keys.pseudonym, background.run)
             )
-        texts = TextComparison(registry, background.run)
+        similar = await asyncio.to_thread(_similar_scripts, settings.text)
+        texts = TextComparison(registry, background.run, similar)
         await stack.enter_async_context(calls)
         with _logged("warm-up"):
             costs.observe_stage(Stage.VOICEPRINT, await asyncio.to_thread(_warm_up, voice))
@@ -273,6 +276,14 @@ async def open_application(
             archived_calls=ArchiveServicer(registry, archive, background.run),
             archive=archive,
         )
+
+
+def _similar_scripts(settings: TextSettings) -> SimilarScripts | None:
+    if settings.semantic_model is None:
+        return None
+    similar = SimilarScripts(SentenceModel(settings.semantic_model.expanduser()))
+    _log.info("sentence-embedding model", model=similar.model_id)
+    return similar
 
 
 def open_voice(settings: Settings, tell: Progress = _log.warning) -> Voice:

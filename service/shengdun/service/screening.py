@@ -213,7 +213,6 @@ class ScreeningServicer(screening_pb2_grpc.ScreeningServiceServicer):
         def audio_of(message: screening_pb2.ScreenCallRequest) -> bytes:
             if message.WhichOneof("message") != "segment":
                 return chunk_audio(message, has_audio=audio_format is not None)
-            receiver.has_words = True
             session.read(segment_of(message.segment))
             return b""
 

@@ -130,6 +130,11 @@ class TextSettings(_Settings):
     4 kB each, in every worker. 0 remembers none."""
     campaign_days: Annotated[float, Field(gt=0, le=3650)] = 60.0
     """Days for which they are remembered at most."""
+    semantic_model: Path | None = Field(
+        default=None, examples=["/opt/models/text2vec-base-chinese"]
+    )
+    """Directory of a sentence-embedding model in ONNX, in the layout of the model hub, which tells the scripts that a
+    letter is like in meaning; needs the extra `shengdun[semantic]`. It decides nothing. None tells none."""
     trend_days: Annotated[int, Field(ge=0, le=400)] = 35
     """Days of which the phrases of these texts are counted, to tell what customers have begun to say; in memory, at
     most 2 MB a day and line, and 40 MB a line for the day that goes on. 0 counts none."""

@@ -17,6 +17,8 @@ _CONNECTIONS_A_WORKER: Final = 16
 
 _LOADS: Final[tuple[tuple[str, str, str, Callable[[ServerLoad], float]], ...]] = (
     ("undecided_calls", "gauge", "Calls that are not decided yet.", lambda load: load.undecided_calls),
+    ("calls_with_words", "gauge", "Calls whose words come.", lambda load: load.calls_with_words),
+    ("words_ratio", "gauge", "What words of a call take of a core.", lambda load: load.words_share),
     ("load_ratio", "gauge", "Share of the cores that they take.", lambda load: load.load),
     ("load_limit_ratio", "gauge", "Above it calls are refused.", lambda load: load.load_limit),
     ("wait_seconds", "gauge", "What a window would wait now.", lambda load: load.wait.total_seconds()),

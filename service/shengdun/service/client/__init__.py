@@ -48,6 +48,7 @@ from shengdun.service.contract.scripts import (
     Script,
     ScriptKind,
     ScriptMatch,
+    SimilarScript,
 )
 from shengdun.service.contract.servers import (
     LineInfo,
@@ -156,6 +157,7 @@ __all__ = [
     "ShadowOutcome",
     "SharedPassage",
     "ShengdunClient",
+    "SimilarScript",
     "Speaker",
     "SpeakerHandover",
     "Stage",

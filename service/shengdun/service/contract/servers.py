@@ -96,6 +96,8 @@ class ServerLoad:
         decisions_over_budget: of these, partial ones with ``BUDGET_EXCEEDED``.
         final_decisions_over_budget: final ones among these: speech of their calls was never evaluated.
         stages: where the time of decisions went.
+        calls_with_words: calls that are taken and whose words come or were announced.
+        words_share: what the words of one call take of a core, 1 being all of it.
     """
 
     undecided_calls: int
@@ -107,6 +109,8 @@ class ServerLoad:
     decisions_over_budget: int
     final_decisions_over_budget: int
     stages: tuple[StageLoad, ...]
+    calls_with_words: int = 0
+    words_share: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

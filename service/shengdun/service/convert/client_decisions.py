@@ -18,7 +18,7 @@ from shengdun.service.convert.client_campaigns import script_campaign_from_wire
 from shengdun.service.convert.client_enums import from_wire, from_wire_optional
 from shengdun.service.convert.client_labels import label_from_wire
 from shengdun.service.convert.client_load import load_from_wire, timings_from_wire
-from shengdun.service.convert.client_scripts import match_from_wire
+from shengdun.service.convert.client_scripts import match_from_wire, similar_from_wire
 from shengdun.service.convert.client_voices import repeat_voice_from_wire
 from shengdun.v1 import audio_pb2, decision_pb2, screening_pb2, transcript_pb2
 
@@ -261,6 +261,7 @@ def screened_text_from_wire(wire: screening_pb2.ScreenTextResponse) -> ScreenedT
         labels=tuple(label_from_wire(label) for label in wire.labels),
         labels_found=wire.labels_found,
         label_pack_ids=tuple(wire.label_pack_ids),
+        similar=similar_from_wire(wire.similar_scripts),
     )
 
 

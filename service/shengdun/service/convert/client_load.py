@@ -21,6 +21,8 @@ def load_from_wire(wire: screening_pb2.ServerLoad) -> servers.ServerLoad:
     """How much a server is doing."""
     return servers.ServerLoad(
         undecided_calls=wire.undecided_calls,
+        calls_with_words=wire.calls_with_words,
+        words_share=wire.words_share,
         load=wire.load,
         load_limit=wire.load_limit,
         wait=wire.wait.ToTimedelta(),

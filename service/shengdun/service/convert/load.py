@@ -20,6 +20,8 @@ def load_message(standing: Standing, meters: Meters) -> screening_pb2.ServerLoad
     """How much a server is doing, as a message."""
     message = screening_pb2.ServerLoad(
         undecided_calls=standing.undecided,
+        calls_with_words=standing.with_words,
+        words_share=standing.words_share,
         load=standing.load,
         load_limit=standing.limit,
         refused_calls=standing.refused,
