@@ -269,10 +269,9 @@ class CallSession:
         for window in listened.heard.windows:
             before_s, last_s = last_s, window.position_s
         self._window_ends_s = before_s, last_s
-        # Of a settled call that goes on being watched, every other window is looked at.
-        pace = 2.0 if self._evidence.is_settled else 1.0
         self._permit.heard(
-            since_window_s=listened.heard.position_s - last_s, gap_s=pace * (last_s - before_s)
+            since_window_s=listened.heard.position_s - last_s,
+            gap_s=self._evidence.pace * (last_s - before_s),
         )
         return [
             Arrival(
