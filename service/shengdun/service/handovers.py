@@ -185,7 +185,7 @@ def _llrs_of(
 ) -> NDArray[np.float64]:
     # Whom a search of a long list left out is farther away than all that it has.
     known = dict(zip(result.actor_ids, llrs.tolist(), strict=True))
-    least = min(llrs.tolist(), default=0.0)
+    least = min([0.0, *llrs.tolist()])
     return np.array([known.get(name, least) for name in actor_ids])
 
 
