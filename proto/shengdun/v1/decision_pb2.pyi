@@ -12,6 +12,7 @@ from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from shengdun.v1 import audio_pb2 as _audio_pb2
 from shengdun.v1 import campaign_pb2 as _campaign_pb2
+from shengdun.v1 import label_pb2 as _label_pb2
 from shengdun.v1 import script_pb2 as _script_pb2
 from shengdun.v1 import transcript_pb2 as _transcript_pb2
 import builtins as _builtins
@@ -94,7 +95,9 @@ class _FlagTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_FlagType.Val
     FLAG_TYPE_SCRIPT_MATCH: _FlagType.ValueType  # 2
     """The wording is that of a known script."""
     FLAG_TYPE_SCRIPT_CAMPAIGN: _FlagType.ValueType  # 3
-    """The wording is shared with other customers, although no script with it is known."""
+    """The wording is shared with other customers, although no script with it is known. In a call this is looked for at
+    its end, if it has a customer reference, and stands in the last decision.
+    """
     FLAG_TYPE_SPEAKER_HANDOVER: _FlagType.ValueType  # 5
     """Another voice took over in the call."""
 
@@ -108,7 +111,9 @@ FLAG_TYPE_KNOWN_ACTOR_VOICE: FlagType.ValueType  # 1
 FLAG_TYPE_SCRIPT_MATCH: FlagType.ValueType  # 2
 """The wording is that of a known script."""
 FLAG_TYPE_SCRIPT_CAMPAIGN: FlagType.ValueType  # 3
-"""The wording is shared with other customers, although no script with it is known."""
+"""The wording is shared with other customers, although no script with it is known. In a call this is looked for at
+its end, if it has a customer reference, and stands in the last decision.
+"""
 FLAG_TYPE_SPEAKER_HANDOVER: FlagType.ValueType  # 5
 """Another voice took over in the call."""
 Global___FlagType: _TypeAlias = FlagType  # noqa: Y015
@@ -133,6 +138,10 @@ class _PartialReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Partial
     """There was no watchlist to screen the call against."""
     PARTIAL_REASON_VOICEPRINTS_MISSING: _PartialReason.ValueType  # 5
     """Actors of a watchlist have no voiceprint of the voice model in use, so they were not compared."""
+    PARTIAL_REASON_CAMPAIGNS_NOT_COMPARED: _PartialReason.ValueType  # 6
+    """The words of the call could not be compared with those of other customers before its last decision was due. They are
+    remembered all the same, so that later calls and letters are compared with them.
+    """
 
 class PartialReason(_PartialReason, metaclass=_PartialReasonEnumTypeWrapper):
     """Why a decision rests on less than it could."""
@@ -151,6 +160,10 @@ PARTIAL_REASON_NO_WATCHLISTS: PartialReason.ValueType  # 4
 """There was no watchlist to screen the call against."""
 PARTIAL_REASON_VOICEPRINTS_MISSING: PartialReason.ValueType  # 5
 """Actors of a watchlist have no voiceprint of the voice model in use, so they were not compared."""
+PARTIAL_REASON_CAMPAIGNS_NOT_COMPARED: PartialReason.ValueType  # 6
+"""The words of the call could not be compared with those of other customers before its last decision was due. They are
+remembered all the same, so that later calls and letters are compared with them.
+"""
 Global___PartialReason: _TypeAlias = PartialReason  # noqa: Y015
 
 class _AdvisoryReason:
@@ -558,12 +571,15 @@ class WordsEvidence(_message.Message):
     SEGMENTS_OF_AGENT_FIELD_NUMBER: _builtins.int
     SEGMENTS_REPLACED_FIELD_NUMBER: _builtins.int
     NOTICES_FIELD_NUMBER: _builtins.int
+    LABELS_FIELD_NUMBER: _builtins.int
+    LABELS_FOUND_FIELD_NUMBER: _builtins.int
+    LABEL_PACK_IDS_FIELD_NUMBER: _builtins.int
     llr: _builtins.float
-    """The LLR of the likeliest script; 0 without one."""
+    """The LLR of the likeliest script, or of the campaign if that is greater; 0 without either."""
     counted_llr: _builtins.float
     """What of it counts: nothing below 0, and at most the line's cap."""
     probability: _builtins.float
-    """The probability that the caller follows a known script, whoever it is."""
+    """The probability that the caller follows a script, whoever it is."""
     level: Global___RiskLevel.ValueType
     """The level by the words alone, at most what the line allows them."""
     level_by_voice: Global___RiskLevel.ValueType
@@ -578,6 +594,8 @@ class WordsEvidence(_message.Message):
     """Final segments that were not, because the institution's own agent speaks."""
     segments_replaced: _builtins.int
     """Partial segments that others took the place of."""
+    labels_found: _builtins.int
+    """How many there are; further than 1,000 none are looked for."""
     @_builtins.property
     def scripts(self) -> _containers.RepeatedCompositeFieldContainer[_script_pb2.ScriptMatch]:
         """The scripts that more speaks for than against, the likeliest first, at most three. Places of passages count code
@@ -588,6 +606,16 @@ class WordsEvidence(_message.Message):
     @_builtins.property
     def notices(self) -> _containers.RepeatedCompositeFieldContainer[_transcript_pb2.TranscriptNotice]:
         """What is unusual about the transcript."""
+
+    @_builtins.property
+    def labels(self) -> _containers.RepeatedCompositeFieldContainer[_label_pb2.TextLabel]:
+        """Words that are worth a person's look, by where they begin; of more than 50 the severest, and of as severe ones the
+        first. They decide nothing: no level and no flag comes of them.
+        """
+
+    @_builtins.property
+    def label_pack_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The label packs that the words were searched with, by name, version and content."""
 
     def __init__(
         self,
@@ -604,10 +632,13 @@ class WordsEvidence(_message.Message):
         segments_of_agent: _builtins.int = ...,
         segments_replaced: _builtins.int = ...,
         notices: _abc.Iterable[_transcript_pb2.TranscriptNotice] | None = ...,
+        labels: _abc.Iterable[_label_pb2.TextLabel] | None = ...,
+        labels_found: _builtins.int = ...,
+        label_pack_ids: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["characters", b"characters", "counted_llr", b"counted_llr", "level", b"level", "level_by_voice", b"level_by_voice", "llr", b"llr", "notices", b"notices", "probability", b"probability", "scripts", b"scripts", "scripts_searched", b"scripts_searched", "segments", b"segments", "segments_of_agent", b"segments_of_agent", "segments_replaced", b"segments_replaced"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["characters", b"characters", "counted_llr", b"counted_llr", "label_pack_ids", b"label_pack_ids", "labels", b"labels", "labels_found", b"labels_found", "level", b"level", "level_by_voice", b"level_by_voice", "llr", b"llr", "notices", b"notices", "probability", b"probability", "scripts", b"scripts", "scripts_searched", b"scripts_searched", "segments", b"segments", "segments_of_agent", b"segments_of_agent", "segments_replaced", b"segments_replaced"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

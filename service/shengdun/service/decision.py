@@ -5,8 +5,10 @@ from datetime import datetime, timedelta
 from enum import Enum
 
 from shengdun.fingerprint.voice.quality import AudioQuality
+from shengdun.index.campaigns.campaign import Campaign, SharedWording
 from shengdun.index.scripts.known import FoundScript
 from shengdun.service.transcript import TranscriptCounts
+from shengdun.service.word_labels import NO_LABELS, HeardLabels
 
 
 class State(Enum):
@@ -33,6 +35,7 @@ class PartialReason(Enum):
     BUDGET_EXCEEDED = "budget_exceeded"
     NO_WATCHLISTS = "no_watchlists"
     VOICEPRINTS_MISSING = "voiceprints_missing"
+    CAMPAIGNS_NOT_COMPARED = "campaigns_not_compared"
 
 
 class AdvisoryReason(Enum):
@@ -209,15 +212,32 @@ class FollowedScript:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FollowedCampaign:
+    """A campaign that a text or a call's words follow.
+
+    Attributes:
+        llr: natural-log likelihood ratio of "it follows a script that another customer's text follows too".
+        campaign: as it stands with this text in it.
+        wording: what its texts share.
+    """
+
+    llr: float
+    campaign: Campaign
+    wording: SharedWording
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WordsOutcome:
     """What the caller's words amount to under the policy of the line.
 
     Attributes:
         scripts: those that more speaks for than against, the likeliest first.
         flags: those of them that are flagged.
-        llr: of the likeliest; 0 without one.
+        campaign: the campaign that they follow, which is flagged; None before the call's end.
+        labels: what is worth a person's look in them. They have no part in level or flags.
+        llr: of the likeliest script, or of the campaign if that is greater; 0 without either.
         counted_llr: what of it counts.
-        probability: that the caller follows a known script, whoever it is.
+        probability: that the caller follows a script, whoever it is.
         level: by the words alone; None while there are too few, or no scripts to compare them with.
         level_by_voice: by the voice alone; None while there is not enough speech.
         searched: scripts that the words were compared with.
@@ -227,6 +247,8 @@ class WordsOutcome:
 
     scripts: tuple[FollowedScript, ...] = ()
     flags: tuple[FollowedScript, ...] = ()
+    campaign: FollowedCampaign | None = None
+    labels: HeardLabels = NO_LABELS
     llr: float = 0.0
     counted_llr: float = 0.0
     probability: float = 0.0

@@ -13,7 +13,8 @@ from shengdun.service.admission import Permit
 from shengdun.service.combining import with_words
 from shengdun.service.costs import Effort
 from shengdun.service.decision import Decision, PartialReason, Risk, State
-from shengdun.service.evidence import VoiceEvidence
+from shengdun.service.evidence import HeardSpeech, VoiceEvidence
+from shengdun.service.finished import FinishedCall
 from shengdun.service.intake import Arrival, Intake, Taken
 from shengdun.service.lanes import FrontLane, Listened
 from shengdun.service.lines import Line
@@ -108,6 +109,8 @@ class CallSession:
         self._revision = 0
         self._concluded = self._settled = self._resting = False
         self._sequence = 0
+        self._last: Decision | None = None
+        self._heard: HeardSpeech | None = None
         self._state = State.NOT_ENOUGH_SPEECH
         # Of the same evidence as the risk: while a window is being weighed, the evidence may be ahead of it.
         self._profile_id = evidence.profile_id
@@ -129,6 +132,16 @@ class CallSession:
     def is_concluded(self) -> bool:
         """Whether the last decision of the call has been given."""
         return self._concluded or self._state is State.FINAL
+
+    @property
+    def finished(self) -> FinishedCall:
+        """What is left of the call; once its last decision was given."""
+        assert self._last is not None
+        return FinishedCall(
+            decision=self._last,
+            heard=self._heard,
+            words="" if self._words is None else self._words.said,
+        )
 
     def begin(self) -> Decision:
         """The decision before anything was heard."""
@@ -215,7 +228,8 @@ class CallSession:
             await self._weigh_again(self._due(heard.position_s, since))
         else:
             heard = await self._hear_rest(since)
-        if self._words is not None and (words := await self._words.finish()) is not None:
+        due = self._due(heard.position_s, since)
+        if self._words is not None and (words := await self._words.finish(by=due)) is not None:
             self._take_words(words)
             self._timing.add(Effort(search_s=words.heard.elapsed_s))
         yield self._conclude(heard, since)
@@ -327,16 +341,24 @@ class CallSession:
     def _told(self, taken: TakenWords | None) -> tuple[object, ...]:
         """What of the words is worth another decision; that there are more of them isn't."""
         if taken is None:
-            return self._risk.level, (), set()
-        return self._risk_with(taken).level, taken.heard.scripts, set(taken.counts.issues)
+            return self._risk.level, (), (), set()
+        heard, issues = taken.heard, set(taken.counts.issues)
+        return self._risk_with(taken).level, heard.scripts, heard.labels.told, issues
 
     def _risk_with(self, taken: TakenWords | None) -> Risk:
         if taken is None:
             return self._risk
-        return with_words(self._risk, taken.heard, taken.counts, self._line)
+        return with_words(
+            self._risk,
+            taken.heard,
+            taken.counts,
+            self._line,
+            campaign=taken.recalled.campaign,
+        )
 
     def _weighed(self, risk: Risk) -> None:
         self._risk = risk
+        self._heard = self._evidence.callers if self._evidence.windows else None
         self._profile_id = self._evidence.profile_id
         self._several_voices = self._evidence.has_several_voices
         self._overlap = self._evidence.has_overlap
@@ -372,7 +394,7 @@ class CallSession:
             self.close()
         risk = self._risk_with(self._taken_words)
         latency = timedelta(seconds=max(0.0, self._now() - since))
-        return Decision(
+        self._last = Decision(
             decision_id=f"{self._run_id}-{self._revision}",
             call_id=self._call_id,
             sequence=self._sequence,
@@ -399,8 +421,10 @@ class CallSession:
             audio_position=timedelta(seconds=self._position_s),
             answered_position=timedelta(seconds=answered_s),
         )
+        return self._last
 
     def _partial_reasons(self) -> tuple[PartialReason, ...]:
+        words = self._taken_words
         without_voiceprint = any(one.without_voiceprint for one in self._risk.watchlists)
         # What is owed when the decision is final would not have been evaluated without any load either.
         behind = self._intake.given_up or (self._intake.owed and not self.is_concluded)
@@ -409,6 +433,7 @@ class CallSession:
             PartialReason.WATCHLISTS_STALE: self._versions.watchlists_stale(),
             PartialReason.NO_WATCHLISTS: self._risk.level is not None and not self._risk.watchlists,
             PartialReason.VOICEPRINTS_MISSING: without_voiceprint,
+            PartialReason.CAMPAIGNS_NOT_COMPARED: not (words is None or words.recalled.in_time),
         }
         return tuple(reason for reason, applies in reasons.items() if applies)
 

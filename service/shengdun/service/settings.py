@@ -143,6 +143,20 @@ class RetentionSettings(_Settings):
     With "never" they stay."""
 
 
+class ArchiveSettings(_Settings):
+    """Finished calls: one row each, with a voiceprint and no audio."""
+
+    enabled: bool = True
+    """Keep finished calls. Without them no voice is recognised that calls for many customers, and nothing can be found
+    in past calls."""
+    days: Annotated[int, Field(ge=1, le=3650)] = 90
+    """Days for which calls are kept, unless their line says otherwise; then they are deleted for good."""
+    flush_s: Annotated[float, Field(ge=1, le=3600)] = 60.0
+    """Seconds after which calls are moved from the store to this machine's files."""
+    away_days: Annotated[float, Field(ge=0.01, le=365)] = 7.0
+    """Days for which a machine that is down has calls kept for it in the store."""
+
+
 class AccessSettings(_Settings):
     """Who may call."""
 
@@ -305,6 +319,8 @@ class LineSettings(_Settings):
     """A probability at or below this makes the decision final early, from the third window on."""
     scripts: ScriptSettings = ScriptSettings()
     """What words count for, in calls with a transcript."""
+    archive_days: Annotated[int, Field(ge=1, le=3650)] | None = Field(default=None, examples=[30])
+    """Days for which finished calls of this line are kept; none means `days` of `[archive]`."""
     handover: HandoverSettings = HandoverSettings()
     """Whether it is watched for another voice that takes over, and what that counts for."""
 
@@ -356,6 +372,8 @@ class Settings(_Settings):
     """Letters, chats and the words of calls."""
     retention: RetentionSettings = RetentionSettings()
     """What is erased by itself."""
+    archive: ArchiveSettings = ArchiveSettings()
+    """Finished calls."""
     access: AccessSettings = AccessSettings()
     """Who may call."""
     log: LogSettings = LogSettings()

@@ -1,5 +1,7 @@
 """How a decision looks in one line of a terminal."""
 
+from collections import Counter
+
 from shengdun.service.cli.in_shadow import shadow_notes
 from shengdun.service.client import Decision
 
@@ -45,15 +47,31 @@ def summary_row(decision: Decision | None) -> tuple[str, ...]:
 
 
 def word_notes(decision: Decision) -> list[str]:
-    """The scripts that the words may follow, and what is unusual about the transcript."""
+    """What the words may follow, labels in them, and what is unusual about the transcript."""
     if decision.words is None:
         return []
     scripts = [
         f"script {each.script_id} LLR {each.llr:+.1f} {each.script_share:.0%}"
         for each in decision.words.scripts
     ]
+    campaigns = [
+        f"campaign {flag.script_campaign.campaign_id} LLR {flag.llr:+.1f}"
+        for flag in decision.flags
+        if flag.script_campaign is not None
+    ]
+    labels = Counter(each.label for each in decision.words.labels)
     notices = [f"{each.count} {each.issue.value}" for each in decision.words.notices]
-    return scripts + ([f"transcript: {', '.join(notices)}"] if notices else [])
+    return [
+        *scripts,
+        *campaigns,
+        *([f"labels: {' '.join(map(_counted, labels.items()))}"] if labels else []),
+        *([f"transcript: {', '.join(notices)}"] if notices else []),
+    ]
+
+
+def _counted(label: tuple[str, int]) -> str:
+    name, count = label
+    return name if count == 1 else f"{name} x{count}"
 
 
 def handover_notes(decision: Decision) -> list[str]:

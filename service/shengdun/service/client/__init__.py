@@ -39,6 +39,7 @@ from shengdun.service.contract.decisions import (
     WordsEvidence,
 )
 from shengdun.service.contract.errors import ClientError
+from shengdun.service.contract.labels import LabelSeverity, TextLabel
 from shengdun.service.contract.scripts import (
     MatchedText,
     NewScript,
@@ -56,7 +57,7 @@ from shengdun.service.contract.servers import (
     Stage,
     StageLoad,
 )
-from shengdun.service.contract.texts import LabelSeverity, ScreenedText, TextLabel
+from shengdun.service.contract.texts import ScreenedText
 from shengdun.service.contract.transcripts import (
     Speaker,
     TranscriptIssue,

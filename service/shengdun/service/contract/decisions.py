@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from enum import Enum
 
 from shengdun.service.contract.campaigns import ScriptCampaign
+from shengdun.service.contract.labels import TextLabel
 from shengdun.service.contract.scripts import ScriptMatch
 from shengdun.service.contract.transcripts import TranscriptNotice, TranscriptUse
 
@@ -142,6 +143,8 @@ class PartialReason(Enum):
     BUDGET_EXCEEDED = "budget_exceeded"
     NO_WATCHLISTS = "no_watchlists"
     VOICEPRINTS_MISSING = "voiceprints_missing"
+    CAMPAIGNS_NOT_COMPARED = "campaigns_not_compared"
+    """Its words could not be compared with other customers' before the last decision was due."""
     UNKNOWN = "unknown"
 
 
@@ -313,9 +316,9 @@ class WordsEvidence:
     Attributes:
         scripts: those that more speaks for than against, the likeliest first, at most three; without their passages,
             which stand in the flag of a script.
-        llr: the natural-log likelihood ratio of the likeliest; 0 without one.
+        llr: the natural-log likelihood ratio of the likeliest, or of the campaign if that is greater; 0 without either.
         counted_llr: what of it counts: nothing below 0, and at most the line's cap.
-        probability: that the caller follows a known script, whoever it is.
+        probability: that the caller follows a script, whoever it is.
         level: by the words alone, at most what the line allows them; None for too few words.
         level_by_voice: by the voice alone; None while there is not enough speech.
         scripts_searched: how many scripts the words were compared with.
@@ -324,6 +327,10 @@ class WordsEvidence:
         segments_of_agent: final segments that were not, because the institution's own agent speaks.
         segments_replaced: partial segments that others took the place of.
         notices: what is unusual about the transcript.
+        labels: words that are worth a person's look, by where they begin; of more than 50 the severest. They decide
+            nothing.
+        labels_found: how many there are, at most 1,000.
+        label_pack_ids: the packs that the words were searched with.
     """
 
     scripts: tuple[ScriptMatch, ...]
@@ -338,6 +345,9 @@ class WordsEvidence:
     segments_of_agent: int
     segments_replaced: int
     notices: tuple[TranscriptNotice, ...]
+    labels: tuple[TextLabel, ...] = ()
+    labels_found: int = 0
+    label_pack_ids: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

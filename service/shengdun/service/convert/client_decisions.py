@@ -335,6 +335,9 @@ def _words(wire: decision_pb2.WordsEvidence) -> values.WordsEvidence:
             )
             for notice in wire.notices
         ),
+        labels=tuple(label_from_wire(label) for label in wire.labels),
+        labels_found=wire.labels_found,
+        label_pack_ids=tuple(wire.label_pack_ids),
     )
 
 

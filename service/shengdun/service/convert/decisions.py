@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 
 from shengdun.fingerprint.voice.quality import AudioQuality, Finding
+from shengdun.service.convert.campaigns import campaign_flag
+from shengdun.service.convert.labels import label_message
 from shengdun.service.convert.scripts import followed_message
 from shengdun.service.convert.transcripts import notice_messages
 from shengdun.service.decision import (
@@ -52,6 +54,7 @@ _PARTIAL_REASONS = {
     PartialReason.BUDGET_EXCEEDED: decision_pb2.PARTIAL_REASON_BUDGET_EXCEEDED,
     PartialReason.NO_WATCHLISTS: decision_pb2.PARTIAL_REASON_NO_WATCHLISTS,
     PartialReason.VOICEPRINTS_MISSING: decision_pb2.PARTIAL_REASON_VOICEPRINTS_MISSING,
+    PartialReason.CAMPAIGNS_NOT_COMPARED: decision_pb2.PARTIAL_REASON_CAMPAIGNS_NOT_COMPARED,
 }
 _ADVISORY_REASONS = {
     AdvisoryReason.NO_SITE_PROFILE: decision_pb2.ADVISORY_REASON_NO_SITE_PROFILE,
@@ -156,8 +159,10 @@ def _timings(timings: StageTimings) -> decision_pb2.StageTimings:
 
 
 def _flags(risk: Risk) -> list[decision_pb2.Flag]:
-    scripts = risk.words.flags if risk.words is not None else ()
-    flags = [*map(_voice_flag, risk.flags), *map(_script_flag, scripts)]
+    flags = [*map(_voice_flag, risk.flags)]
+    if risk.words is not None:
+        flags += map(_script_flag, risk.words.flags)
+        flags += [campaign_flag(risk.words.campaign)] if risk.words.campaign else []
     if risk.handover is not None:
         flags.append(_handover_flag(risk.handover))
     return sorted(flags, key=lambda flag: -flag.llr)
@@ -225,6 +230,9 @@ def _words(words: WordsOutcome | None) -> decision_pb2.WordsEvidence | None:
         segments_of_agent=words.counts.of_agent,
         segments_replaced=words.counts.replaced,
         notices=notice_messages(words.counts.issues),
+        labels=map(label_message, words.labels.told),
+        labels_found=words.labels.found,
+        label_pack_ids=words.labels.pack_ids,
     )
 
 
