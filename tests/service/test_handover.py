@@ -21,8 +21,10 @@ from fixtures.calls import (
     speech_of,
     telephone,
 )
+from fixtures.store import until
 from shengdun.fingerprint.voice.demo_recordings import DemoRecording
 from shengdun.fingerprint.voice.samples import MODEL_RATE_HZ, Samples
+from shengdun.index.archive.errors import CallNotArchived
 from shengdun.service.client import (
     CallConfig,
     Decision,
@@ -125,6 +127,30 @@ async def test_a_known_agent_who_takes_over_is_found(desk: Desk, recordings: Rec
     assert found.second.net_speech > timedelta(seconds=8)
     plain = await decisions_on(desk, "agent-plain", samples, line="")
     assert plain[-1].level is RiskLevel.LOW
+
+
+async def test_a_call_is_kept_by_the_voice_that_took_over(
+    desk: Desk, recordings: Recordings
+) -> None:
+    """With the flag, and a voiceprint in which the customer has no part."""
+    samples = call_of(recordings, (CUSTOMER, 12.0), (AGENT, 14.0))
+    last = (await decisions_on(desk, "kept", samples))[-1]
+    found = handover_of(last)
+    assert found is not None
+    assert desk.server._application is not None
+    archive = desk.server._application.archive
+    assert archive is not None
+
+    def is_there() -> bool:
+        try:
+            return bool(archive.get("kept"))
+        except CallNotArchived:
+            return False
+
+    await until(is_there)
+    row = archive.get("kept")
+    assert "SPEAKER_HANDOVER" in {flag.kind for flag in row.decision.flags}
+    assert timedelta(seconds=row.net_speech_s) == found.second.net_speech
 
 
 async def test_strangers_who_hand_over_are_told_of_and_stay_low(

@@ -199,6 +199,10 @@ def archived_decision(decision: Decision) -> ArchivedDecision:
         )
         for flag in risk.flags
     ]
+    handover = risk.handover
+    handovers = (
+        [] if handover is None else [ArchivedFlag(kind="SPEAKER_HANDOVER", llr=handover.llr)]
+    )
     scripts = [
         ArchivedFlag(kind="SCRIPT_MATCH", llr=flag.llr, subject=flag.found.script.script_id)
         for flag in (risk.words.flags if risk.words is not None else ())
@@ -214,7 +218,7 @@ def archived_decision(decision: Decision) -> ArchivedDecision:
     return ArchivedDecision(
         level="" if risk.level is None else risk.level.value,
         probability=risk.probability or 0.0,
-        flags=(*voices, *scripts, *campaigns),
+        flags=(*voices, *handovers, *scripts, *campaigns),
         versions=versions,
     )
 

@@ -200,12 +200,15 @@ class VoiceEvidence:
         return self._policy.look_at_every if self.is_settled and self._is_calm else 1
 
     @property
+    def voice(self) -> HeardSpeech:
+        """The voice to know the call by: the one that took over, where one is flagged, or else the caller's."""
+        return self.callers if (second := self._second_voice()) is None else second
+
+    @property
     def second_voice_s(self) -> float:
         """Net speech of the voice that took over, in seconds; 0 where none is flagged."""
-        if self._handover is None or not self._is_handed_over:
-            return 0.0
-        rows = self._compared[self._handover.division.second]
-        return float(self.heard.net_speech_s[rows].sum())
+        second = self._second_voice()
+        return 0.0 if second is None else float(second.net_speech_s.sum())
 
     @property
     def windows(self) -> int:
@@ -335,6 +338,11 @@ class VoiceEvidence:
         risk = self._weigh(at=at, watch=watch)
         self._effort = replace(self._effort, voiceprint_s=asking_s)
         return risk
+
+    def _second_voice(self) -> HeardSpeech | None:
+        if self._handover is None or not self._is_handed_over:
+            return None
+        return self.heard.only(self._compared[self._handover.division.second])
 
     def _look_for_handover(self, scorer: Scorer) -> None:
         heard = self.heard

@@ -358,7 +358,7 @@ class CallSession:
 
     def _weighed(self, risk: Risk) -> None:
         self._risk = risk
-        self._heard = self._evidence.callers if self._evidence.windows else None
+        self._heard = self._evidence.voice if self._evidence.windows else None
         self._profile_id = self._evidence.profile_id
         self._several_voices = self._evidence.has_several_voices
         self._overlap = self._evidence.has_overlap
