@@ -51,6 +51,7 @@ async def desk(
     lines = {
         "watching": {"handover": {"watch": "whole_call"}},
         "briefly": {"handover": {"watch": 0.3}},
+        "sparing": {"handover": {"watch": "whole_call", "look_at_every": 2}},
         "strict": {"handover": {"watch": "whole_call", "highest_level": "medium"}},
     }
     settings = server_settings(tmp_path_factory.mktemp("data"), models_dir, lines=lines)
@@ -127,6 +128,19 @@ async def test_a_known_agent_who_takes_over_is_found(desk: Desk, recordings: Rec
     assert found.second.net_speech > timedelta(seconds=8)
     plain = await decisions_on(desk, "agent-plain", samples, line="")
     assert plain[-1].level is RiskLevel.LOW
+
+
+async def test_a_line_may_look_at_every_other_window(desk: Desk, recordings: Recordings) -> None:
+    """It answers less often once the call is settled, and the agent is found all the same, a window later."""
+    samples = call_of(recordings, (CUSTOMER, 28.0), (AGENT, 20.0))
+    every = await decisions_on(desk, "every", samples)
+    sparing = await decisions_on(desk, "sparing", samples, line="sparing")
+    assert len(sparing) < len(every)
+    for decisions in (every, sparing):
+        found = handover_of(decisions[-1])
+        assert found is not None
+        assert abs(found.position - timedelta(seconds=28)) <= 2 * WINDOW
+        assert decisions[-1].level is RiskLevel.HIGH
 
 
 async def test_a_call_is_kept_by_the_voice_that_took_over(
