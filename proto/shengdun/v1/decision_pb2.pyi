@@ -101,7 +101,7 @@ class _FlagTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_FlagType.Val
     """
     FLAG_TYPE_SPEAKER_HANDOVER: _FlagType.ValueType  # 5
     """Another voice took over in the call."""
-    FLAG_TYPE_REPEAT_VOICE: _FlagType.ValueType  # 6
+    FLAG_TYPE_REPEAT_VOICE: _FlagType.ValueType  # 4
     """The voice has called for several other customers lately. It is looked for when 6 s of net speech were heard, and
     again when the call is decided.
     """
@@ -121,7 +121,7 @@ its end, if it has a customer reference, and stands in the last decision.
 """
 FLAG_TYPE_SPEAKER_HANDOVER: FlagType.ValueType  # 5
 """Another voice took over in the call."""
-FLAG_TYPE_REPEAT_VOICE: FlagType.ValueType  # 6
+FLAG_TYPE_REPEAT_VOICE: FlagType.ValueType  # 4
 """The voice has called for several other customers lately. It is looked for when 6 s of net speech were heard, and
 again when the call is decided.
 """
@@ -197,7 +197,7 @@ class _AdvisoryReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Adviso
     """Words raised the level; the promise is one of voices."""
     ADVISORY_REASON_BY_HANDOVER: _AdvisoryReason.ValueType  # 6
     """A handover, or a voice that took over, raised the level; the promise is one of calls as a whole."""
-    ADVISORY_REASON_BY_REPEAT_VOICE: _AdvisoryReason.ValueType  # 7
+    ADVISORY_REASON_BY_REPEAT_VOICE: _AdvisoryReason.ValueType  # 5
     """That the voice calls for several customers raised the level; the promise is one of known agents."""
 
 class AdvisoryReason(_AdvisoryReason, metaclass=_AdvisoryReasonEnumTypeWrapper):
@@ -215,7 +215,7 @@ ADVISORY_REASON_BY_WORDS: AdvisoryReason.ValueType  # 4
 """Words raised the level; the promise is one of voices."""
 ADVISORY_REASON_BY_HANDOVER: AdvisoryReason.ValueType  # 6
 """A handover, or a voice that took over, raised the level; the promise is one of calls as a whole."""
-ADVISORY_REASON_BY_REPEAT_VOICE: AdvisoryReason.ValueType  # 7
+ADVISORY_REASON_BY_REPEAT_VOICE: AdvisoryReason.ValueType  # 5
 """That the voice calls for several customers raised the level; the promise is one of known agents."""
 Global___AdvisoryReason: _TypeAlias = AdvisoryReason  # noqa: Y015
 

@@ -6,7 +6,7 @@ lost, counted and logged.
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -19,7 +19,7 @@ from shengdun.index.archive.rows import ArchivedCall, ArchivedDecision, Archived
 from shengdun.index.archive.signatures import signature_of
 from shengdun.index.errors import IndexRoomError, InvalidRecord
 from shengdun.service.convert.calls import CallRequest
-from shengdun.service.decision import Decision, FollowedCampaign, Risk
+from shengdun.service.decision import Decision, FollowedCampaign
 from shengdun.service.finished import FinishedCall
 from shengdun.service.texts import Run
 
@@ -199,6 +199,15 @@ def archived_decision(decision: Decision) -> ArchivedDecision:
         )
         for flag in risk.flags
     ]
+    handover = risk.handover
+    handovers = (
+        [] if handover is None else [ArchivedFlag(kind="SPEAKER_HANDOVER", llr=handover.llr)]
+    )
+    repeats = (
+        []
+        if (repeat := risk.repeat) is None
+        else [ArchivedFlag(kind="REPEAT_VOICE", llr=repeat.llr, subject=repeat.cluster_id)]
+    )
     scripts = [
         ArchivedFlag(kind="SCRIPT_MATCH", llr=flag.llr, subject=flag.found.script.script_id)
         for flag in (risk.words.flags if risk.words is not None else ())
@@ -214,16 +223,9 @@ def archived_decision(decision: Decision) -> ArchivedDecision:
     return ArchivedDecision(
         level="" if risk.level is None else risk.level.value,
         probability=risk.probability or 0.0,
-        flags=(*voices, *scripts, *campaigns, *_other_flags(risk)),
+        flags=(*voices, *handovers, *repeats, *scripts, *campaigns),
         versions=versions,
     )
-
-
-def _other_flags(risk: Risk) -> Iterator[ArchivedFlag]:
-    if risk.handover is not None:
-        yield ArchivedFlag(kind="SPEAKER_HANDOVER", llr=risk.handover.llr)
-    if risk.repeat is not None:
-        yield ArchivedFlag(kind="REPEAT_VOICE", llr=risk.repeat.llr, subject=risk.repeat.cluster_id)
 
 
 def _campaign_flag(followed: FollowedCampaign) -> ArchivedFlag:

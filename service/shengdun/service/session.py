@@ -298,10 +298,9 @@ class CallSession:
         for window in listened.heard.windows:
             before_s, last_s = last_s, window.position_s
         self._window_ends_s = before_s, last_s
-        # Of a settled call that goes on being watched, every other window is looked at.
-        pace = 2.0 if self._evidence.is_settled else 1.0
         self._permit.heard(
-            since_window_s=listened.heard.position_s - last_s, gap_s=pace * (last_s - before_s)
+            since_window_s=listened.heard.position_s - last_s,
+            gap_s=self._evidence.pace * (last_s - before_s),
         )
         return [
             Arrival(
@@ -376,7 +375,7 @@ class CallSession:
 
     def _weighed(self, risk: Risk) -> None:
         self._risk = risk
-        self._heard = self._evidence.callers if self._evidence.windows else None
+        self._heard = self._evidence.voice if self._evidence.windows else None
         if self._repeat is not None and self._heard is not None:
             self._repeat.consider(self._heard)
         self._profile_id = self._evidence.profile_id

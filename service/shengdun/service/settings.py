@@ -275,13 +275,16 @@ class HandoverSettings(_Settings):
     prior: Probability = 0.02
     """Share of this line's calls by people on no watchlist in which another voice takes over: couples hand each other
     the telephone, and children fetch a parent."""
-    of_agents: Probability = 0.02
-    """The same share of calls by people on its watchlists; at least `prior`. While the two are equal, a handover by
-    itself says nothing of who calls; it is what the voices are that counts."""
+    of_agents: Probability = 0.1
+    """The same share of calls by people on its watchlists; at least `prior`. A handover multiplies the odds of being
+    one by `of_agents / prior` at most; where the two are equal, by itself it says nothing of who calls."""
     llr_cap: Annotated[float, Field(ge=0, le=5)] = 5.0
     """The greatest natural-log likelihood ratio of a handover that counts."""
     flag_at: Probability = 0.5
     """Probability of a handover from which it is told, and both voices are screened separately."""
+    look_at_every: Annotated[int, Field(ge=1, le=8)] = 1
+    """Of a settled call one window in so many is looked at, and all of them while something is unlike. At 1 none is
+    missed; at 2 it takes half as much, and a second voice that says little may be missed."""
     highest_level: Literal["low", "medium", "high"] = "low"
     """The highest level that a handover reaches by itself, whoever the voices are. At `low` it is only told."""
 
