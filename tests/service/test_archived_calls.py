@@ -4,6 +4,7 @@ import asyncio
 import subprocess
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -41,7 +42,7 @@ async def desk(
         yield desk
 
 
-async def silence(desk: Desk, call_id: str, **config: str) -> None:
+async def silence(desk: Desk, call_id: str, **config: Any) -> None:  # noqa: ANN401 - any field
     """A call of nothing, archived."""
     await screen(desk.client, call_id, bytes([0xFF]) * 8_000, **config)
     assert desk.server._application is not None
