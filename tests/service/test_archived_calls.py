@@ -148,3 +148,13 @@ async def test_the_command_line_lists_shows_and_erases(desk: Desk, tmp_path: Pat
     assert "signature" in erased.stdout
     assert len(from_json(file.read_text()).call_hashes) == 1
     assert "gone-2" not in await all_ids(desk)
+
+
+async def test_the_server_says_how_its_archive_is(desk: Desk) -> None:
+    """To monitoring as well."""
+    info = await desk.client.server_info()
+    assert info.archive is not None
+    assert info.archive.calls + info.archive.unmoved_calls == 6
+    assert (info.archive.lost_calls, info.archive.problems) == (0, 0)
+    metrics = await run(desk, "metrics")
+    assert "shengdun_archive_lost_calls_total" in metrics.stdout
