@@ -27,6 +27,7 @@ from shengdun.fingerprint.voice.speakers import SpeakerCount
 from shengdun.index.archive.archive import CallArchive
 from shengdun.index.attached import AttachedStore
 from shengdun.index.calls import CallDirectory
+from shengdun.index.campaigns.sharing import SharedTexts
 from shengdun.index.checkpoints import Checkpointing
 from shengdun.index.connections import StoreSettings
 from shengdun.index.embedded import EmbeddedStore
@@ -62,8 +63,11 @@ from shengdun.service.shadows import Shadows
 from shengdun.service.text_labels import load_labels
 from shengdun.service.text_memory import TextMemory
 from shengdun.service.text_screening import TextScreening
+from shengdun.service.text_sharing import TextSharing
 from shengdun.service.texts import TextComparison
+from shengdun.service.voice_opening import open_unknown_voices
 from shengdun.service.voiceprint_lane import VoiceprintLane
+from shengdun.service.voices import VoiceServicer
 from shengdun.service.watchlist_uploads import UploadLimits
 from shengdun.service.watchlists import WatchlistServicer
 from shengdun.service.word_memory import WordMemory
@@ -116,6 +120,7 @@ class Application:
         watchlists: answers investigators about actors.
         scripts: answers them about scripts.
         networks: answers them about networks.
+        voices: answers them about voices that nobody has enrolled.
         archived_calls: answers them about finished calls.
         archive: the finished calls; None where none are kept.
     """
@@ -131,6 +136,7 @@ class Application:
     watchlists: WatchlistServicer
     scripts: ScriptServicer
     networks: NetworkServicer
+    voices: VoiceServicer
     archived_calls: ArchiveServicer
     archive: CallArchive | None
 
@@ -190,6 +196,12 @@ async def open_application(
             BackgroundLane(background_workers(place.cores))
         )
         memory = TextMemory(settings.text, registry.keys.pseudonym, common, background.run)
+        if settings.text.campaign_texts:
+            shared = SharedTexts(reading.store, registry.keys, most=settings.text.campaign_texts)
+            await stack.enter_async_context(TextSharing(memory, shared, background.run))
+        voices = await open_unknown_voices(
+            settings, archive, registry, voice.model.model_id, run=background.run, stack=stack
+        )
         # Not the lane of enrolments and letters, which may each take a second.
         word_lane = await stack.enter_async_context(BackgroundLane(workers=1))
         screener = Screener(
@@ -210,6 +222,7 @@ async def open_application(
             ),
             word_lane=word_lane.run,
             word_memory=WordMemory(memory, word_lane.run, costs),
+            voices=voices,
             labels=labels,
             overlap_share=voice.speakers.overlap_share,
             prompts=voice.prompts,
@@ -256,6 +269,7 @@ async def open_application(
             ),
             scripts=ScriptServicer(registry, texts, memory),
             networks=NetworkServicer(registry, archive, background.run),
+            voices=VoiceServicer(registry, archive, voices, background.run),
             archived_calls=ArchiveServicer(registry, archive, background.run),
             archive=archive,
         )

@@ -6,7 +6,7 @@ lost, counted and logged.
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -19,7 +19,7 @@ from shengdun.index.archive.rows import ArchivedCall, ArchivedDecision, Archived
 from shengdun.index.archive.signatures import signature_of
 from shengdun.index.errors import IndexRoomError, InvalidRecord
 from shengdun.service.convert.calls import CallRequest
-from shengdun.service.decision import Decision, FollowedCampaign
+from shengdun.service.decision import Decision, FollowedCampaign, Risk
 from shengdun.service.finished import FinishedCall
 from shengdun.service.texts import Run
 
@@ -214,9 +214,16 @@ def archived_decision(decision: Decision) -> ArchivedDecision:
     return ArchivedDecision(
         level="" if risk.level is None else risk.level.value,
         probability=risk.probability or 0.0,
-        flags=(*voices, *scripts, *campaigns),
+        flags=(*voices, *scripts, *campaigns, *_other_flags(risk)),
         versions=versions,
     )
+
+
+def _other_flags(risk: Risk) -> Iterator[ArchivedFlag]:
+    if risk.handover is not None:
+        yield ArchivedFlag(kind="SPEAKER_HANDOVER", llr=risk.handover.llr)
+    if risk.repeat is not None:
+        yield ArchivedFlag(kind="REPEAT_VOICE", llr=risk.repeat.llr, subject=risk.repeat.cluster_id)
 
 
 def _campaign_flag(followed: FollowedCampaign) -> ArchivedFlag:

@@ -157,6 +157,19 @@ class ArchiveSettings(_Settings):
     """Days for which a machine that is down has calls kept for it in the store."""
 
 
+class VoicesSettings(_Settings):
+    """Voices that nobody has enrolled: which of the last weeks' calls are by one voice."""
+
+    days: Annotated[float, Field(gt=0, le=366)] = 30.0
+    """Days of calls that are compared; at most those that the archive keeps."""
+    calls: Annotated[int, Field(ge=100, le=5_000_000)] = 1_000_000
+    """Calls that are compared at most, the newest; each takes 0.5 KB of memory."""
+    other_customers: Annotated[int, Field(ge=1, le=100)] = 2
+    """Customers besides the present one for whom a voice must have called to be told: with 2, at the third."""
+    repeating: Probability = 0.05
+    """Share of calls, before they are heard, by voices that have called for another customer before."""
+
+
 class AccessSettings(_Settings):
     """Who may call."""
 
@@ -248,6 +261,54 @@ class ScriptSettings(_Settings):
         return self
 
 
+class HandoverSettings(_Settings):
+    """Whether it is watched for another voice that takes over in a call, and what that counts for."""
+
+    watch: Literal["off", "whole_call"] | Annotated[float, Field(gt=0, le=240)] = "off"
+    """Minutes of a call's audio that are watched, or `whole_call`. While they last the voice goes on being heard, also
+    when the decision is settled; `off` watches nothing."""
+    prior: Probability = 0.02
+    """Share of this line's calls by people on no watchlist in which another voice takes over: couples hand each other
+    the telephone, and children fetch a parent."""
+    of_agents: Probability = 0.02
+    """The same share of calls by people on its watchlists; at least `prior`. While the two are equal, a handover by
+    itself says nothing of who calls; it is what the voices are that counts."""
+    llr_cap: Annotated[float, Field(ge=0, le=5)] = 5.0
+    """The greatest natural-log likelihood ratio of a handover that counts."""
+    flag_at: Probability = 0.5
+    """Probability of a handover from which it is told, and both voices are screened separately."""
+    highest_level: Literal["low", "medium", "high"] = "low"
+    """The highest level that a handover reaches by itself, whoever the voices are. At `low` it is only told."""
+
+    @model_validator(mode="after")
+    def _ordered(self) -> "HandoverSettings":
+        if self.of_agents < self.prior:
+            raise ValueError("of_agents must be at least prior")
+        return self
+
+    @property
+    def is_on(self) -> bool:
+        """Whether any of a call is watched."""
+        return self.watch != "off"
+
+    def covers(self, position_s: float) -> bool:
+        """Whether a position in a call's audio, in seconds, is watched."""
+        if isinstance(self.watch, str):
+            return self.is_on
+        return position_s < 60.0 * self.watch
+
+
+class RepeatVoiceSettings(_Settings):
+    """Whether callers are compared with the voices of other customers' calls, and what that counts for."""
+
+    watch: bool = True
+    """Compare them; it needs `[archive]`."""
+    flag_at: Probability = 0.9
+    """Probability of a voice that calls for several other customers from which it is told."""
+    highest_level: Literal["low", "medium", "high"] = "medium"
+    """The highest level that it reaches by itself. At `low` it is only told."""
+
+
 class LineSettings(_Settings):
     """The policy of a line of business."""
 
@@ -281,6 +342,10 @@ class LineSettings(_Settings):
     """What words count for, in calls with a transcript."""
     archive_days: Annotated[int, Field(ge=1, le=3650)] | None = Field(default=None, examples=[30])
     """Days for which finished calls of this line are kept; none means `days` of `[archive]`."""
+    repeat_voice: RepeatVoiceSettings = RepeatVoiceSettings()
+    """Whether callers are compared with the voices of other customers' calls, and what that counts for."""
+    handover: HandoverSettings = HandoverSettings()
+    """Whether it is watched for another voice that takes over, and what that counts for."""
 
     @model_validator(mode="after")
     def _agreeing(self) -> "LineSettings":
@@ -332,6 +397,8 @@ class Settings(_Settings):
     """What is erased by itself."""
     archive: ArchiveSettings = ArchiveSettings()
     """Finished calls."""
+    voices: VoicesSettings = VoicesSettings()
+    """Voices that nobody has enrolled."""
     access: AccessSettings = AccessSettings()
     """Who may call."""
     log: LogSettings = LogSettings()

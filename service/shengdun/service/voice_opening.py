@@ -1,0 +1,66 @@
+"""Opening what compares calls with each other, as the settings say."""
+
+from contextlib import AsyncExitStack
+from datetime import timedelta
+from typing import Final
+
+import structlog
+
+from shengdun.index.archive.archive import CallArchive
+from shengdun.index.calibration import ProfileMismatch, default_profile
+from shengdun.index.registry import Registry
+from shengdun.index.scoring import Scorer
+from shengdun.index.voices.clusters import VoiceClusters
+from shengdun.index.voices.evidence import VoiceEvidence
+from shengdun.index.voices.policy import VoicePolicy
+from shengdun.index.voices.shipped import SpreadMissing, default_spread
+from shengdun.service.background import BackgroundLane
+from shengdun.service.settings import Settings
+from shengdun.service.texts import Run
+from shengdun.service.unknown_voices import UnknownVoices, Window
+
+VOICES_DIRECTORY: Final = "voices"
+_log = structlog.get_logger(__name__)
+
+
+async def open_unknown_voices(
+    settings: Settings,
+    archive: CallArchive | None,
+    registry: Registry,
+    model_id: str,
+    *,
+    run: Run,
+    stack: AsyncExitStack,
+) -> UnknownVoices | None:
+    """Compare calls with each other until the stack is left; None where no calls are kept, or for another voice model.
+
+    The shipped spread belongs to the projections of the default profile, so these are used whatever the site's is.
+
+    Args:
+        settings: the settings.
+        archive: the finished calls; None where none are kept.
+        registry: has the keys.
+        model_id: the voice model that decides.
+        run: where calls are put together.
+        stack: closes what is opened.
+    """
+    if archive is None:
+        return None
+    try:
+        evidence = VoiceEvidence(Scorer(default_profile(model_id)), default_spread(model_id))
+    except (SpreadMissing, ProfileMismatch) as error:
+        _log.warning("calls are not compared with each other", reason=error.message)
+        return None
+    given = settings.voices
+    policy = VoicePolicy(others=given.other_customers, repeating=given.repeating)
+    look_lane = await stack.enter_async_context(BackgroundLane(workers=1))
+    voices = UnknownVoices(
+        VoiceClusters(evidence, policy),
+        archive,
+        registry.keys,
+        settings.data_dir / VOICES_DIRECTORY / f"{model_id}.clusters",
+        window=Window(age=timedelta(days=given.days), calls=given.calls),
+        run=run,
+        look_lane=look_lane.run,
+    )
+    return await stack.enter_async_context(voices)
