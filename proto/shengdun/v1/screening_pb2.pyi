@@ -464,6 +464,7 @@ class GetServerInfoResponse(_message.Message):
     WORKERS_FIELD_NUMBER: _builtins.int
     LOAD_FIELD_NUMBER: _builtins.int
     VOICE_PRECISION_FIELD_NUMBER: _builtins.int
+    ARCHIVE_FIELD_NUMBER: _builtins.int
     version: _builtins.str
     """The version of the server."""
     model_id: _builtins.str
@@ -488,6 +489,10 @@ class GetServerInfoResponse(_message.Message):
     def load(self) -> Global___ServerLoad:
         """How much it is doing."""
 
+    @_builtins.property
+    def archive(self) -> Global___ArchiveState:
+        """How the archive of finished calls is; absent if none is kept."""
+
     def __init__(
         self,
         *,
@@ -501,14 +506,53 @@ class GetServerInfoResponse(_message.Message):
         workers: _builtins.int = ...,
         load: Global___ServerLoad | None = ...,
         voice_precision: _builtins.str = ...,
+        archive: Global___ArchiveState | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["load", b"load"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["archive", b"archive", "load", b"load"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["calibration_profile_id", b"calibration_profile_id", "lines", b"lines", "live_calls", b"live_calls", "load", b"load", "model_id", b"model_id", "version", b"version", "voice_precision", b"voice_precision", "watchlists_stale", b"watchlists_stale", "worker", b"worker", "workers", b"workers"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["archive", b"archive", "calibration_profile_id", b"calibration_profile_id", "lines", b"lines", "live_calls", b"live_calls", "load", b"load", "model_id", b"model_id", "version", b"version", "voice_precision", b"voice_precision", "watchlists_stale", b"watchlists_stale", "worker", b"worker", "workers", b"workers"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetServerInfoResponse: _TypeAlias = GetServerInfoResponse  # noqa: Y015
+
+@_typing.final
+class ArchiveState(_message.Message):
+    """How the archive of finished calls is, as the process that answers has it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CALLS_FIELD_NUMBER: _builtins.int
+    UNMOVED_CALLS_FIELD_NUMBER: _builtins.int
+    WAITING_CALLS_FIELD_NUMBER: _builtins.int
+    LOST_CALLS_FIELD_NUMBER: _builtins.int
+    PROBLEMS_FIELD_NUMBER: _builtins.int
+    calls: _builtins.int
+    """Calls in this machine's files."""
+    unmoved_calls: _builtins.int
+    """Calls in the store that aren't in files yet."""
+    waiting_calls: _builtins.int
+    """Calls that wait in memory until the store has them."""
+    lost_calls: _builtins.int
+    """Calls that were lost since the start, because too many waited."""
+    problems: _builtins.int
+    """Things that are wrong with it; the log and every list of calls name them."""
+    def __init__(
+        self,
+        *,
+        calls: _builtins.int = ...,
+        unmoved_calls: _builtins.int = ...,
+        waiting_calls: _builtins.int = ...,
+        lost_calls: _builtins.int = ...,
+        problems: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["calls", b"calls", "lost_calls", b"lost_calls", "problems", b"problems", "unmoved_calls", b"unmoved_calls", "waiting_calls", b"waiting_calls"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ArchiveState: _TypeAlias = ArchiveState  # noqa: Y015
 
 @_typing.final
 class ServerLoad(_message.Message):

@@ -114,6 +114,25 @@ class ServerLoad:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ArchiveState:
+    """How the archive of finished calls is, as the process that answers has it.
+
+    Attributes:
+        calls: in this machine's files.
+        unmoved_calls: in the store, and not in files yet.
+        waiting_calls: in memory until the store has them.
+        lost_calls: lost since the start, because too many waited.
+        problems: how many things are wrong with it; the log and every list of calls name them.
+    """
+
+    calls: int
+    unmoved_calls: int
+    waiting_calls: int
+    lost_calls: int
+    problems: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ServerInfo:
     """What a server is.
 
@@ -128,6 +147,7 @@ class ServerInfo:
         worker: which process answers, of those that take calls on this port: from 1 to ``workers``.
         workers: how many processes take calls on this port.
         voice_precision: what it computes voiceprints of full windows in, ``float32`` or ``bfloat16``.
+        archive: how the archive of finished calls is; None if none is kept.
     """
 
     version: str
@@ -140,3 +160,4 @@ class ServerInfo:
     worker: int = 1
     workers: int = 1
     voice_precision: str = "float32"
+    archive: ArchiveState | None = None

@@ -17,7 +17,11 @@ from shengdun.service.contract.transcripts import (
 from shengdun.service.convert.client_campaigns import script_campaign_from_wire
 from shengdun.service.convert.client_enums import from_wire, from_wire_optional
 from shengdun.service.convert.client_labels import label_from_wire
-from shengdun.service.convert.client_load import load_from_wire, timings_from_wire
+from shengdun.service.convert.client_load import (
+    archive_state_from_wire,
+    load_from_wire,
+    timings_from_wire,
+)
 from shengdun.service.convert.client_scripts import match_from_wire, similar_from_wire
 from shengdun.service.convert.client_voices import repeat_voice_from_wire
 from shengdun.v1 import audio_pb2, decision_pb2, screening_pb2, transcript_pb2
@@ -139,6 +143,7 @@ def server_info_from_wire(wire: screening_pb2.GetServerInfoResponse) -> servers.
         worker=wire.worker or 1,
         workers=wire.workers or 1,
         voice_precision=wire.voice_precision or "float32",
+        archive=archive_state_from_wire(wire.archive) if wire.HasField("archive") else None,
     )
 
 

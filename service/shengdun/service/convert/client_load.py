@@ -40,3 +40,14 @@ def load_from_wire(wire: screening_pb2.ServerLoad) -> servers.ServerLoad:
             for stage in wire.stages
         ),
     )
+
+
+def archive_state_from_wire(wire: screening_pb2.ArchiveState) -> servers.ArchiveState:
+    """How the archive of finished calls is."""
+    return servers.ArchiveState(
+        calls=wire.calls,
+        unmoved_calls=wire.unmoved_calls,
+        waiting_calls=wire.waiting_calls,
+        lost_calls=wire.lost_calls,
+        problems=wire.problems,
+    )
