@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, ClassVar, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from shengdun.fingerprint.errors import Status
 from shengdun.index.errors import IndexRoomError
@@ -56,11 +55,18 @@ def load_spread(path: Path) -> tuple[str, Spread]:
     try:
         with np.load(path, allow_pickle=False) as content:
             metadata: dict[str, Any] = json.loads(content["metadata"].tobytes())
-            arrays: dict[str, NDArray[np.float64]] = {
-                name: content[name].astype(np.float64) for name in _ARRAYS
-            }
-        numbers = {name: float(metadata[name]) for name in _NUMBERS}
-        return str(metadata["model_id"]), Spread(**arrays, **numbers)
+            centre, axes, between = (content[name].astype(np.float64) for name in _ARRAYS)
+        spread = Spread(
+            centre=centre,
+            axes=axes,
+            between=between,
+            stray=float(metadata["stray"]),
+            stray_brevity=float(metadata["stray_brevity"]),
+            stray_noise=float(metadata["stray_noise"]),
+            scale=float(metadata["scale"]),
+            offset=float(metadata["offset"]),
+        )
+        return str(metadata["model_id"]), spread
     except _UNREADABLE as error:
         raise SpreadMissing(f"The spread of voices {path.name} can't be read.") from error
 
