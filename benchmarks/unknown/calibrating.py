@@ -24,7 +24,7 @@ from shengdun.index.fitting.coefficients import (
     ScoredTrials,
     fit_coefficients,
 )
-from shengdun.index.fitting.spread import KnownCalls, fit_scale, fit_spread
+from shengdun.index.fitting.spread import KnownCalls, fit_map, fit_spread
 from shengdun.index.llr import LlrCoefficients, Sides
 from shengdun.index.scoring import Scorer
 from shengdun.index.voices.spread import Spread
@@ -127,8 +127,8 @@ def fit(voices: Sequence[Voice], *, model_id: str, seed: int) -> Fitted:
     everybody = np.ones(len(voices), np.bool_)
     profile = _projecting(calls, everybody, model_id, limited)
     spread = fit_spread(_known(calls, everybody, profile))
-    scale = fit_scale(np.concatenate([each.llrs for each in trials]), is_target)
-    return Fitted(profile=profile, spread=replace(spread, scale=scale))
+    offset, scale = fit_map(np.concatenate([each.llrs for each in trials]), is_target)
+    return Fitted(profile=profile, spread=replace(spread, offset=offset, scale=scale))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

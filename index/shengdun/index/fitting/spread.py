@@ -70,8 +70,10 @@ def fit_spread(calls: KnownCalls) -> Spread:
     )
 
 
-def fit_scale(llrs: Floats, is_target: NDArray[np.bool_]) -> float:
-    """The scale at which LLRs of a spread without one are worth what they say.
+def fit_map(llrs: Floats, is_target: NDArray[np.bool_]) -> tuple[float, float]:
+    """Offset and scale at which LLRs of a spread without them are worth what they say.
+
+    Without an offset the few calls of one voice that stray far would make all of them worth too little.
 
     Args:
         llrs: (t,) of pairs of calls of voices that the spread wasn't fitted on.
@@ -79,10 +81,15 @@ def fit_scale(llrs: Floats, is_target: NDArray[np.bool_]) -> float:
     """
     weights = np.where(is_target, 1.0 / is_target.sum(), 1.0 / (~is_target).sum())
     features = np.stack([np.ones(len(llrs)), llrs], axis=1)
-    _, scale = fit_llr(
+    offset, scale = fit_llr(
         Trials(features=features, is_target=is_target, weights=weights), priors=_PRIORS
     ).tolist()
-    return float(np.clip(scale, _LEAST_SCALE, 1.0))
+    return float(offset), float(np.clip(scale, _LEAST_SCALE, 1.0))
+
+
+def fit_scale(llrs: Floats, is_target: NDArray[np.bool_]) -> float:
+    """The scale of ``fit_map`` alone."""
+    return fit_map(llrs, is_target)[1]
 
 
 def _rising(

@@ -7,8 +7,9 @@ problem", Odyssey 2010): in suitable axes a voice is drawn from ``N(0, diag(betw
 ``N(voice, w I)``, where ``w`` grows as net speech falls and noise rises. For a set of calls the sum of ``x / w`` and of
 ``1 / w`` is all that matters, so calls join and leave a set in O(d), exactly and in any order.
 
-Real calls of one voice share more than the voice (a session, a telephone), so the model is surer than it should be: its
-ratios are multiplied by ``scale``, which is fitted on pairs of calls that it has not met.
+Real calls of one voice stray further than the model allows, now and then, and strangers are alike less often: its ratios
+are multiplied by ``scale``, and ``offset`` is added. Both are fitted on pairs of calls that it has not met, and hold for
+sets of calls too (decision note 0033).
 """
 
 from dataclasses import dataclass
@@ -39,6 +40,7 @@ class Spread:
         stray_brevity: what 1 / second of net speech adds to it.
         stray_noise: what each 10 dB of noise adds to it.
         scale: of the model's LLRs, in (0, 1].
+        offset: what is added to them then.
     """
 
     centre: Floats
@@ -48,6 +50,7 @@ class Spread:
     stray_brevity: float
     stray_noise: float
     scale: float
+    offset: float = 0.0
 
     def __post_init__(self) -> None:
         dimension = len(self.centre)
@@ -96,7 +99,7 @@ class Spread:
         apart = self._evidence(one.sums, one.precisions) + self._evidence(
             other.sums, other.precisions
         )
-        llr: Floats = self.scale * (together - apart)
+        llr: Floats = self.offset + self.scale * (together - apart)
         return llr
 
     def joint_llr(self, calls: "Gathered") -> float:
@@ -104,7 +107,7 @@ class Spread:
         whole = calls.joined()
         together = self._evidence(whole.sums, whole.precisions)[0]
         apart = self._evidence(calls.sums, calls.precisions).sum()
-        return float(self.scale * (together - apart))
+        return float((len(calls) - 1) * self.offset + self.scale * (together - apart))
 
     def others_llr(self, calls: "Gathered") -> Floats:
         """(n,) for each of n calls the LLR that it's of the voice of all the others, which are taken for one."""
