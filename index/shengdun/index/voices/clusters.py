@@ -63,7 +63,7 @@ class VoiceClusters:
         self._evidence = evidence
         self._recent = RecentCalls(evidence.coder)
         self._groups = Groups()
-        self._many = ManyCustomers()
+        self._many = ManyCustomers(evidence)
         self._lock = threading.Lock()
         self.allowed = allowed or AllowList()
 
@@ -328,7 +328,7 @@ class VoiceClusters:
     def _candidates(self, one: Voices, near: Hashes, without: int) -> Candidates:
         lone = [key for key in near.tolist() if not self._groups.of(key)]
         near_groups = {g for key in near.tolist() if (g := self._groups.of(key))}
-        ids = sorted(near_groups | set(self._many.near(one, self._evidence, self.odds)))
+        ids = sorted(near_groups | set(self._many.near(one, self.odds)))
         keys = [tuple(k for k in self._groups.keys(g) if k != without) for g in ids]
         members = [self._rows(each) for each in keys]
         singles = self._rows(lone)
