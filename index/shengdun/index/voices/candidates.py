@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from shengdun.index.voices.columns import CallColumns
 from shengdun.index.voices.evidence import Floats64, VoiceEvidence, Voices
@@ -13,6 +14,7 @@ from shengdun.index.voices.partition import Keys
 SLACK: Final = 6.0
 """Natural log odds by which a voice may fall short of being the caller's, and is still looked at: others may speak for
 it."""
+_PROPOSED: Final = 32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -45,11 +47,16 @@ class Candidates:
 
 
 class ManyCustomers:
-    """The joined voiceprints of voices that call for several customers, to be compared with all at once."""
+    """The joined voiceprints of voices that call for several customers, to be compared with all at once.
 
-    def __init__(self) -> None:
+    Those that lie in the caller's direction are found by one matrix product, and judged by their evidence.
+    """
+
+    def __init__(self, evidence: VoiceEvidence) -> None:
+        self._evidence = evidence
         self._voices: dict[str, Voices] = {}
-        self._stacked: tuple[tuple[str, ...], Voices] | None = None
+        self._directions: dict[str, NDArray[np.float32]] = {}
+        self._stacked: tuple[tuple[str, ...], NDArray[np.float32]] | None = None
 
     def ids(self) -> tuple[str, ...]:
         """Their clusters."""
@@ -58,22 +65,28 @@ class ManyCustomers:
     def put(self, group_id: str, voice: Voices) -> None:
         """Keep one, in place of what was kept of it."""
         self._voices[group_id] = voice
+        self._directions[group_id] = self._evidence.direction(voice)
         self._stacked = None
 
     def drop(self, group_id: str) -> None:
         """Keep one no more."""
         if self._voices.pop(group_id, None) is not None:
+            del self._directions[group_id]
             self._stacked = None
 
-    def near(self, one: Voices, evidence: VoiceEvidence, odds: Odds) -> list[str]:
+    def near(self, one: Voices, odds: Odds) -> list[str]:
         """The voices that a caller could be, but for some slack."""
         if not self._voices:
             return []
         if self._stacked is None:
-            ids = tuple(sorted(self._voices))
-            self._stacked = ids, Voices.concatenate([self._voices[i] for i in ids])
-        ids, voices = self._stacked
-        llrs = evidence.llrs(one, voices)
+            known = tuple(sorted(self._voices))
+            self._stacked = known, np.stack([self._directions[each] for each in known])
+        ids, directions = self._stacked
+        likeness = directions @ self._evidence.direction(one)
+        count = min(_PROPOSED, len(ids))
+        proposed = np.sort(np.argpartition(-likeness, count - 1)[:count])
+        chosen = [ids[row] for row in proposed]
+        voices = Voices.concatenate([self._voices[each] for each in chosen])
         priors = np.array([odds.of_strangers(int(calls)) for calls in voices.calls])
-        able = llrs + priors >= odds.policy.join_log_odds - SLACK
-        return [ids[row] for row in np.flatnonzero(able)]
+        able = self._evidence.llrs(one, voices) + priors >= odds.policy.join_log_odds - SLACK
+        return [group_id for group_id, fits in zip(chosen, able, strict=True) if fits]

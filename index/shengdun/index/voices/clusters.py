@@ -63,7 +63,7 @@ class VoiceClusters:
         self._evidence = evidence
         self._recent = RecentCalls(evidence.coder)
         self._groups = Groups()
-        self._many = ManyCustomers()
+        self._many = ManyCustomers(evidence)
         self._lock = threading.Lock()
         self.allowed = allowed or AllowList()
 
@@ -247,10 +247,10 @@ class VoiceClusters:
         """Let a voice take in lone calls near it, and let go of those that aren't its own, until nothing changes."""
         for _ in range(_ROUNDS):
             keys = self._groups.keys(group_id)
-            if not keys or not (self._adopt(group_id, keys, at) or self._release(group_id, at)):
+            if not keys or not (self._adopt(keys, at) or self._release(group_id, at)):
                 return
 
-    def _adopt(self, group_id: str, keys: Keys, at: datetime) -> bool:
+    def _adopt(self, keys: Keys, at: datetime) -> bool:
         rows = self._rows(keys)
         if len(set(rows.customers.tolist())) < 2:
             return False
@@ -295,7 +295,7 @@ class VoiceClusters:
         gone = [(key,) for key in set(also) - {key for atom in atoms for key in atom}]
         if not atoms:
             return self._put(gone, at, reason)
-        atoms = sorted(atoms, key=lambda atom: min(atom))
+        atoms = sorted(atoms, key=min)
         rows = [self._rows(atom) for atom in atoms]
         voices = [self._evidence.voice(each) for each in rows]
         groups = agglomerate(
@@ -328,7 +328,7 @@ class VoiceClusters:
     def _candidates(self, one: Voices, near: Hashes, without: int) -> Candidates:
         lone = [key for key in near.tolist() if not self._groups.of(key)]
         near_groups = {g for key in near.tolist() if (g := self._groups.of(key))}
-        ids = sorted(near_groups | set(self._many.near(one, self._evidence, self.odds)))
+        ids = sorted(near_groups | set(self._many.near(one, self.odds)))
         keys = [tuple(k for k in self._groups.keys(g) if k != without) for g in ids]
         members = [self._rows(each) for each in keys]
         singles = self._rows(lone)

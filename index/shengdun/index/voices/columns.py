@@ -1,7 +1,7 @@
 """Calls of the recent window as columns: some 400 bytes a call, ids included.
 
 Voiceprints are held as the scorer projects them, rotated as sketches are, so that every component is close to normal
-with variance 1 / d, and rounded to 8 bits. A cosine moves by less than 0.003 by it, as a test checks.
+with variance 1 / d, and rounded to 8 bits. A cosine of two such moves by less than 0.006, as a test checks.
 """
 
 import hashlib
