@@ -179,10 +179,7 @@ async def open_application(
         with _logged("registry"):
             registry = await _open_registry(reading, voice, stack)
         await stack.enter_async_context(ProfileFollower(voice.profiles, voice.chosen, registry))
-        await stack.enter_async_context(Resealing(registry))
-        if settings.retention.expired_days != "never":
-            keep = timedelta(days=settings.retention.expired_days)
-            await stack.enter_async_context(Retention(registry, keep))
+        await _keep_in_order(settings, registry, stack)
         with _logged("call archive"):
             archive = await open_archive(settings, reading.store, registry, stack)
         calls = LiveCalls(
@@ -198,9 +195,7 @@ async def open_application(
             BackgroundLane(background_workers(place.cores))
         )
         memory = TextMemory(settings.text, registry.keys.pseudonym, common, background.run)
-        if settings.text.campaign_texts:
-            shared = SharedTexts(reading.store, registry.keys, most=settings.text.campaign_texts)
-            await stack.enter_async_context(TextSharing(memory, shared, background.run))
+        await _share_texts(settings, memory, reading.store, registry, background, stack)
         voices = await open_unknown_voices(
             settings, archive, registry, voice.model.model_id, run=background.run, stack=stack
         )
@@ -230,11 +225,7 @@ async def open_application(
             prompts=voice.prompts,
         )
         enroller = _enroller(settings, registry, voice, background)
-        archiving = None
-        if archive is not None:
-            archiving = await stack.enter_async_context(
-                Archiving(archive, registry.keys.pseudonym, background.run)
-            )
+        archiving = await _open_archiving(archive, registry, background, stack)
         similar = await asyncio.to_thread(_similar_scripts, settings.text)
         texts = TextComparison(registry, background.run, similar)
         await stack.enter_async_context(calls)
@@ -284,6 +275,38 @@ def _similar_scripts(settings: TextSettings) -> SimilarScripts | None:
     similar = SimilarScripts(SentenceModel(settings.semantic_model.expanduser()))
     _log.info("sentence-embedding model", model=similar.model_id)
     return similar
+
+
+async def _keep_in_order(settings: Settings, registry: Registry, stack: AsyncExitStack) -> None:
+    """Have done by itself what nobody should have to think of."""
+    await stack.enter_async_context(Resealing(registry))
+    if settings.retention.expired_days != "never":
+        keep = timedelta(days=settings.retention.expired_days)
+        await stack.enter_async_context(Retention(registry, keep))
+
+
+async def _share_texts(
+    settings: Settings,
+    memory: TextMemory,
+    store: Store,
+    registry: Registry,
+    lane: BackgroundLane,
+    stack: AsyncExitStack,
+) -> None:
+    if settings.text.campaign_texts:
+        shared = SharedTexts(store, registry.keys, most=settings.text.campaign_texts)
+        await stack.enter_async_context(TextSharing(memory, shared, lane.run))
+
+
+async def _open_archiving(
+    archive: CallArchive | None,
+    registry: Registry,
+    lane: BackgroundLane,
+    stack: AsyncExitStack,
+) -> Archiving | None:
+    if archive is None:
+        return None
+    return await stack.enter_async_context(Archiving(archive, registry.keys.pseudonym, lane.run))
 
 
 def open_voice(settings: Settings, tell: Progress = _log.warning) -> Voice:

@@ -7,13 +7,11 @@ from typing import Final
 import structlog
 
 from shengdun.index.archive.archive import CallArchive
-from shengdun.index.calibration import ProfileMismatch, default_profile
 from shengdun.index.registry import Registry
-from shengdun.index.scoring import Scorer
 from shengdun.index.voices.clusters import VoiceClusters
 from shengdun.index.voices.evidence import VoiceEvidence
 from shengdun.index.voices.policy import VoicePolicy
-from shengdun.index.voices.shipped import SpreadMissing, default_spread
+from shengdun.index.voices.shipped import shipped_spread
 from shengdun.service.background import BackgroundLane
 from shengdun.service.settings import Settings
 from shengdun.service.texts import Run
@@ -34,7 +32,7 @@ async def open_unknown_voices(
 ) -> UnknownVoices | None:
     """Compare calls with each other until the stack is left; None where no calls are kept, or for another voice model.
 
-    The shipped spread belongs to the projections of the default profile, so these are used whatever the site's is.
+    Calls are compared under the calibration profile that decides at the start.
 
     Args:
         settings: the settings.
@@ -46,16 +44,16 @@ async def open_unknown_voices(
     """
     if archive is None:
         return None
-    try:
-        evidence = VoiceEvidence(Scorer(default_profile(model_id)), default_spread(model_id))
-    except (SpreadMissing, ProfileMismatch) as error:
-        _log.warning("calls are not compared with each other", reason=error.message)
+    scorer = registry.snapshot.scorer(None, model_id)
+    spread = shipped_spread(scorer)
+    if spread is None:
+        _log.warning("calls are not compared with each other", model=model_id)
         return None
     given = settings.voices
     policy = VoicePolicy(others=given.other_customers, repeating=given.repeating)
     look_lane = await stack.enter_async_context(BackgroundLane(workers=1))
     voices = UnknownVoices(
-        VoiceClusters(evidence, policy),
+        VoiceClusters(VoiceEvidence(scorer, spread), policy),
         archive,
         registry.keys,
         settings.data_dir / VOICES_DIRECTORY / f"{model_id}.clusters",
