@@ -1,6 +1,6 @@
 """Where hunts are kept: a sealed file each, in a directory that the processes of a machine share.
 
-Not in the store: what a file held is gone when it is replaced, and a store's append-only file would keep it for a while.
+Not in the store: what a file held is gone when it is replaced, and a store's append-only file would keep it a while.
 Whoever runs a hunt holds a lock on a file beside it, which the system lets go of when the process dies, so that a hunt
 whose process was killed is known to be interrupted.
 """

@@ -25,6 +25,8 @@ def decision_line(decision: Decision, *, timed: bool) -> str:
     reasons += [reason.value for reason in decision.partial_reasons]
     reasons += shadow_notes(decision)
     reasons += word_notes(decision)
+    reasons += handover_notes(decision)
+    reasons += repeat_notes(decision)
     if decision.advisory:
         reasons.append("advisory: " + " ".join(each.value for each in decision.advisory_reasons))
     return "  ".join(parts) + (f"  [{', '.join(reasons)}]" if reasons else "")
@@ -71,6 +73,26 @@ def word_notes(decision: Decision) -> list[str]:
 def _counted(label: tuple[str, int]) -> str:
     name, count = label
     return name if count == 1 else f"{name} x{count}"
+
+
+def handover_notes(decision: Decision) -> list[str]:
+    """Where another voice took over, how sure that is, and who it may be."""
+    found = [(flag.llr, flag.speaker_handover) for flag in decision.flags if flag.speaker_handover]
+    return [
+        f"handover at {handover.position.total_seconds():.1f} s LLR {llr:+.1f}, second voice "
+        f"{_DASH if (best := handover.second.best) is None else f'{best.actor_id} LLR {best.llr:+.1f}'}"
+        for llr, handover in found
+    ]
+
+
+def repeat_notes(decision: Decision) -> list[str]:
+    """For how many others the voice has called, how sure that is, and where to see more."""
+    found = [(flag.llr, flag.repeat_voice) for flag in decision.flags if flag.repeat_voice]
+    return [
+        f"repeat voice: {repeat.other_customers} other customers in {len(repeat.calls)} calls, "
+        f"p {repeat.probability:.0%} LLR {llr:+.1f}{f', voice {repeat.voice_id}' if repeat.voice_id else ''}"
+        for llr, repeat in found
+    ]
 
 
 def level(decision: Decision) -> str:

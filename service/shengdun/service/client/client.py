@@ -13,6 +13,7 @@ from shengdun.service.client.keeping import KeepingMethods
 from shengdun.service.client.networks import NetworkMethods
 from shengdun.service.client.screening import ScreeningMethods
 from shengdun.service.client.scripts import ScriptMethods
+from shengdun.service.client.voices import VoiceMethods
 
 
 class ShengdunClient(
@@ -23,6 +24,7 @@ class ShengdunClient(
     NetworkMethods,
     ArchiveMethods,
     HuntMethods,
+    VoiceMethods,
 ):
     """Talks to one server. Made by ``connect``; safe to use from many tasks of one event loop.
 
@@ -38,6 +40,7 @@ class ShengdunClient(
         NetworkMethods.__init__(self, connection)
         ArchiveMethods.__init__(self, connection)
         HuntMethods.__init__(self, connection)
+        VoiceMethods.__init__(self, connection)
 
     @classmethod
     @asynccontextmanager

@@ -11,6 +11,7 @@ from shengdun.service.contract.campaigns import ScriptCampaign
 from shengdun.service.contract.labels import TextLabel
 from shengdun.service.contract.scripts import ScriptMatch
 from shengdun.service.contract.transcripts import TranscriptNotice, TranscriptUse
+from shengdun.service.contract.voices import RepeatVoice
 
 
 class AudioEncoding(Enum):
@@ -131,6 +132,8 @@ class FlagType(Enum):
     KNOWN_ACTOR_VOICE = "known_actor_voice"
     SCRIPT_MATCH = "script_match"
     SCRIPT_CAMPAIGN = "script_campaign"
+    SPEAKER_HANDOVER = "speaker_handover"
+    REPEAT_VOICE = "repeat_voice"
     UNKNOWN = "unknown"
 
 
@@ -143,6 +146,7 @@ class PartialReason(Enum):
     NO_WATCHLISTS = "no_watchlists"
     VOICEPRINTS_MISSING = "voiceprints_missing"
     CAMPAIGNS_NOT_COMPARED = "campaigns_not_compared"
+    CALLS_NOT_COMPARED = "calls_not_compared"
     """Its words could not be compared with other customers' before the last decision was due."""
     UNKNOWN = "unknown"
 
@@ -158,6 +162,10 @@ class AdvisoryReason(Enum):
     """Callers no longer score as those did whom the profile was made from."""
     BY_WORDS = "by_words"
     """Words raised the level; the promise is one of voices."""
+    BY_REPEAT_VOICE = "by_repeat_voice"
+    """That the voice calls for several customers raised the level; the promise is one of known agents."""
+    BY_HANDOVER = "by_handover"
+    """A handover, or a voice that took over, raised the level; the promise is one of calls as a whole."""
     UNKNOWN = "unknown"
 
 
@@ -192,25 +200,6 @@ class KnownActorVoice:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Flag:
-    """One typed reason.
-
-    Attributes:
-        type: the kind of reason.
-        llr: the evidence as a natural-log likelihood ratio; 0 says nothing.
-        known_actor_voice: what it rests on, for ``KNOWN_ACTOR_VOICE``.
-        script_match: what it rests on, for ``SCRIPT_MATCH``.
-        script_campaign: what it rests on, for ``SCRIPT_CAMPAIGN``.
-    """
-
-    type: FlagType
-    llr: float
-    known_actor_voice: KnownActorVoice | None
-    script_match: ScriptMatch | None = None
-    script_campaign: ScriptCampaign | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
     """One actor as a candidate for the caller's identity.
 
@@ -223,6 +212,69 @@ class Candidate:
     actor_id: str
     llr: float
     probability: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HandoverVoice:
+    """One of two voices of a call, screened by itself.
+
+    Attributes:
+        net_speech: that it is known by.
+        level: by this voice alone.
+        probability: that it is on one of the watchlists, by itself.
+        watchlist_id: of the best candidate; empty without one.
+        best: the best candidate over all watchlists; None when none could be scored.
+    """
+
+    net_speech: timedelta
+    level: RiskLevel | None
+    probability: float
+    watchlist_id: str
+    best: Candidate | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpeakerHandover:
+    """The evidence of another voice that took over in the call. Couples hand each other the telephone, too.
+
+    Attributes:
+        position: in the call's audio, where the second voice begins; exact to a window of 3 s of net speech.
+        probability: that another voice took over, 0 to 1.
+        counted_llr: what of the flag's LLR counts: at most the line's cap.
+        in_turns: whether the first voice came back.
+        first: the voice that was there first.
+        second: the voice that came.
+    """
+
+    position: timedelta
+    probability: float
+    counted_llr: float
+    in_turns: bool
+    first: HandoverVoice
+    second: HandoverVoice
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flag:
+    """One typed reason.
+
+    Attributes:
+        type: the kind of reason.
+        llr: the evidence as a natural-log likelihood ratio; 0 says nothing.
+        known_actor_voice: what it rests on, for ``KNOWN_ACTOR_VOICE``.
+        script_match: what it rests on, for ``SCRIPT_MATCH``.
+        script_campaign: what it rests on, for ``SCRIPT_CAMPAIGN``.
+        speaker_handover: what it rests on, for ``SPEAKER_HANDOVER``.
+        repeat_voice: what it rests on, for ``REPEAT_VOICE``.
+    """
+
+    type: FlagType
+    llr: float
+    known_actor_voice: KnownActorVoice | None
+    script_match: ScriptMatch | None = None
+    script_campaign: ScriptCampaign | None = None
+    speaker_handover: SpeakerHandover | None = None
+    repeat_voice: RepeatVoice | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -360,6 +412,9 @@ class Decision:
             script raise it.
         timings: where ``latency`` went; None from a server that is older than this client.
         words: what the words say; None while none came.
+        settled: whether nothing but a handover will change it: on a line that watches for one the call goes on being
+            heard, and the state is ``PROVISIONAL`` so long. Always true in a ``FINAL`` decision of a server that isn't
+            older than this client.
     """
 
     decision_id: str
@@ -390,6 +445,7 @@ class Decision:
     level_probability: float | None = None
     timings: StageTimings | None = None
     words: WordsEvidence | None = None
+    settled: bool = False
 
     @property
     def best(self) -> Candidate | None:

@@ -246,11 +246,10 @@ class Player:
 
 
 def _is_by_words(decision: Decision, before: Decision | None) -> bool:
-    """Whether a decision answers words, and no audio."""
-    if before is None or decision.words is None or decision.state is DecisionState.FINAL:
+    """Whether a decision answers words and no audio, as the last one of a call does whose voice was settled before."""
+    if before is None or decision.words is None:
         return False
-    stands = (before.net_speech, before.answered_position)
-    return (
-        decision.words != before.words
-        and (decision.net_speech, decision.answered_position) == stands
+    return (decision.net_speech, decision.answered_position) == (
+        before.net_speech,
+        before.answered_position,
     )
