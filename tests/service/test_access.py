@@ -29,6 +29,7 @@ from shengdun.service.errors import (
 )
 from shengdun.v1 import (
     archive_pb2,
+    hunt_pb2,
     network_pb2,
     screening_pb2,
     script_pb2,
@@ -47,7 +48,15 @@ def tokens(tmp_path: Path) -> TokenFile:
 
 
 def every_method() -> set[str]:
-    modules = (screening_pb2, script_pb2, watchlist_pb2, network_pb2, archive_pb2, voice_pb2)
+    modules = (
+        screening_pb2,
+        script_pb2,
+        watchlist_pb2,
+        network_pb2,
+        archive_pb2,
+        voice_pb2,
+        hunt_pb2,
+    )
     ours = [module.DESCRIPTOR for module in modules]
     files = (*ours, reflection_pb2.DESCRIPTOR)
     return {

@@ -1,5 +1,7 @@
 """Hunts over a real archive: started, watched, cancelled, resumed, and gone with what is erased."""
 
+import asyncio
+import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -16,7 +18,7 @@ from shengdun.index.archive.blocks import CallBlock
 from shengdun.index.archive.rows import CallQuery
 from shengdun.index.archive.signatures import signature_of
 from shengdun.index.errors import ActorNotFound, InvalidRecord, ScriptNotFound
-from shengdun.index.hunts.errors import HuntEnded, HuntNotFound, NothingToHunt
+from shengdun.index.hunts.errors import HuntEnded, HuntNotFound, HuntRunning, NothingToHunt
 from shengdun.index.hunts.hunt import Hunt, HuntRequest, HuntState, Quarry
 from shengdun.index.hunts.hunts import Hunts
 from shengdun.index.hunts.shelf import HuntShelf
@@ -278,3 +280,61 @@ async def test_a_hunt_knows_when_it_began(hunts: Hunts, agent: str) -> None:
     assert hunt.started_by == "ann"
     assert abs(datetime.now(UTC) - hunt.started_at) < timedelta(minutes=5)
     await ended(hunts, hunt)
+
+
+async def test_calls_that_are_erased_meanwhile_leave_a_running_hunt(
+    hunts: Hunts,
+    filled: CallArchive,
+    registry: Registry,
+    agent: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Although it had found them already; here the erasure comes when all but the last day was handed over."""
+    scan, loop = filled.scan, asyncio.get_running_loop()
+
+    def erasing(query: CallQuery, **options: object) -> Iterator[CallBlock]:
+        for number, block in enumerate(scan(query, **options)):  # type: ignore[arg-type]
+            yield block
+            if number == DAYS - 2:
+                erase = filled.erase(calls(5), reason="asked", principal="t")
+                asyncio.run_coroutine_threadsafe(erase, loop).result(60)
+
+    monkeypatch.setattr(filled, "scan", erasing)
+    hunt = await hunts.start(after(agent), started_by="ann")
+    shelf = HuntShelf(tmp_path / "hunts", registry.keys)
+    await until(lambda: shelf.get(hunt.hunt_id).state is HuntState.DONE)
+    monkeypatch.undo()
+    assert ids(shelf.get(hunt.hunt_id)) == calls(105, 205, 305)
+    assert ids(await ended(hunts, hunt)) == calls(105, 205, 305)
+
+
+async def test_a_hunt_is_cancelled_from_another_process(
+    filled: CallArchive,
+    registry: Registry,
+    agent: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """By a file beside it, while it runs; a second one of the same hunt is refused."""
+    scan, going, go_on = filled.scan, threading.Event(), threading.Event()
+
+    def waiting(query: CallQuery, **options: object) -> Iterator[CallBlock]:
+        for block in scan(query, **options):  # type: ignore[arg-type]
+            yield block
+            going.set()
+            assert go_on.wait(60)
+
+    async with opened(filled, registry, tmp_path) as one, opened(filled, registry, tmp_path) as two:
+        monkeypatch.setattr(filled, "scan", waiting)
+        hunt = await one.start(after(agent), started_by="ann")
+        await until(going.is_set)
+        monkeypatch.undo()
+        assert (await two.get(hunt.hunt_id)).state is HuntState.RUNNING
+        with pytest.raises(HuntRunning):
+            await two.resume(hunt.hunt_id)
+        cancelling = asyncio.create_task(two.cancel(hunt.hunt_id))
+        await until(lambda: bool(list((tmp_path / "hunts").glob("*.stop"))))
+        go_on.set()
+        assert (await cancelling).state is HuntState.CANCELLED
+        assert not list((tmp_path / "hunts").glob("*.lock"))

@@ -228,6 +228,8 @@ class Hunts:
         finally:
             self._live.pop(hunt.hunt_id, None)
             self._tasks.pop(hunt.hunt_id, None)
+            if not self._tasks:
+                self._erased = frozenset()
             async with self._news:
                 self._news.notify_all()
 
@@ -287,7 +289,8 @@ class Hunts:
         return kept
 
     def _on_erased(self, call_ids: Sequence[str]) -> None:
-        self._erased |= frozenset(call_ids)
+        if self._tasks:
+            self._erased |= frozenset(call_ids)
         for hunt_id, hunt in self._live.items():
             self._live[hunt_id] = hunt.without(self._erased)
         asyncio.get_running_loop().run_in_executor(None, self._take_out, frozenset(call_ids))
