@@ -326,7 +326,7 @@ class VoiceClusters:
         self._many.put(group_id, self._evidence.voice(rows))
 
     def _candidates(self, one: Voices, near: Hashes, without: int) -> Candidates:
-        lone = [key for key in near.tolist() if not self._groups.of(key)]
+        lone = [key for key in near.tolist() if key != without and not self._groups.of(key)]
         near_groups = {g for key in near.tolist() if (g := self._groups.of(key))}
         ids = sorted(near_groups | set(self._many.near(one, self.odds)))
         keys = [tuple(k for k in self._groups.keys(g) if k != without) for g in ids]
