@@ -15,6 +15,7 @@ KNOWS_OUR_CONTRACT = (
     "scripts.py",
     "campaigns.py",
     "networks.py",
+    "voices.py",
     "archived_calls.py",
     "watchlists.py",
     "watchlist_uploads.py",

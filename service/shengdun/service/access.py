@@ -55,6 +55,7 @@ EVERY_ROLE: Final = frozenset(Role)
 _SCREENING = "/shengdun.v1.ScreeningService/"
 _WATCHLISTS = "/shengdun.v1.WatchlistService/"
 _SCRIPTS = "/shengdun.v1.ScriptService/"
+_VOICES = "/shengdun.v1.VoiceService/"
 _NETWORKS = "/shengdun.v1.NetworkService/"
 _ARCHIVE = "/shengdun.v1.ArchiveService/"
 _HEALTH = "/grpc.health.v1.Health/"
@@ -73,6 +74,7 @@ _WATCHLIST_METHODS = (
     "UpdateActor",
     "EraseActor",
 )
+_VOICE_METHODS = ("ListVoices", "GetVoice", "PromoteVoice")
 _SCRIPT_METHODS = (
     "AddScript",
     "GetScript",
@@ -100,6 +102,7 @@ REQUIRED_ROLES: Final[Mapping[str, frozenset[Role]]] = MappingProxyType(
         for method in ("ListCalls", "GetCall", "EraseCalls")
     }
     | {_WATCHLISTS + method: frozenset({Role.INVESTIGATOR}) for method in _WATCHLIST_METHODS}
+    | {_VOICES + method: frozenset({Role.INVESTIGATOR}) for method in _VOICE_METHODS}
     | {_SCRIPTS + method: frozenset({Role.INVESTIGATOR}) for method in _SCRIPT_METHODS}
 )
 """For each RPC by its full name, the roles of which one is enough. An RPC that is not named here is ADMIN's alone."""

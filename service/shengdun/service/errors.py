@@ -121,6 +121,20 @@ class ArchiveOff(ShengdunError):
         )
 
 
+class VoiceHasNoCalls(ShengdunError):
+    """None of a voice's calls is in the archive any more, so there are no voiceprints to make an actor of."""
+
+    status: ClassVar[Status] = Status.FAILED_PRECONDITION
+    reason: ClassVar[str] = "VOICE_HAS_NO_CALLS"
+
+
+class VoicePromoted(ShengdunError):
+    """A voice was made an actor before."""
+
+    status: ClassVar[Status] = Status.ALREADY_EXISTS
+    reason: ClassVar[str] = "VOICE_PROMOTED"
+
+
 class CampaignUnknown(ShengdunError):
     """No campaign among the texts that this process remembers has this id."""
 

@@ -130,6 +130,11 @@ class TextSettings(_Settings):
     4 kB each, in every worker. 0 remembers none."""
     campaign_days: Annotated[float, Field(gt=0, le=3650)] = 60.0
     """Days for which they are remembered at most."""
+    semantic_model: Path | None = Field(
+        default=None, examples=["/opt/models/text2vec-base-chinese"]
+    )
+    """Directory of a sentence-embedding model in ONNX, in the layout of the model hub, which tells the scripts that a
+    letter is like in meaning; needs the extra `shengdun[semantic]`. It decides nothing. None tells none."""
     trend_days: Annotated[int, Field(ge=0, le=400)] = 35
     """Days of which the phrases of these texts are counted, to tell what customers have begun to say; in memory, at
     most 2 MB a day and line, and 40 MB a line for the day that goes on. 0 counts none."""
@@ -155,6 +160,19 @@ class ArchiveSettings(_Settings):
     """Seconds after which calls are moved from the store to this machine's files."""
     away_days: Annotated[float, Field(ge=0.01, le=365)] = 7.0
     """Days for which a machine that is down has calls kept for it in the store."""
+
+
+class VoicesSettings(_Settings):
+    """Voices that nobody has enrolled: which of the last weeks' calls are by one voice."""
+
+    days: Annotated[float, Field(gt=0, le=366)] = 30.0
+    """Days of calls that are compared; at most those that the archive keeps."""
+    calls: Annotated[int, Field(ge=100, le=5_000_000)] = 1_000_000
+    """Calls that are compared at most, the newest; each takes 0.5 KB of memory."""
+    other_customers: Annotated[int, Field(ge=1, le=100)] = 2
+    """Customers besides the present one for whom a voice must have called to be told: with 2, at the third."""
+    repeating: Probability = 0.05
+    """Share of calls, before they are heard, by voices that have called for another customer before."""
 
 
 class AccessSettings(_Settings):
@@ -257,13 +275,16 @@ class HandoverSettings(_Settings):
     prior: Probability = 0.02
     """Share of this line's calls by people on no watchlist in which another voice takes over: couples hand each other
     the telephone, and children fetch a parent."""
-    of_agents: Probability = 0.02
-    """The same share of calls by people on its watchlists; at least `prior`. While the two are equal, a handover by
-    itself says nothing of who calls; it is what the voices are that counts."""
+    of_agents: Probability = 0.1
+    """The same share of calls by people on its watchlists; at least `prior`. A handover multiplies the odds of being
+    one by `of_agents / prior` at most; where the two are equal, by itself it says nothing of who calls."""
     llr_cap: Annotated[float, Field(ge=0, le=5)] = 5.0
     """The greatest natural-log likelihood ratio of a handover that counts."""
     flag_at: Probability = 0.5
     """Probability of a handover from which it is told, and both voices are screened separately."""
+    look_at_every: Annotated[int, Field(ge=1, le=8)] = 1
+    """Of a settled call one window in so many is looked at, and all of them while something is unlike. At 1 none is
+    missed; at 2 it takes half as much, and a second voice that says little may be missed."""
     highest_level: Literal["low", "medium", "high"] = "low"
     """The highest level that a handover reaches by itself, whoever the voices are. At `low` it is only told."""
 
@@ -283,6 +304,17 @@ class HandoverSettings(_Settings):
         if isinstance(self.watch, str):
             return self.is_on
         return position_s < 60.0 * self.watch
+
+
+class RepeatVoiceSettings(_Settings):
+    """Whether callers are compared with the voices of other customers' calls, and what that counts for."""
+
+    watch: bool = True
+    """Compare them; it needs `[archive]`."""
+    flag_at: Probability = 0.9
+    """Probability of a voice that calls for several other customers from which it is told."""
+    highest_level: Literal["low", "medium", "high"] = "medium"
+    """The highest level that it reaches by itself. At `low` it is only told."""
 
 
 class LineSettings(_Settings):
@@ -318,6 +350,8 @@ class LineSettings(_Settings):
     """What words count for, in calls with a transcript."""
     archive_days: Annotated[int, Field(ge=1, le=3650)] | None = Field(default=None, examples=[30])
     """Days for which finished calls of this line are kept; none means `days` of `[archive]`."""
+    repeat_voice: RepeatVoiceSettings = RepeatVoiceSettings()
+    """Whether callers are compared with the voices of other customers' calls, and what that counts for."""
     handover: HandoverSettings = HandoverSettings()
     """Whether it is watched for another voice that takes over, and what that counts for."""
 
@@ -371,6 +405,8 @@ class Settings(_Settings):
     """What is erased by itself."""
     archive: ArchiveSettings = ArchiveSettings()
     """Finished calls."""
+    voices: VoicesSettings = VoicesSettings()
+    """Voices that nobody has enrolled."""
     access: AccessSettings = AccessSettings()
     """Who may call."""
     log: LogSettings = LogSettings()

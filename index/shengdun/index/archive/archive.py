@@ -182,7 +182,7 @@ class CallArchive:
         damaged = [text for name, text in sorted(self._damaged.items()) if name in counting]
         missed = [
             f"This machine's archive lacks the calls of entries {first + 1} to {last}, which came while it was away: "
-            f"copy the archive of another machine, or backfill them."
+            f"ask another machine for these."
             for first, last in self._keeper.manifest.missed
         ]
         follower = [self._follower.problem] if self._follower.problem else []

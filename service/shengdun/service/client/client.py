@@ -12,10 +12,17 @@ from shengdun.service.client.keeping import KeepingMethods
 from shengdun.service.client.networks import NetworkMethods
 from shengdun.service.client.screening import ScreeningMethods
 from shengdun.service.client.scripts import ScriptMethods
+from shengdun.service.client.voices import VoiceMethods
 
 
 class ShengdunClient(
-    ScreeningMethods, KeepingMethods, ScriptMethods, CampaignMethods, NetworkMethods, ArchiveMethods
+    ScreeningMethods,
+    KeepingMethods,
+    ScriptMethods,
+    CampaignMethods,
+    NetworkMethods,
+    ArchiveMethods,
+    VoiceMethods,
 ):
     """Talks to one server. Made by ``connect``; safe to use from many tasks of one event loop.
 
@@ -30,6 +37,7 @@ class ShengdunClient(
         CampaignMethods.__init__(self, connection)
         NetworkMethods.__init__(self, connection)
         ArchiveMethods.__init__(self, connection)
+        VoiceMethods.__init__(self, connection)
 
     @classmethod
     @asynccontextmanager
