@@ -77,6 +77,12 @@ class ManyCustomers:
         self._voices: dict[str, Voices] = {}
         self._directions: dict[str, NDArray[np.float32]] = {}
         self._stacked: tuple[tuple[str, ...], NDArray[np.float32]] | None = None
+        self._calls = 0
+
+    @property
+    def calls(self) -> int:
+        """How many calls they have together."""
+        return self._calls
 
     def ids(self) -> tuple[str, ...]:
         """Their clusters."""
@@ -84,13 +90,17 @@ class ManyCustomers:
 
     def put(self, group_id: str, voice: Voices) -> None:
         """Keep one, in place of what was kept of it."""
+        self.drop(group_id)
+        self._calls += int(voice.calls[0])
         self._voices[group_id] = voice
         self._directions[group_id] = self._evidence.direction(voice)
         self._stacked = None
 
     def drop(self, group_id: str) -> None:
         """Keep one no more."""
-        if self._voices.pop(group_id, None) is not None:
+        known = self._voices.pop(group_id, None)
+        if known is not None:
+            self._calls -= int(known.calls[0])
             del self._directions[group_id]
             self._stacked = None
 

@@ -93,7 +93,7 @@ class VoiceClusters:
     @property
     def odds(self) -> Odds:
         """Before anything is heard, in the window as it is."""
-        return Odds(policy=self._policy, window=len(self._recent))
+        return Odds(policy=self._policy, window=len(self._recent), of_many=self._many.calls)
 
     @property
     def events(self) -> tuple[ClusterEvent, ...]:
