@@ -21,7 +21,7 @@ class Ours:
     """The product under a policy; ``System`` says what its members mean.
 
     A caller is accused when ``RepeatWatch`` says at the call's end that the voice has called for enough others, with a
-    probability of ``told`` or more; so are the calls that it names. Likewise the sure calls of a cluster that grew by it.
+    probability of ``told`` or more; so are the calls that it names. Likewise the sure calls of a cluster that grew.
 
     Args:
         fitted: on other speakers.
