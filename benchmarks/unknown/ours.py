@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator, Sequence
 from importlib import metadata
+from typing import Final
 
 import numpy as np
 from benchmarks.unknown.calibrating import Fitted
@@ -16,12 +17,16 @@ from shengdun.index.voices.evidence import VoiceEvidence
 from shengdun.index.voices.policy import VoicePolicy
 from shengdun.index.voices.repeat import RepeatVoice, RepeatWatch
 
+POLICY: Final = VoicePolicy(repeating=0.5, join=0.3, sure=0.97)
+TOLD: Final = 0.97
+"""Decision note 0034 says where these come from."""
+
 
 class Ours:
     """The product under a policy; ``System`` says what its members mean.
 
     A caller is accused when ``RepeatWatch`` says at the call's end that the voice has called for enough others, with a
-    probability of ``told`` or more; so are the calls that it names. Likewise the sure calls of a cluster that grew by it.
+    probability of ``told`` or more; so are the calls that it names. Likewise the sure calls of a cluster that it is in.
 
     Args:
         fitted: on other speakers.
@@ -29,10 +34,10 @@ class Ours:
         policy: of the line.
     """
 
-    def __init__(self, fitted: Fitted, *, told: float, policy: VoicePolicy | None = None) -> None:
+    def __init__(self, fitted: Fitted, *, told: float = TOLD, policy: VoicePolicy = POLICY) -> None:
         self._fitted = fitted
         self._told = told
-        self._policy = policy or VoicePolicy()
+        self._policy = policy
 
     @property
     def name(self) -> str:
@@ -47,7 +52,7 @@ class Ours:
     @property
     def settings(self) -> str:
         """How it is set."""
-        return f"told from probability {self._told:g}, default policy"
+        return f"told from probability {self._told:g}; {self._policy}"
 
     def watch(self, calls: Sequence[ArchivedCall]) -> Watched:
         """As ``System.watch`` says."""
@@ -79,7 +84,7 @@ class Ours:
 
 def as_it_comes(fitted: Fitted) -> Ours:
     """The product as it comes."""
-    return Ours(fitted, told=0.9)
+    return Ours(fitted)
 
 
 def _look(watch: RepeatWatch, call: ArchivedCall) -> RepeatVoice | None:
