@@ -44,7 +44,7 @@ class PeerProcess:
         PeerUnavailable: the interpreter isn't there, or hasn't the peer.
     """
 
-    def __init__(self, python: Path, peer: PeerName) -> None:
+    def __init__(self, python: Path | str, peer: PeerName) -> None:
         self.peer: Final = peer
         self._directory = tempfile.TemporaryDirectory()
         try:
