@@ -157,7 +157,7 @@ proto: $(VENV)/.dev ## Regenerate the stubs of the wire contract
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m grpc_tools.protoc -I proto --python_out=proto --mypy_out=quiet:proto \
 	  $(wildcard proto/shengdun/v1/*.proto)
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m grpc_tools.protoc -I proto --grpc_python_out=proto --mypy_grpc_out=quiet:proto \
-	  proto/shengdun/v1/screening.proto proto/shengdun/v1/script.proto proto/shengdun/v1/watchlist.proto
+	  $(shell grep -l '^service ' proto/shengdun/v1/*.proto)
 
 lock: ## Renew the lock files
 	uv pip compile -q pyproject.toml --universal --generate-hashes --no-annotate --no-header --python-version 3.11 -o requirements/runtime.lock

@@ -112,7 +112,12 @@ def fit(voices: Sequence[Voice], *, model_id: str, seed: int) -> Fitted:
     """
     calls = calls_of(voices, seed=seed)
     folds = np.random.default_rng(seed).permutation(len(voices)) % _FOLDS
-    trials = [_held_out(calls, folds == fold, model_id, seed) for fold in range(_FOLDS)]
+    trials = [
+        _held_out(
+            calls, folds == fold, _projecting(calls, folds != fold, model_id, _UNFITTED), seed
+        )
+        for fold in range(_FOLDS)
+    ]
     is_target = np.concatenate([each.is_target for each in trials])
     scored = ScoredTrials(
         scores=np.concatenate([each.cosines for each in trials]),
@@ -131,6 +136,19 @@ def fit(voices: Sequence[Voice], *, model_id: str, seed: int) -> Fitted:
     return Fitted(profile=profile, spread=replace(spread, offset=offset, scale=scale))
 
 
+def fit_under(profile: CalibrationProfile, voices: Sequence[Voice], *, seed: int) -> Spread:
+    """The spread of voices under a profile that is there already, as the shipped one."""
+    calls = calls_of(voices, seed=seed)
+    folds = np.random.default_rng(seed).permutation(len(voices)) % _FOLDS
+    trials = [_held_out(calls, folds == fold, profile, seed) for fold in range(_FOLDS)]
+    offset, scale = fit_map(
+        np.concatenate([each.llrs for each in trials]),
+        np.concatenate([each.is_target for each in trials]),
+    )
+    spread = fit_spread(_known(calls, np.ones(len(voices), np.bool_), profile))
+    return replace(spread, offset=offset, scale=scale)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Trials:
     """Pairs of calls of held-out voices: rows (t, 2), cosines, LLRs of a spread without scale, (t,) each."""
@@ -141,9 +159,10 @@ class _Trials:
     is_target: NDArray[np.bool_]
 
 
-def _held_out(calls: Calls, held_out: NDArray[np.bool_], model_id: str, seed: int) -> _Trials:
+def _held_out(
+    calls: Calls, held_out: NDArray[np.bool_], profile: CalibrationProfile, seed: int
+) -> _Trials:
     """Pairs of some voices, by a projection and a spread of all the others."""
-    profile = _projecting(calls, ~held_out, model_id, _UNFITTED)
     spread = fit_spread(_known(calls, ~held_out, profile))
     projected = Scorer(profile).project(calls.voiceprints)
     gathered = spread.gather(projected, net_speech_s=calls.net_speech_s, snr_db=calls.snr_db)

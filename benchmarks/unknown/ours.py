@@ -17,9 +17,8 @@ from shengdun.index.voices.evidence import VoiceEvidence
 from shengdun.index.voices.policy import VoicePolicy
 from shengdun.index.voices.repeat import RepeatVoice, RepeatWatch
 
-POLICY: Final = VoicePolicy(repeating=0.5, join=0.3, sure=0.97)
-TOLD: Final = 0.97
-"""Decision note 0034 says where these come from."""
+TOLD: Final = 0.9
+"""As sure as the product's policy is of a call that it names."""
 
 
 class Ours:
@@ -34,10 +33,12 @@ class Ours:
         policy: of the line.
     """
 
-    def __init__(self, fitted: Fitted, *, told: float = TOLD, policy: VoicePolicy = POLICY) -> None:
+    def __init__(
+        self, fitted: Fitted, *, told: float = TOLD, policy: VoicePolicy | None = None
+    ) -> None:
         self._fitted = fitted
         self._told = told
-        self._policy = policy
+        self._policy = policy or VoicePolicy()
 
     @property
     def name(self) -> str:

@@ -12,6 +12,7 @@ import pytest
 
 from fixtures.command_line import assert_one_error_line, clean_environment, shengdun
 from shengdun.fingerprint.voice.demo_recordings import DemoRecording
+from shengdun.index.keys import KeyRing
 from shengdun.service.cli.output import plain, table, width
 from shengdun.service.cli.program import COMMANDS, run
 from shengdun.service.contract.decisions import AudioFormat
@@ -184,6 +185,22 @@ def test_tokens_are_issued_listed_and_revoked(tmp_path: Path) -> None:
     again = shengdun("token", "revoke", entry["token_id"], *place)
     assert again.returncode == 1
     assert_one_error_line(again, entry["token_id"])
+
+
+def test_master_keys_are_listed_and_made(tmp_path: Path) -> None:
+    """Of keys only ids are shown; the newest is the one that seals; older ones stay."""
+    place = ("--data-dir", tmp_path)
+    missing = shengdun("keys", "rotate", *place)
+    assert missing.returncode == 1
+    assert_one_error_line(missing, "keys.json")
+    KeyRing.open(tmp_path / "keys.json")
+    made = shengdun("keys", "rotate", *place)
+    assert "restart" in made.stderr
+    listed = shengdun("keys", "list", "--json", *place)
+    old, new = (json.loads(line) for line in listed.stdout.splitlines())
+    assert (old["active"], new["active"], new["key_id"]) == (False, True, made.stdout.strip())
+    for row in json.loads((tmp_path / "keys.json").read_text("utf-8"))["keys"]:
+        assert row["secret"] not in listed.stdout + made.stdout + made.stderr
 
 
 def test_embed_writes_what_it_can(

@@ -14,6 +14,8 @@ KNOWS_OUR_CONTRACT = (
     "screening.py",
     "scripts.py",
     "campaigns.py",
+    "networks.py",
+    "archived_calls.py",
     "watchlists.py",
     "watchlist_uploads.py",
     "client.py",

@@ -156,6 +156,11 @@ class KeyRing:
         return KeyRing(self.path, keys)
 
     @property
+    def created(self) -> dict[bytes, str]:
+        """When each master key was made (ISO 8601, in UTC), by its id; the oldest first, the active one last."""
+        return {key_id: key.created_at for key_id, key in self._keys.items()}
+
+    @property
     def active_key_id(self) -> bytes:
         """The id (8 bytes) of the key that seals from now on."""
         return self._active.key_id

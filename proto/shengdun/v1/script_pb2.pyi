@@ -571,7 +571,7 @@ class ListCampaignsResponse(_message.Message):
     campaigns_found: _builtins.int
     """How many there are in all."""
     texts_remembered: _builtins.int
-    """How many texts the answering process remembers."""
+    """How many texts are remembered."""
     @_builtins.property
     def campaigns(self) -> _containers.RepeatedCompositeFieldContainer[_campaign_pb2.Campaign]:
         """Those of most customers first."""

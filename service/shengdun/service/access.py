@@ -55,6 +55,8 @@ EVERY_ROLE: Final = frozenset(Role)
 _SCREENING = "/shengdun.v1.ScreeningService/"
 _WATCHLISTS = "/shengdun.v1.WatchlistService/"
 _SCRIPTS = "/shengdun.v1.ScriptService/"
+_NETWORKS = "/shengdun.v1.NetworkService/"
+_ARCHIVE = "/shengdun.v1.ArchiveService/"
 _HEALTH = "/grpc.health.v1.Health/"
 _REFLECTION = "/grpc.reflection.v1alpha.ServerReflection/"
 _WATCHLIST_METHODS = (
@@ -90,7 +92,12 @@ REQUIRED_ROLES: Final[Mapping[str, frozenset[Role]]] = MappingProxyType(
         _SCREENING + "ScreenRecording": frozenset({Role.TELEPHONY}),
         _SCREENING + "ScreenText": frozenset({Role.TELEPHONY}),
         _SCREENING + "GetServerInfo": EVERY_ROLE,
+        _NETWORKS + "GetNetwork": frozenset({Role.INVESTIGATOR}),
         _REFLECTION + "ServerReflectionInfo": EVERY_ROLE,
+    }
+    | {
+        _ARCHIVE + method: frozenset({Role.INVESTIGATOR})
+        for method in ("ListCalls", "GetCall", "EraseCalls")
     }
     | {_WATCHLISTS + method: frozenset({Role.INVESTIGATOR}) for method in _WATCHLIST_METHODS}
     | {_SCRIPTS + method: frozenset({Role.INVESTIGATOR}) for method in _SCRIPT_METHODS}

@@ -24,8 +24,10 @@ from shengdun.fingerprint.voice.model_store import ModelStore, Progress
 from shengdun.fingerprint.voice.models import VoiceModel
 from shengdun.fingerprint.voice.samples import MODEL_RATE_HZ
 from shengdun.fingerprint.voice.speakers import SpeakerCount
+from shengdun.index.archive.archive import CallArchive
 from shengdun.index.attached import AttachedStore
 from shengdun.index.calls import CallDirectory
+from shengdun.index.campaigns.sharing import SharedTexts
 from shengdun.index.checkpoints import Checkpointing
 from shengdun.index.connections import StoreSettings
 from shengdun.index.embedded import EmbeddedStore
@@ -37,16 +39,21 @@ from shengdun.index.scoring import Scorer
 from shengdun.index.store import Store
 from shengdun.service.access import TokenFile
 from shengdun.service.admission import Admission
+from shengdun.service.archive_opening import open_archive
+from shengdun.service.archived_calls import ArchiveServicer
+from shengdun.service.archiving import Archiving
 from shengdun.service.background import BackgroundLane, available_cores, background_workers
 from shengdun.service.calls import LiveCalls
 from shengdun.service.common_wording import read_common
 from shengdun.service.costs import Costs, Stage, Stopwatch
 from shengdun.service.lanes import FrontLane
 from shengdun.service.lines import Lines
+from shengdun.service.networks import NetworkServicer
 from shengdun.service.profile_following import ChosenProfiles, ProfileFollower, ProfileSource
 from shengdun.service.profile_places import STORE_DIRECTORY, profile_keys, profile_library
 from shengdun.service.promises import PromiseKeeper
 from shengdun.service.prompts import read_prompts
+from shengdun.service.resealing import Resealing
 from shengdun.service.retention import Retention
 from shengdun.service.screener import Screener
 from shengdun.service.screening import ScreeningServicer
@@ -56,10 +63,12 @@ from shengdun.service.shadows import Shadows
 from shengdun.service.text_labels import load_labels
 from shengdun.service.text_memory import TextMemory
 from shengdun.service.text_screening import TextScreening
+from shengdun.service.text_sharing import TextSharing
 from shengdun.service.texts import TextComparison
 from shengdun.service.voiceprint_lane import VoiceprintLane
 from shengdun.service.watchlist_uploads import UploadLimits
 from shengdun.service.watchlists import WatchlistServicer
+from shengdun.service.word_memory import WordMemory
 from shengdun.service.workers.place import ALONE, Place
 
 _log = structlog.get_logger(__name__)
@@ -108,6 +117,9 @@ class Application:
         screening: answers telephony.
         watchlists: answers investigators about actors.
         scripts: answers them about scripts.
+        networks: answers them about networks.
+        archived_calls: answers them about finished calls.
+        archive: the finished calls; None where none are kept.
     """
 
     settings: Settings
@@ -120,6 +132,9 @@ class Application:
     screening: ScreeningServicer
     watchlists: WatchlistServicer
     scripts: ScriptServicer
+    networks: NetworkServicer
+    archived_calls: ArchiveServicer
+    archive: CallArchive | None
 
 
 @asynccontextmanager
@@ -158,9 +173,12 @@ async def open_application(
         with _logged("registry"):
             registry = await _open_registry(reading, voice, stack)
         await stack.enter_async_context(ProfileFollower(voice.profiles, voice.chosen, registry))
+        await stack.enter_async_context(Resealing(registry))
         if settings.retention.expired_days != "never":
             keep = timedelta(days=settings.retention.expired_days)
             await stack.enter_async_context(Retention(registry, keep))
+        with _logged("call archive"):
+            archive = await open_archive(settings, reading.store, registry, stack)
         calls = LiveCalls(
             CallDirectory(reading.store, registry.keys),
             max_calls=settings.server.max_calls,
@@ -170,6 +188,15 @@ async def open_application(
         promises = PromiseKeeper(lines, registry, voice.model.model_id)
         costs = Costs()
         lane = await stack.enter_async_context(VoiceprintLane(voiceprint_workers(settings.voice)))
+        background = await stack.enter_async_context(
+            BackgroundLane(background_workers(place.cores))
+        )
+        memory = TextMemory(settings.text, registry.keys.pseudonym, common, background.run)
+        if settings.text.campaign_texts:
+            shared = SharedTexts(reading.store, registry.keys, most=settings.text.campaign_texts)
+            await stack.enter_async_context(TextSharing(memory, shared, background.run))
+        # Not the lane of enrolments and letters, which may each take a second.
+        word_lane = await stack.enter_async_context(BackgroundLane(workers=1))
         screener = Screener(
             lines=lines,
             promises=await stack.enter_async_context(promises),
@@ -186,17 +213,19 @@ async def open_application(
                     snapshot=lambda: registry.snapshot,
                 )
             ),
-            # Not the lane of enrolments and letters, which may each take a second.
-            word_lane=(await stack.enter_async_context(BackgroundLane(workers=1))).run,
+            word_lane=word_lane.run,
+            word_memory=WordMemory(memory, word_lane.run, costs),
+            labels=labels,
             overlap_share=voice.speakers.overlap_share,
             prompts=voice.prompts,
         )
-        background = await stack.enter_async_context(
-            BackgroundLane(background_workers(place.cores))
-        )
         enroller = _enroller(settings, registry, voice, background)
+        archiving = None
+        if archive is not None:
+            archiving = await stack.enter_async_context(
+                Archiving(archive, registry.keys.pseudonym, background.run)
+            )
         texts = TextComparison(registry, background.run)
-        memory = TextMemory(settings.text, registry.keys.pseudonym, common, background.run)
         await stack.enter_async_context(calls)
         with _logged("warm-up"):
             costs.observe_stage(Stage.VOICEPRINT, await asyncio.to_thread(_warm_up, voice))
@@ -222,6 +251,7 @@ async def open_application(
                 calls,
                 settings.server,
                 TextScreening(texts, memory, labels, background.run),
+                archiving,
             ),
             watchlists=WatchlistServicer(
                 registry=registry,
@@ -230,6 +260,9 @@ async def open_application(
                 limits=UploadLimits(idle_s=settings.server.call_idle_s),
             ),
             scripts=ScriptServicer(registry, texts, memory),
+            networks=NetworkServicer(registry, archive, background.run),
+            archived_calls=ArchiveServicer(registry, archive, background.run),
+            archive=archive,
         )
 
 

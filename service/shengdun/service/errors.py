@@ -109,6 +109,18 @@ class CallUnknown(ShengdunError):
     reason: ClassVar[str] = "CALL_UNKNOWN"
 
 
+class ArchiveOff(ShengdunError):
+    """No finished calls are kept, so nothing can be found among them."""
+
+    status: ClassVar[Status] = Status.FAILED_PRECONDITION
+    reason: ClassVar[str] = "ARCHIVE_OFF"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "this server keeps no finished calls: set archive.enabled in its settings, and ask when calls were taken"
+        )
+
+
 class CampaignUnknown(ShengdunError):
     """No campaign among the texts that this process remembers has this id."""
 

@@ -143,6 +143,20 @@ class RetentionSettings(_Settings):
     With "never" they stay."""
 
 
+class ArchiveSettings(_Settings):
+    """Finished calls: one row each, with a voiceprint and no audio."""
+
+    enabled: bool = True
+    """Keep finished calls. Without them no voice is recognised that calls for many customers, and nothing can be found
+    in past calls."""
+    days: Annotated[int, Field(ge=1, le=3650)] = 90
+    """Days for which calls are kept, unless their line says otherwise; then they are deleted for good."""
+    flush_s: Annotated[float, Field(ge=1, le=3600)] = 60.0
+    """Seconds after which calls are moved from the store to this machine's files."""
+    away_days: Annotated[float, Field(ge=0.01, le=365)] = 7.0
+    """Days for which a machine that is down has calls kept for it in the store."""
+
+
 class AccessSettings(_Settings):
     """Who may call."""
 
@@ -234,6 +248,43 @@ class ScriptSettings(_Settings):
         return self
 
 
+class HandoverSettings(_Settings):
+    """Whether it is watched for another voice that takes over in a call, and what that counts for."""
+
+    watch: Literal["off", "whole_call"] | Annotated[float, Field(gt=0, le=240)] = "off"
+    """Minutes of a call's audio that are watched, or `whole_call`. While they last the voice goes on being heard, also
+    when the decision is settled; `off` watches nothing."""
+    prior: Probability = 0.02
+    """Share of this line's calls by people on no watchlist in which another voice takes over: couples hand each other
+    the telephone, and children fetch a parent."""
+    of_agents: Probability = 0.02
+    """The same share of calls by people on its watchlists; at least `prior`. While the two are equal, a handover by
+    itself says nothing of who calls; it is what the voices are that counts."""
+    llr_cap: Annotated[float, Field(ge=0, le=5)] = 5.0
+    """The greatest natural-log likelihood ratio of a handover that counts."""
+    flag_at: Probability = 0.5
+    """Probability of a handover from which it is told, and both voices are screened separately."""
+    highest_level: Literal["low", "medium", "high"] = "low"
+    """The highest level that a handover reaches by itself, whoever the voices are. At `low` it is only told."""
+
+    @model_validator(mode="after")
+    def _ordered(self) -> "HandoverSettings":
+        if self.of_agents < self.prior:
+            raise ValueError("of_agents must be at least prior")
+        return self
+
+    @property
+    def is_on(self) -> bool:
+        """Whether any of a call is watched."""
+        return self.watch != "off"
+
+    def covers(self, position_s: float) -> bool:
+        """Whether a position in a call's audio, in seconds, is watched."""
+        if isinstance(self.watch, str):
+            return self.is_on
+        return position_s < 60.0 * self.watch
+
+
 class LineSettings(_Settings):
     """The policy of a line of business."""
 
@@ -265,6 +316,10 @@ class LineSettings(_Settings):
     """A probability at or below this makes the decision final early, from the third window on."""
     scripts: ScriptSettings = ScriptSettings()
     """What words count for, in calls with a transcript."""
+    archive_days: Annotated[int, Field(ge=1, le=3650)] | None = Field(default=None, examples=[30])
+    """Days for which finished calls of this line are kept; none means `days` of `[archive]`."""
+    handover: HandoverSettings = HandoverSettings()
+    """Whether it is watched for another voice that takes over, and what that counts for."""
 
     @model_validator(mode="after")
     def _agreeing(self) -> "LineSettings":
@@ -314,6 +369,8 @@ class Settings(_Settings):
     """Letters, chats and the words of calls."""
     retention: RetentionSettings = RetentionSettings()
     """What is erased by itself."""
+    archive: ArchiveSettings = ArchiveSettings()
+    """Finished calls."""
     access: AccessSettings = AccessSettings()
     """Who may call."""
     log: LogSettings = LogSettings()

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 
 from shengdun.fingerprint.text.labels.labelling import FoundLabel, TextLabels
-from shengdun.service.text_memory import FollowedCampaign, TextMemory
+from shengdun.service.decision import FollowedCampaign
+from shengdun.service.text_memory import TextMemory
 from shengdun.service.texts import ComparedText, Run, TextComparison
 
 

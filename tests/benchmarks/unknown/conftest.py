@@ -6,7 +6,7 @@ import pytest
 from benchmarks.unknown.hearing import Listener, Voice
 from benchmarks.unknown.people import council_people
 
-from fixtures.unknown_voices import drawn_voice
+from fixtures.drawn_voices import drawn_voice
 from shengdun.fingerprint.voice.acoustics import Acoustics
 from shengdun.fingerprint.voice.activity import VoiceActivity
 from shengdun.fingerprint.voice.demo_recordings import DemoRecording

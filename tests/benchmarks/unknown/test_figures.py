@@ -11,7 +11,7 @@ from benchmarks.unknown.report import Row, Suite, write_report
 from benchmarks.unknown.systems import Alert, Watched, alerts_of, groups_at_end
 from benchmarks.unknown.worlds import Kind, Origin, Plan, World, make_world
 
-from fixtures.unknown_voices import MODEL_ID
+from fixtures.drawn_voices import MODEL_ID
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from benchmarks.unknown.systems import groups_at_end
 from benchmarks.unknown.voices import Crowd
 from benchmarks.unknown.worlds import Origin, Plan, make_window, make_world
 
-from fixtures.unknown_voices import MODEL_ID, drawn_voice
+from fixtures.drawn_voices import MODEL_ID, drawn_voice
 from shengdun.fingerprint.voice.models import VoiceModel
 
 

@@ -11,7 +11,7 @@ from benchmarks.unknown.worlds import Kind, Plan, World, make_world
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fixtures.unknown_voices import MODEL_ID, WINDOW_S, drawn_voice
+from fixtures.drawn_voices import MODEL_ID, WINDOW_S, drawn_voice
 
 PLAN = Plan(agents=(1, 2, 2), families=3)
 

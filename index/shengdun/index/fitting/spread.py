@@ -16,7 +16,7 @@ _LEAST_CALLS: Final = 4
 """Of one voice, to tell how its calls stray."""
 _EVERYWHERE: Final = 0.3
 """Share of the mean variance between voices that every axis has at least: voices are fewer than axes."""
-_PRIORS: Final = (0.5, 0.001)
+_PRIORS: Final = (0.001,)
 _LEAST_SCALE: Final = 0.01
 
 

@@ -139,6 +139,8 @@ class ScriptKeeping:
         resealed = 0
         for script_id in old:
             with suppress(ScriptNotFound):
+                if self._ledger.snapshot.script_holding(script_id).data_key.key_id == active:
+                    continue  # another process was first
                 await self._changes.commit(
                     partial(self._planner.reseal_script, script_id, principal), principal
                 )

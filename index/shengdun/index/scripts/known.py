@@ -17,6 +17,7 @@ from shengdun.index.errors import TextTooShort
 from shengdun.index.scripts.holdings import ScriptHolding
 from shengdun.index.scripts.matching import ScriptIndex, ScriptListener, ScriptMatch, ScriptTooShort
 from shengdun.index.scripts.script import Script, check_content
+from shengdun.index.scripts.words import Words
 from shengdun.index.segments import NEVER_US, microseconds
 
 MOST_MATCHES: Final = 100
@@ -99,10 +100,10 @@ class KnownScripts:
                 found.append(FoundScript(script=holding.script, match=match))
         return found
 
-    def listener(self) -> ScriptListener:
-        """Follows the words of one call."""
+    def listener(self, words: Words | None = None) -> ScriptListener:
+        """Follows the words of one call; ``words`` are those, if others read them too."""
         self._leave_expired()
-        return self._index.listener()
+        return self._index.listener(words=words)
 
     def _add(self, holdings: Sequence[ScriptHolding]) -> None:
         try:

@@ -51,12 +51,13 @@ class ScriptListener:
     Args:
         known: the scripts.
         limit: how many are told at most.
+        words: the text, if others read it too; they may have heard some of it already.
     """
 
-    def __init__(self, known: Known, *, limit: int = 10) -> None:
+    def __init__(self, known: Known, *, limit: int = 10, words: Words | None = None) -> None:
         self._known = known
         self._limit = limit
-        self._words = Words()
+        self._words = words or Words()
         self._support = Support()
         self._probed = 0
         self._in_question: dict[int, InQuestion] = {}
@@ -76,6 +77,10 @@ class ScriptListener:
             The scripts that all words so far may have used, the likeliest first; none without a passage in common.
         """
         self._words.hear(text)
+        return self.look()
+
+    def look(self) -> list[ScriptMatch]:
+        """What ``hear`` says, of the words as they are."""
         rows = self._supported().most(CANDIDATES, least=_LEAST_SUPPORT).tolist()
         found = [each for row in rows if (each := self._looked_at(row)) is not None]
         self._let_go(rows)
@@ -84,10 +89,14 @@ class ScriptListener:
 
     def preview(self, text: str) -> list[ScriptMatch]:
         """What ``hear`` would say to these words; nothing of them is kept, so others may come in their place."""
+        return self.look_at(self._words.with_more(text))
+
+    def look_at(self, words: Words) -> list[ScriptMatch]:
+        """What ``look`` would say if the words went on as these do; nothing of them is kept."""
         other = copy.copy(self)
-        other._words = copy.copy(self._words)  # noqa: SLF001 (its own kind)
+        other._words = words  # noqa: SLF001 (its own kind)
         other._in_question = {row: copy.copy(each) for row, each in self._in_question.items()}  # noqa: SLF001
-        return other.hear(text)
+        return other.look()
 
     def _supported(self) -> Support:
         """Support by everything heard; what later words may change isn't kept."""

@@ -21,6 +21,7 @@ from shengdun.index.scripts.matches import Passage, ScriptMatch, ScriptTooShort,
 from shengdun.index.scripts.postings import Found, Postings
 from shengdun.index.scripts.probes import probes_of
 from shengdun.index.scripts.question import Script
+from shengdun.index.scripts.words import Words
 
 __all__ = ["Passage", "ScriptIndex", "ScriptListener", "ScriptMatch", "ScriptTooShort", "View"]
 
@@ -95,9 +96,14 @@ class ScriptIndex:
         """
         return self.listener(limit=limit).hear(text)
 
-    def listener(self, *, limit: int = 10) -> ScriptListener:
-        """Hears one call's or one text's words as they arrive."""
-        return ScriptListener(self, limit=limit)
+    def listener(self, *, limit: int = 10, words: Words | None = None) -> ScriptListener:
+        """Hears one call's or one text's words as they arrive.
+
+        Args:
+            limit: how many scripts are told at most.
+            words: the text, if others read it too.
+        """
+        return ScriptListener(self, limit=limit, words=words)
 
     def propose(self, probes: NDArray[np.uint64]) -> Found:
         """The scripts that share each probe.

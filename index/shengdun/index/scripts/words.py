@@ -1,5 +1,7 @@
 """The canonical characters of a text that grows."""
 
+import copy
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -11,7 +13,16 @@ from shengdun.index.scripts.background import Background
 
 
 class Words:
-    """The canonical characters of a text so far, with where they stand in it."""
+    """The canonical characters of a text so far, with where they stand in it.
+
+    Attributes:
+        heard: code points of the text.
+        settled: canonical characters from the beginning that no later word changes.
+        characters: n canonical characters.
+        syllables: (n,) their syllables.
+        starts: (n,) where in the text the stretch of each begins, in code points.
+        ends: (n,) where it ends.
+    """
 
     def __init__(self) -> None:
         self.heard = 0
@@ -38,6 +49,12 @@ class Words:
         self.starts = np.concatenate([self.starts[:kept], read.starts[fresh:] + self._tail_at])
         self.ends = np.concatenate([self.ends[:kept], read.ends[fresh:] + self._tail_at])
         self._settle()
+
+    def with_more(self, text: str) -> "Words":
+        """The same with these words behind it, for what may be withdrawn; this one stays as it is."""
+        other = copy.copy(self)
+        other.hear(text)
+        return other
 
     def _settle(self) -> None:
         """Keep what no later word can change."""

@@ -1,8 +1,8 @@
 """Who may call for many: lawful representatives, and the institution's own voices on a line.
 
 The customers of one representative count as one household, and calls from a representative's number count for nobody,
-so neither makes a voice suspicious. The institution's own collectors and recorded prompts are known by their voiceprints and are
-left out altogether. Every entry says why it was made, by whom, and when it ends.
+so neither makes a voice suspicious. The institution's own collectors and recorded prompts are known by their
+voiceprints and are left out altogether. Every entry says why it was made, by whom, and when it ends.
 """
 
 from collections.abc import Iterable, Iterator, Sequence

@@ -1,30 +1,29 @@
 """Clusters of unknown voices: recent calls put together into voices as they arrive.
 
-A call is compared with the nearest calls of the window, with the other calls for its customer, and with every voice that
-has called for more than one. What of these could be one voice with it is put together anew (``grouping``): small groups call by
-call, so that it matters little in which order calls came; large ones whole. A voice that changed then takes in the calls
-near to its joined voiceprint, and lets go of those which the others speak against.
+A call is compared with the nearest calls of the window, with the other calls for its customer, and with every voice
+that has called for more than one. What of these could be one voice with it is put together anew (``grouping``): small
+groups call by call, so that it matters little in which order calls came; large ones whole. A voice that changed then
+takes in the calls near to its joined voiceprint, and lets go of those which the others speak against.
 
-A call costs one search of the window, and one more for each voice that it changes; what else is done grows with the calls
-nearby and with the voices that call for several customers, not with the window.
+A call costs one search of the window, and one more for each voice that it changes; what else is done grows with the
+calls nearby and with the voices that call for several customers, not with the window.
 """
 
 import threading
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from shengdun.index.archive.rows import ArchivedCall
 from shengdun.index.voices.allowed import AllowList
-from shengdun.index.voices.columns import CallColumns, Hashes, microseconds, moment, text_hash
+from shengdun.index.voices.candidates import SLACK, Candidates, ManyCustomers
+from shengdun.index.voices.cluster import Cluster, members_of
+from shengdun.index.voices.columns import CallColumns, Hashes, moment, text_hash
 from shengdun.index.voices.errors import ClusterNotFound
 from shengdun.index.voices.evidence import Floats64, VoiceEvidence, Voices
-from shengdun.index.voices.grouping import Atoms, Odds, agglomerate, probability
-from shengdun.index.voices.partition import ClusterEvent, Groups, Keys
+from shengdun.index.voices.grouping import Atoms, Odds, agglomerate
 from shengdun.index.voices.membership import (
     at_least,
     belonging,
@@ -32,92 +31,17 @@ from shengdun.index.voices.membership import (
     households,
     membership,
 )
+from shengdun.index.voices.partition import ClusterEvent, Groups, Keys
 from shengdun.index.voices.policy import VoicePolicy
 from shengdun.index.voices.recent import RecentCalls
 
 _TAKEN_APART: Final = 12
 """Groups of so many calls at most are put together anew with what comes near them."""
 _MOST_ATOMS: Final = 96
-_SLACK: Final = 6.0
-"""Natural log odds by which a lone call may fall short of belonging, and is still looked at: others may speak for it."""
 _LENIENCE: Final = 2.0
 """Natural log odds below those of joining at which a call is let go of again."""
 _ROUNDS: Final = 3
 _SAME_CUSTOMER_CALLS: Final = 16
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Member:
-    """One call of a voice.
-
-    Attributes:
-        call_id: the call.
-        started_at: when it started.
-        customer: pseudonym of the customer; empty if none was given.
-        number: pseudonym of the calling number; empty if none was given.
-        line: the line of business.
-        probability: that it is by the voice of the other calls.
-    """
-
-    call_id: str
-    started_at: datetime
-    customer: str
-    number: str
-    line: str
-    probability: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Cluster:
-    """A voice of the recent window.
-
-    Attributes:
-        cluster_id: stays while most of its calls do.
-        model_id: the voice model of its calls.
-        members: its calls, in order of time.
-        first_seen: when the first one started.
-        last_seen: when the last one did.
-        voiceprint: (d,) float32 of unit length, the joined voiceprint as the scorer projects it.
-        net_speech_s: of all calls.
-        probability: that it has called for more customers than a line lets pass, ``others + 1``, households and
-            representatives taken into account.
-        households: expected number of customers that it has called for, in the same way.
-    """
-
-    cluster_id: str
-    model_id: str
-    members: tuple[Member, ...]
-    first_seen: datetime
-    last_seen: datetime
-    voiceprint: NDArray[np.float32] = field(repr=False)
-    net_speech_s: float
-    probability: float
-    households: float
-
-    @property
-    def calls(self) -> tuple[str, ...]:
-        """Call ids, in order of time."""
-        return tuple(member.call_id for member in self.members)
-
-    @property
-    def customers(self) -> tuple[str, ...]:
-        """Customers for whom it called, sorted."""
-        return tuple(sorted({member.customer for member in self.members} - {""}))
-
-    @property
-    def numbers(self) -> tuple[str, ...]:
-        """Numbers from which it called, sorted."""
-        return tuple(sorted({member.number for member in self.members} - {""}))
-
-    @property
-    def lines(self) -> tuple[str, ...]:
-        """Lines on which it called, sorted."""
-        return tuple(sorted({member.line for member in self.members}))
-
-    @property
-    def suspicion(self) -> float:
-        """By which voices are ranked: the customers it is expected to call for, if it calls for too many."""
-        return self.probability * self.households
 
 
 class VoiceClusters:
@@ -139,7 +63,7 @@ class VoiceClusters:
         self._evidence = evidence
         self._recent = RecentCalls(evidence.coder)
         self._groups = Groups()
-        self._many = _ManyCustomers()
+        self._many = ManyCustomers(evidence)
         self._lock = threading.Lock()
         self.allowed = allowed or AllowList()
 
@@ -181,7 +105,8 @@ class VoiceClusters:
 
         Returns:
             The cluster that it is in; None if it is alone, has no voiceprint of this model, or is by a voice of the
-            institution's own. A call with less net speech than may found a voice is told where it would belong, and changes nothing.
+            institution's own. A call with less net speech than may found a voice is told where it would belong, and
+            changes nothing.
         """
         if not self._recent.takes(call):
             return None
@@ -198,7 +123,11 @@ class VoiceClusters:
             return self._groups.of(key)
 
     def fill(self, calls: Sequence[ArchivedCall]) -> int:
-        """Take calls into the window without putting them together, as at a start before ``restore``. Returns how many."""
+        """Take calls into the window without putting them together, as at a start before ``restore``.
+
+        Returns:
+            How many were taken in.
+        """
         long_enough = [c for c in calls if c.net_speech_s >= self._policy.founding_s]
         return self._recent.add(long_enough)
 
@@ -252,7 +181,7 @@ class VoiceClusters:
                 raise ClusterNotFound.of(cluster_id)
             return self._cluster(group_id)
 
-    def candidates(self, one: Voices, customer: int, *, without: int = 0) -> "Candidates":
+    def candidates(self, one: Voices, customer: int, *, without: int = 0) -> Candidates:
         """The voices that a caller could be, each with its calls; for ``RepeatWatch``.
 
         Args:
@@ -302,7 +231,7 @@ class VoiceClusters:
         found = self._candidates(one, keys[keys != np.uint64(key)], key)
         scored = found.log_odds(one, customer, self._evidence, self.odds)
         order = np.argsort(-scored, kind="stable")[: _MOST_ATOMS // 2]
-        chosen = [int(n) for n in order if scored[n] >= self._policy.join_log_odds - _SLACK]
+        chosen = [int(n) for n in order if scored[n] >= self._policy.join_log_odds - SLACK]
         if not chosen:
             return
         atoms: list[Keys] = [(key,)]
@@ -318,10 +247,10 @@ class VoiceClusters:
         """Let a voice take in lone calls near it, and let go of those that aren't its own, until nothing changes."""
         for _ in range(_ROUNDS):
             keys = self._groups.keys(group_id)
-            if not keys or not (self._adopt(group_id, keys, at) or self._release(group_id, at)):
+            if not keys or not (self._adopt(keys, at) or self._release(group_id, at)):
                 return
 
-    def _adopt(self, group_id: str, keys: Keys, at: datetime) -> bool:
+    def _adopt(self, keys: Keys, at: datetime) -> bool:
         rows = self._rows(keys)
         if len(set(rows.customers.tolist())) < 2:
             return False
@@ -366,7 +295,7 @@ class VoiceClusters:
         gone = [(key,) for key in set(also) - {key for atom in atoms for key in atom}]
         if not atoms:
             return self._put(gone, at, reason)
-        atoms = sorted(atoms, key=lambda atom: min(atom))
+        atoms = sorted(atoms, key=min)
         rows = [self._rows(atom) for atom in atoms]
         voices = [self._evidence.voice(each) for each in rows]
         groups = agglomerate(
@@ -396,10 +325,10 @@ class VoiceClusters:
             return
         self._many.put(group_id, self._evidence.voice(rows))
 
-    def _candidates(self, one: Voices, near: Hashes, without: int) -> "Candidates":
-        lone = [key for key in near.tolist() if not self._groups.of(key)]
+    def _candidates(self, one: Voices, near: Hashes, without: int) -> Candidates:
+        lone = [key for key in near.tolist() if key != without and not self._groups.of(key)]
         near_groups = {g for key in near.tolist() if (g := self._groups.of(key))}
-        ids = sorted(near_groups | set(self._many.near(one, self._evidence, self.odds)))
+        ids = sorted(near_groups | set(self._many.near(one, self.odds)))
         keys = [tuple(k for k in self._groups.keys(g) if k != without) for g in ids]
         members = [self._rows(each) for each in keys]
         singles = self._rows(lone)
@@ -434,7 +363,7 @@ class VoiceClusters:
         return Cluster(
             cluster_id=group_id,
             model_id=self.model_id,
-            members=_members(rows, odds),
+            members=members_of(rows, odds),
             first_seen=first,
             last_seen=last,
             voiceprint=self._evidence.direction(calls.joined()),
@@ -444,85 +373,9 @@ class VoiceClusters:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Candidates:
-    """n voices that a caller could be.
-
-    Attributes:
-        group_ids: of each; empty for lone calls.
-        keys: the calls of each.
-        rows: the same as columns.
-        voices: each as one voice.
-    """
-
-    group_ids: tuple[str, ...]
-    keys: tuple[Keys, ...]
-    rows: tuple[CallColumns, ...]
-    voices: Voices
-
-    def __len__(self) -> int:
-        return len(self.group_ids)
-
-    def log_odds(self, one: Voices, customer: int, evidence: VoiceEvidence, odds: Odds) -> Floats64:
-        """(n,) that the caller is each of them, on its own."""
-        llrs = evidence.llrs(one, self.voices)
-        priors = [
-            odds.of(len(k), same_customer=bool(customer) and customer in rows.customers)
-            for k, rows in zip(self.keys, self.rows, strict=True)
-        ]
-        return llrs + np.array(priors, np.float64)
-
-
-class _ManyCustomers:
-    """The joined voiceprints of voices that call for several customers, to be compared with all at once."""
-
-    def __init__(self) -> None:
-        self._voices: dict[str, Voices] = {}
-        self._stacked: tuple[tuple[str, ...], Voices] | None = None
-
-    def ids(self) -> tuple[str, ...]:
-        return tuple(self._voices)
-
-    def put(self, group_id: str, voice: Voices) -> None:
-        self._voices[group_id] = voice
-        self._stacked = None
-
-    def drop(self, group_id: str) -> None:
-        if self._voices.pop(group_id, None) is not None:
-            self._stacked = None
-
-    def near(self, one: Voices, evidence: VoiceEvidence, odds: Odds) -> list[str]:
-        """The voices that a caller could be, but for some slack."""
-        if not self._voices:
-            return []
-        if self._stacked is None:
-            ids = tuple(sorted(self._voices))
-            self._stacked = ids, Voices.concatenate([self._voices[i] for i in ids])
-        ids, voices = self._stacked
-        llrs = evidence.llrs(one, voices)
-        priors = np.array([odds.of_strangers(int(calls)) for calls in voices.calls])
-        able = llrs + priors >= odds.policy.join_log_odds - _SLACK
-        return [ids[row] for row in np.flatnonzero(able)]
-
-
 def _keys(keys: Iterable[int]) -> Hashes:
     return np.array(list(keys), np.uint64)
 
 
 def _ordered(rows: CallColumns) -> Keys:
     return tuple(rows.id_hashes[np.lexsort((rows.id_hashes, rows.started_us))].tolist())
-
-
-def _members(rows: CallColumns, odds: Floats64) -> tuple[Member, ...]:
-    order = np.lexsort((rows.id_hashes, rows.started_us)).tolist()
-    return tuple(
-        Member(
-            call_id=rows.ids[row].decode(),
-            started_at=moment(int(rows.started_us[row])),
-            customer=rows.customer_texts[row].decode(),
-            number=rows.number_texts[row].decode(),
-            line=rows.lines[row].decode(),
-            probability=probability(float(odds[row])),
-        )
-        for row in order
-    )

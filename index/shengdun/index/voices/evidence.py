@@ -1,8 +1,8 @@
 """Evidence that calls are by one voice: what the spread of voices and calls says of calls in the recent window.
 
 A voice is compared by all of its calls together (``spread``). A mean of several calls through several telephones lies
-far nearer to the voice than any call, and a stranger who happens to be near one of an agent's forty calls is seldom near
-their mean (decision note 0033).
+far nearer to the voice than any call, and a stranger who happens to be near one of an agent's forty calls is seldom
+near their mean (decision note 0033).
 """
 
 from collections.abc import Sequence

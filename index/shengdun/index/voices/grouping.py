@@ -1,10 +1,10 @@
 """Putting calls together into voices: the likeliest pair first, each time with the joined voiceprint.
 
 Whether two groups are one voice is a question of odds: those before anything was heard, times what the voiceprints say.
-Before, a call is for another customer by one particular voice of n calls with probability ``repeating n / N`` in a window
-of N calls, as in the Chinese restaurant process (Pitman, Combinatorial Stochastic Processes, 2006, section 3.1). So
-chance has to be overcome that grows with the window, and less of it the more calls a voice is known by. Two calls for
-one customer are by one voice more often than not.
+Before, a call is for another customer by one particular voice of n calls with probability ``repeating n / N`` in a
+window of N calls, as in the Chinese restaurant process (Pitman, Combinatorial Stochastic Processes, 2006, section
+3.1). So chance has to be overcome that grows with the window, and less of it the more calls a voice is known by. Two
+calls for one customer are by one voice more often than not.
 
 What comes out depends on the calls and not on the order in which they came, as ties are broken by the calls' keys.
 """

@@ -1,7 +1,8 @@
 """How surely each call of a voice is its own, and for how many customers the voice has called.
 
-Each call is compared with the voice of all the others, as if it came last. The customers for whom a voice has called are
-then uncertain one by one, and how many they are has the distribution of a sum of independent trials (Poisson binomial).
+Each call is compared with the voice of all the others, as if it came last. The customers for whom a voice has called
+are then uncertain one by one, and how many they are has the distribution of a sum of independent trials (Poisson
+binomial).
 """
 
 from collections import Counter, defaultdict

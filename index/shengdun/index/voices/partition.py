@@ -1,7 +1,7 @@
 """Which calls are together, under which id, and what became of ids: the bookkeeping of clusters.
 
-An id comes of the first call with which a group was founded, so that replicas which saw the same calls agree on it. When
-groups are put together or fall apart, an id goes with most of its calls.
+An id comes of the first call with which a group was founded, so that replicas which saw the same calls agree on it.
+When groups are put together or fall apart, an id goes with most of its calls.
 """
 
 import hashlib

@@ -23,7 +23,7 @@ class VoicePolicy:
     repeating: float = 0.05
     same_customer: float = 0.5
     others: int = 2
-    household: int = 2
+    household: int = 1
     founding_s: float = 2.9
     join: float = 0.5
     sure: float = 0.9

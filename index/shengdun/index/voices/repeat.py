@@ -1,10 +1,10 @@
 """REPEAT_VOICE: whether a caller's voice has called for several other customers lately.
 
-The caller may be any voice of the window or none of them. The posterior over these is that of a watchlist, with weights that
-say how much each voice calls (``grouping.Odds``), so more calls in the window ask for more evidence. For how many others
-a voice has called is uncertain in turn, call by call (``membership``). Their product, summed over the voices, is the
-probability that is told. Its LLR is relative to the share of calls that are taken to be repeating before anything is heard,
-and held to what the calibration data can vouch for.
+The caller may be any voice of the window or none of them. The posterior over these is that of a watchlist, with
+weights that say how much each voice calls (``grouping.Odds``), so more calls in the window ask for more evidence. For
+how many others a voice has called is uncertain in turn, call by call (``membership``). Their product, summed over the
+voices, is the probability that is told. Its LLR is relative to the share of calls that are taken to be repeating
+before anything is heard, and held to what the calibration data can vouch for.
 """
 
 from dataclasses import dataclass
@@ -13,7 +13,8 @@ from datetime import datetime
 import numpy as np
 from numpy.typing import NDArray
 
-from shengdun.index.voices.clusters import Candidates, VoiceClusters
+from shengdun.index.voices.candidates import Candidates
+from shengdun.index.voices.clusters import VoiceClusters
 from shengdun.index.voices.columns import moment, text_hash
 from shengdun.index.voices.evidence import Floats64, Voices
 from shengdun.index.voices.grouping import Odds, probability
@@ -148,7 +149,7 @@ class RepeatWatch:
         voices = self._evidence.calls(rows)
         of_calls = membership(voices, self._evidence, odds)
         llrs = self._evidence.limited(self._evidence.llrs(one, voices))
-        sure = clusters_sure(of_calls, self._clusters.policy.sure)
+        sure = _sure(of_calls, self._clusters.policy.sure)
         if customer:
             sure &= rows.customers != customer
         order = [n for n in np.lexsort((rows.id_hashes, rows.started_us)).tolist() if sure[n]]
@@ -173,7 +174,7 @@ class RepeatWatch:
         )
 
 
-def clusters_sure(of_calls: Floats64, sure: float) -> NDArray[np.bool_]:
+def _sure(of_calls: Floats64, sure: float) -> NDArray[np.bool_]:
     """Which calls are a voice's own with at least a probability, by their log odds."""
     enough: NDArray[np.bool_] = of_calls >= log_odds(sure)
     return enough

@@ -7,9 +7,9 @@ problem", Odyssey 2010): in suitable axes a voice is drawn from ``N(0, diag(betw
 ``N(voice, w I)``, where ``w`` grows as net speech falls and noise rises. For a set of calls the sum of ``x / w`` and of
 ``1 / w`` is all that matters, so calls join and leave a set in O(d), exactly and in any order.
 
-Real calls of one voice stray further than the model allows, now and then, and strangers are alike less often: its ratios
-are multiplied by ``scale``, and ``offset`` is added. Both are fitted on pairs of calls that it has not met, and hold for
-sets of calls too (decision note 0033).
+Real calls of one voice stray further than the model allows, now and then, and strangers are alike less often: its
+ratios are multiplied by ``scale``, and ``offset`` is added. Both are fitted on pairs of calls that it has not met, and
+hold for sets of calls too (decision note 0033).
 """
 
 from dataclasses import dataclass

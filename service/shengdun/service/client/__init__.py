@@ -27,16 +27,19 @@ from shengdun.service.contract.decisions import (
     DecisionState,
     Flag,
     FlagType,
+    HandoverVoice,
     KnownActorVoice,
     PartialReason,
     RiskLevel,
     ScreenedRecording,
     ShadowOutcome,
+    SpeakerHandover,
     StageTimings,
     WatchlistResult,
     WordsEvidence,
 )
 from shengdun.service.contract.errors import ClientError
+from shengdun.service.contract.labels import LabelSeverity, TextLabel
 from shengdun.service.contract.scripts import (
     MatchedText,
     NewScript,
@@ -54,7 +57,7 @@ from shengdun.service.contract.servers import (
     Stage,
     StageLoad,
 )
-from shengdun.service.contract.texts import LabelSeverity, ScreenedText, TextLabel
+from shengdun.service.contract.texts import ScreenedText
 from shengdun.service.contract.transcripts import (
     Speaker,
     TranscriptIssue,
@@ -112,6 +115,7 @@ __all__ = [
     "ErasureReceipt",
     "Flag",
     "FlagType",
+    "HandoverVoice",
     "KnownActorVoice",
     "LabelSeverity",
     "LikelyDuplicate",
@@ -142,6 +146,7 @@ __all__ = [
     "SharedPassage",
     "ShengdunClient",
     "Speaker",
+    "SpeakerHandover",
     "Stage",
     "StageLoad",
     "StageTimings",

@@ -181,6 +181,7 @@ def decision_from_wire(wire: decision_pb2.Decision) -> values.Decision:
         applied_levels=_levels(wire.applied_levels) if wire.HasField("applied_levels") else None,
         timings=timings_from_wire(wire.timings) if wire.HasField("timings") else None,
         words=_words(wire.words) if wire.HasField("words") else None,
+        settled=wire.settled,
     )
 
 
@@ -282,6 +283,30 @@ def _flag(wire: decision_pb2.Flag) -> values.Flag:
             if wire.HasField("script_campaign")
             else None
         ),
+        speaker_handover=(
+            _handover(wire.speaker_handover) if wire.HasField("speaker_handover") else None
+        ),
+    )
+
+
+def _handover(wire: decision_pb2.SpeakerHandover) -> values.SpeakerHandover:
+    return values.SpeakerHandover(
+        position=wire.position.ToTimedelta(),
+        probability=wire.probability,
+        counted_llr=wire.counted_llr,
+        in_turns=wire.in_turns,
+        first=_handover_voice(wire.first),
+        second=_handover_voice(wire.second),
+    )
+
+
+def _handover_voice(wire: decision_pb2.HandoverVoice) -> values.HandoverVoice:
+    return values.HandoverVoice(
+        net_speech=wire.net_speech.ToTimedelta(),
+        level=_level(wire.level),
+        probability=wire.probability,
+        watchlist_id=wire.watchlist_id,
+        best=_candidate(wire.best) if wire.HasField("best") else None,
     )
 
 
@@ -310,6 +335,9 @@ def _words(wire: decision_pb2.WordsEvidence) -> values.WordsEvidence:
             )
             for notice in wire.notices
         ),
+        labels=tuple(label_from_wire(label) for label in wire.labels),
+        labels_found=wire.labels_found,
+        label_pack_ids=tuple(wire.label_pack_ids),
     )
 
 

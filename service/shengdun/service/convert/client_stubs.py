@@ -4,15 +4,29 @@ from typing import TYPE_CHECKING
 
 import grpc.aio
 
+from shengdun.v1.archive_pb2_grpc import ArchiveServiceStub
+from shengdun.v1.network_pb2_grpc import NetworkServiceStub
 from shengdun.v1.screening_pb2_grpc import ScreeningServiceStub
 from shengdun.v1.script_pb2_grpc import ScriptServiceStub
 from shengdun.v1.watchlist_pb2_grpc import WatchlistServiceStub
 
 if TYPE_CHECKING:
     # These exist in the type stubs alone.
+    from shengdun.v1.archive_pb2_grpc import ArchiveServiceAsyncStub
+    from shengdun.v1.network_pb2_grpc import NetworkServiceAsyncStub
     from shengdun.v1.screening_pb2_grpc import ScreeningServiceAsyncStub
     from shengdun.v1.script_pb2_grpc import ScriptServiceAsyncStub
     from shengdun.v1.watchlist_pb2_grpc import WatchlistServiceAsyncStub
+
+
+def archive_stub(channel: grpc.aio.Channel) -> "ArchiveServiceAsyncStub":
+    """The stub of ``ArchiveService`` on a channel."""
+    return ArchiveServiceStub(channel)
+
+
+def network_stub(channel: grpc.aio.Channel) -> "NetworkServiceAsyncStub":
+    """The stub of ``NetworkService`` on a channel."""
+    return NetworkServiceStub(channel)
 
 
 def screening_stub(channel: grpc.aio.Channel) -> "ScreeningServiceAsyncStub":
