@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from math import inf
 from typing import Protocol, TypeVar
 
 from shengdun.index.registry import Registry
@@ -44,12 +45,13 @@ class TextComparison:
         self._registry = registry
         self._run = run
 
-    async def compare(self, text: str, *, limit: int) -> ComparedText:
+    async def compare(self, text: str, *, limit: int, above: float = -inf) -> ComparedText:
         """Compare a text.
 
         Args:
             text: as it was said or written.
             limit: how many scripts to name at most.
+            above: only scripts with a greater LLR are named.
 
         Raises:
             InvalidText: it is blank, or no text.
@@ -57,7 +59,7 @@ class TextComparison:
             TextTooShort: it has too few to be compared.
         """
         known = self._registry.scripts.known
-        found = await self._run(lambda: known.match(text, limit=limit))
+        found = await self._run(lambda: known.match(text, limit=limit, above=above))
         return ComparedText(
             found=tuple(found), searched=len(known), stale=self._registry.health.stale
         )

@@ -7,6 +7,7 @@ before that it is settled. So the work of a segment depends on the segment, and 
 
 import copy
 from dataclasses import dataclass
+from math import inf
 from typing import Final, Protocol
 
 import numpy as np
@@ -73,12 +74,21 @@ class ScriptListener:
     Args:
         known: the scripts.
         limit: how many are told at most.
+        above: only scripts with a greater LLR are told; the passages of others needn't be looked up.
         words: the text, if others read it too; they may have heard some of it already.
     """
 
-    def __init__(self, known: Known, *, limit: int = 10, words: Words | None = None) -> None:
+    def __init__(
+        self,
+        known: Known,
+        *,
+        limit: int = 10,
+        above: float = -inf,
+        words: Words | None = None,
+    ) -> None:
         self._known = known
         self._limit = limit
+        self._above = above
         self._words = words or Words()
         self._steps: tuple[_Step, ...] = (_Step(place=0, reads=0, support=Support()),)
         self._seen = np.zeros(0, np.uint16)
@@ -175,9 +185,10 @@ class ScriptListener:
         worth = sum(each.worth for each in passages)
         if worth < LEAST_EVIDENCE:
             return None
-        unlimited = self._known.coefficients.unlimited(
-            worth, len(self._words.syllables), len(script.syllables)
-        )
+        coefficients = self._known.coefficients
+        unlimited = coefficients.unlimited(worth, len(self._words.syllables), len(script.syllables))
+        if coefficients.limited(unlimited) <= self._above:
+            return None
         return _Scored(question=question, passages=passages, worth=worth, unlimited=unlimited)
 
     def _match(self, scored: "_Scored") -> ScriptMatch:

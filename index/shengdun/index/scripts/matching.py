@@ -8,6 +8,7 @@ homophones change nothing; characters that agree too are told in the passage's v
 import threading
 from collections.abc import Iterable
 from functools import lru_cache
+from math import inf
 from typing import Final
 
 import numpy as np
@@ -99,23 +100,27 @@ class ScriptIndex:
         with self._writing:
             return self._forget(script_id)
 
-    def match(self, text: str, *, limit: int = 10) -> list[ScriptMatch]:
+    def match(self, text: str, *, limit: int = 10, above: float = -inf) -> list[ScriptMatch]:
         """The scripts that a text may have used, the likeliest first; none without a passage in common.
 
         Args:
             text: as it was written, or a whole transcript.
             limit: how many at most.
+            above: only those with a greater LLR; the passages of others needn't be looked up.
         """
-        return self.listener(limit=limit).hear(text)
+        return self.listener(limit=limit, above=above).hear(text)
 
-    def listener(self, *, limit: int = 10, words: Words | None = None) -> ScriptListener:
+    def listener(
+        self, *, limit: int = 10, above: float = -inf, words: Words | None = None
+    ) -> ScriptListener:
         """Hears one call's or one text's words as they arrive.
 
         Args:
             limit: how many scripts are told at most.
+            above: only those with a greater LLR.
             words: the text, if others read it too.
         """
-        return ScriptListener(self, limit=limit, words=words)
+        return ScriptListener(self, limit=limit, above=above, words=words)
 
     def propose(self, probes: NDArray[np.uint64]) -> Found:
         """The scripts that share each probe.
