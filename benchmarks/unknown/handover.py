@@ -28,7 +28,7 @@ from shengdun.fingerprint.voice.model_store import ModelStore
 from shengdun.index.calibration import default_profile
 from shengdun.index.handover import FITTED, LEAST_WINDOWS, HandoverMap, divisions, find_handover
 from shengdun.index.scoring import Scorer, aggregate
-from shengdun.service.settings import HandoverSettings
+from shengdun.service.line_settings import HandoverSettings
 
 SEEDS: Final = {Side.FIT: 1, Side.EVALUATE: 2}
 TARGET: Final = 100

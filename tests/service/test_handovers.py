@@ -12,9 +12,9 @@ from shengdun.index.search import Candidate
 from shengdun.index.snapshot import WatchlistResult
 from shengdun.service.decision import AdvisoryReason, Level, Risk
 from shengdun.service.handovers import Screened, is_flagged, probability_of, with_handover
+from shengdun.service.line_settings import HandoverSettings, LineSettings
 from shengdun.service.lines import Line
 from shengdun.service.risk import assess
-from shengdun.service.settings import HandoverSettings, LineSettings
 
 
 def result(**llrs: float) -> WatchlistResult:

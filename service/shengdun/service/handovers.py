@@ -31,9 +31,9 @@ from shengdun.service.decision import (
     Risk,
     SpeakerHandover,
 )
+from shengdun.service.line_settings import HandoverSettings
 from shengdun.service.lines import Line
 from shengdun.service.risk import assess
-from shengdun.service.settings import HandoverSettings
 from shengdun.service.standing import fixed_levels
 
 _LEVELS: Final = tuple(Level)

@@ -8,8 +8,8 @@ from typing import Final
 from shengdun.index.voices.repeat import RepeatVoice
 from shengdun.service.decision import AdvisoryReason, Level, Risk
 from shengdun.service.evidence import HeardSpeech
+from shengdun.service.line_settings import RepeatVoiceSettings
 from shengdun.service.lines import Line
-from shengdun.service.settings import RepeatVoiceSettings
 from shengdun.service.standing import fixed_levels
 from shengdun.service.unknown_voices import Claimed, UnknownVoices
 

@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from math import inf
 from typing import Final, Protocol, TypeVar
 
 from shengdun.index.registry import Registry
@@ -51,12 +52,13 @@ class TextComparison:
         self._run = run
         self._similar = similar
 
-    async def compare(self, text: str, *, limit: int) -> ComparedText:
+    async def compare(self, text: str, *, limit: int, above: float = -inf) -> ComparedText:
         """Compare a text.
 
         Args:
             text: as it was said or written.
             limit: how many scripts to name at most.
+            above: only scripts with a greater LLR are named.
 
         Raises:
             InvalidText: it is blank, or no text.
@@ -64,7 +66,7 @@ class TextComparison:
             TextTooShort: it has too few to be compared.
         """
         known = self._registry.scripts.known
-        found = await self._run(lambda: known.match(text, limit=limit))
+        found = await self._run(lambda: known.match(text, limit=limit, above=above))
         return ComparedText(
             found=tuple(found),
             searched=len(known),

@@ -17,7 +17,9 @@ from shengdun.index.voices.allowed import (
     Representative,
 )
 from shengdun.index.voices.clusters import VoiceClusters
+from shengdun.index.voices.columns import text_hash
 from shengdun.index.voices.membership import at_least
+from shengdun.index.voices.policy import VoicePolicy
 from shengdun.index.voices.repeat import RepeatVoice, RepeatWatch
 
 GRANTED = Granted(reason="power of attorney", principal="reviewer-1", at=BEGINS)
@@ -71,6 +73,21 @@ def test_a_call_is_not_held_against_itself() -> None:
     """The call that is looked at is left out, if the window has it already."""
     clusters = with_calls(2, customers=2)
     assert look(clusters, made_call(1, 1, customer="customer-1")) is None
+
+
+def test_a_lone_call_is_not_held_against_itself() -> None:
+    """Nor is it when nothing else in the window is like it, or when a line tells the second customer already."""
+    clusters = made_clusters(VoicePolicy(others=1))
+    call = made_call(1, 0)
+    clusters.take(call)
+    candidates = clusters.candidates(
+        clusters.evidence.calls(clusters.recent.coder.columns([call])),
+        text_hash(call.customer),
+        without=text_hash(call.call_id),
+    )
+    assert len(candidates) == 0
+    assert look(clusters, call) is None
+    assert look(clusters, made_call(1, 1)) is not None
 
 
 def test_strangers_are_not_told() -> None:

@@ -76,7 +76,9 @@ class HuntRun:
                 return replace(self._settled, state=HuntState.CANCELLED)
             self._take(block, matches)
         done = replace(self._now, state=HuntState.DONE, settled_day=self._now.day)
-        return replace(done, problems=tuple(dict.fromkeys((*done.problems, *self._archive.problems))))
+        return replace(
+            done, problems=tuple(dict.fromkeys((*done.problems, *self._archive.problems)))
+        )
 
     def _take(self, block: CallBlock, matches: Matches) -> None:
         if self._now.day and block.day != self._now.day:

@@ -130,7 +130,7 @@ class RepeatWatch:
     def _counted(
         self, found: Candidates, place: int, customer: int, odds: Odds, at: datetime
     ) -> dict[int, float]:
-        rows = found.rows[place]
+        rows = found.rows(place)
         of_calls = membership(self._evidence.calls(rows), self._evidence, odds)
         return self._clusters.counted(rows, of_calls, without=customer, at=at)
 
@@ -145,7 +145,7 @@ class RepeatWatch:
         llr: float,
         total: float,
     ) -> RepeatVoice:
-        rows = found.rows[place]
+        rows = found.rows(place)
         voices = self._evidence.calls(rows)
         of_calls = membership(voices, self._evidence, odds)
         llrs = self._evidence.limited(self._evidence.llrs(one, voices))
@@ -170,7 +170,7 @@ class RepeatWatch:
             calls=calls,
             since=calls[0].started_at if calls else None,
             until=calls[-1].started_at if calls else None,
-            cluster_id=found.group_ids[place],
+            cluster_id=found.group_id(place),
         )
 
 
