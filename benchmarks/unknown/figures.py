@@ -5,6 +5,7 @@ alert names a call of theirs. B-cubed precision and recall (Bagga and Baldwin, 1
 group, the share that is the caller's; of the caller's calls, the share that is in its group.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -59,6 +60,7 @@ class Figures:
         accused: ordinary customers accused, of 10,000.
         ordinary: how many ordinary customers there are.
         ordinary_accused: how many of them were accused.
+        accused_speakers: and whose voices these were, with how often.
         family: family members accused, of 10,000.
         families: how many there are.
         families_accused: how many of them were accused.
@@ -74,6 +76,7 @@ class Figures:
     accused: Interval
     ordinary: int
     ordinary_accused: int
+    accused_speakers: dict[str, int]
     family: Interval
     families: int
     families_accused: int
@@ -156,6 +159,7 @@ def summed_up(outcomes: Sequence[Outcome], *, origin: Origin, seed: int = 1) -> 
         accused=_per_10_000(was_accused, ordinary, weights),
         ordinary=int(ordinary.sum()),
         ordinary_accused=int((was_accused & ordinary).sum()),
+        accused_speakers=table.speakers_of(was_accused & ordinary),
         family=_per_10_000(was_accused, family, weights),
         families=int(family.sum()),
         families_accused=int((was_accused & family).sum()),
@@ -211,6 +215,10 @@ class _Table:
     def agents_of(self, least: int, most: int) -> NDArray[np.bool_]:
         enough = [least <= identity.customers <= most for identity in self.identities]
         return self.of_kind(Kind.AGENT) & np.array(enough, np.bool_)
+
+    def speakers_of(self, rows: NDArray[np.bool_]) -> dict[str, int]:
+        counts = Counter(self.identities[row].speaker for row in np.flatnonzero(rows).tolist())
+        return dict(counts.most_common())
 
     def clusters(self, weights: NDArray[np.float64]) -> tuple[Interval, Interval, Interval]:
         rows = np.concatenate([np.ones((1, weights.shape[1])), weights])

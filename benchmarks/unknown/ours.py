@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator, Sequence
 from importlib import metadata
+from typing import Final
 
 import numpy as np
 from benchmarks.unknown.calibrating import Fitted
@@ -16,12 +17,15 @@ from shengdun.index.voices.evidence import VoiceEvidence
 from shengdun.index.voices.policy import VoicePolicy
 from shengdun.index.voices.repeat import RepeatVoice, RepeatWatch
 
+TOLD: Final = 0.9
+"""As sure as the product's policy is of a call that it names."""
+
 
 class Ours:
     """The product under a policy; ``System`` says what its members mean.
 
     A caller is accused when ``RepeatWatch`` says at the call's end that the voice has called for enough others, with a
-    probability of ``told`` or more; so are the calls that it names. Likewise the sure calls of a cluster that grew.
+    probability of ``told`` or more; so are the calls that it names. Likewise the sure calls of a cluster that it is in.
 
     Args:
         fitted: on other speakers.
@@ -29,7 +33,9 @@ class Ours:
         policy: of the line.
     """
 
-    def __init__(self, fitted: Fitted, *, told: float, policy: VoicePolicy | None = None) -> None:
+    def __init__(
+        self, fitted: Fitted, *, told: float = TOLD, policy: VoicePolicy | None = None
+    ) -> None:
         self._fitted = fitted
         self._told = told
         self._policy = policy or VoicePolicy()
@@ -47,7 +53,7 @@ class Ours:
     @property
     def settings(self) -> str:
         """How it is set."""
-        return f"told from probability {self._told:g}, default policy"
+        return f"told from probability {self._told:g}; {self._policy}"
 
     def watch(self, calls: Sequence[ArchivedCall]) -> Watched:
         """As ``System.watch`` says."""
@@ -79,7 +85,7 @@ class Ours:
 
 def as_it_comes(fitted: Fitted) -> Ours:
     """The product as it comes."""
-    return Ours(fitted, told=0.9)
+    return Ours(fitted)
 
 
 def _look(watch: RepeatWatch, call: ArchivedCall) -> RepeatVoice | None:

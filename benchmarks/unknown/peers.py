@@ -18,6 +18,9 @@ from shengdun.index.archive.rows import ArchivedCall
 _WORKER: Final = Path(__file__).with_name("peer_worker.py")
 LOOKS: Final = 10
 """How often a system that can't take a call at a time looks at all calls so far."""
+_LARGE: Final = 5_000
+_LOOKS_IF_LARGE: Final = 2
+"""HDBSCAN takes more than a minute over 20,000 calls."""
 
 Projection = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
@@ -44,7 +47,7 @@ class PeerProcess:
         PeerUnavailable: the interpreter isn't there, or hasn't the peer.
     """
 
-    def __init__(self, python: Path, peer: PeerName) -> None:
+    def __init__(self, python: Path | str, peer: PeerName) -> None:
         self.peer: Final = peer
         self._directory = tempfile.TemporaryDirectory()
         try:
@@ -160,7 +163,8 @@ class Peer:
 
     def watch(self, calls: Sequence[ArchivedCall]) -> Watched:
         """As ``System.watch`` says; the time is the other interpreter's own, without the pipe between."""
-        looks = np.unique(np.linspace(0, len(calls), LOOKS + 1).astype(int)[1:])
+        often = LOOKS if len(calls) < _LARGE else _LOOKS_IF_LARGE
+        looks = np.unique(np.linspace(0, len(calls), often + 1).astype(int)[1:])
         told, seconds = self._process.group(
             self._project(voiceprints_of(calls)),
             self._options,

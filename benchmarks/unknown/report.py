@@ -122,6 +122,10 @@ def _target(suite: Suite) -> Iterator[str]:
 
 
 def _others(suite: Suite) -> Iterator[str]:
+    for row in suite.rows[:1]:
+        accused = row.figures[Origin.REAL].accused_speakers
+        named = ", ".join(f"{name} {count} times" for name, count in accused.items()) or "nobody"
+        yield f"- Whom {row.system} accused: {named}."
     for origin in (Origin.MADE, Origin.DRAWN):
         for row in suite.rows:
             figures = row.figures.get(origin)

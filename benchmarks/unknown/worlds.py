@@ -6,6 +6,7 @@ channel of its own and is a run of windows of net speech; no window is used twic
 anything twice. What an agent can say limits for how many customers they can call.
 """
 
+import math
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -24,6 +25,8 @@ from shengdun.index.archive.rows import ArchivedCall
 BEGINS: Final = datetime(2026, 3, 1, 8, tzinfo=UTC)
 LASTS: Final = timedelta(days=20)
 MOST_CUSTOMERS: Final = 40
+_MOST_TALKATIVE: Final = 4.0
+"""Windows that an agent has for each customer: from one, which makes every call as short as they come, to so many."""
 _SECOND_CALL: Final = 0.4
 _SAME_CUSTOMER_AGAIN: Final = 0.15
 _CUSTOMER_CALLS_TOO: Final = 0.15
@@ -189,9 +192,10 @@ class _Casting:
         """Every voice once."""
         for (least, most), count in reversed(list(zip(BUCKETS, self._plan.agents, strict=True))):
             for _ in range(count):
-                voice = self._take(least)
+                talkative = self._rng.uniform(1.0, _MOST_TALKATIVE)
+                voice = self._take(math.ceil(least * talkative)) or self._take(least)
                 if voice is not None:
-                    able = min(most, voice.windows)
+                    able = min(most, max(int(voice.windows / talkative), least))
                     yield voice, Kind.AGENT, int(self._rng.integers(least, able + 1))
         for _ in range(self._plan.families):
             voice = self._take(2)

@@ -17,6 +17,7 @@ KNOWS_OUR_CONTRACT = (
     "networks.py",
     "voices.py",
     "archived_calls.py",
+    "hunts.py",
     "watchlists.py",
     "watchlist_uploads.py",
     "client.py",

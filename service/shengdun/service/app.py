@@ -16,7 +16,7 @@ import numpy as np
 import structlog
 from threadpoolctl import threadpool_limits
 
-from shengdun.enrollment.assessment import VoiceTools
+from shengdun.enrollment.assessment import RecordingAssessor, VoiceTools
 from shengdun.enrollment.enroller import Enroller
 from shengdun.enrollment.policy import EnrollmentPolicy
 from shengdun.fingerprint.text.semantic import SentenceModel
@@ -48,6 +48,8 @@ from shengdun.service.background import BackgroundLane, available_cores, backgro
 from shengdun.service.calls import LiveCalls
 from shengdun.service.common_wording import read_common
 from shengdun.service.costs import Costs, Stage, Stopwatch
+from shengdun.service.hunt_opening import hunt_enrolled, open_hunts
+from shengdun.service.hunts import HuntServicer
 from shengdun.service.lanes import FrontLane
 from shengdun.service.lines import Lines
 from shengdun.service.networks import NetworkServicer
@@ -124,6 +126,7 @@ class Application:
         networks: answers them about networks.
         voices: answers them about voices that nobody has enrolled.
         archived_calls: answers them about finished calls.
+        hunts: searches these for them.
         archive: the finished calls; None where none are kept.
     """
 
@@ -140,6 +143,7 @@ class Application:
     networks: NetworkServicer
     voices: VoiceServicer
     archived_calls: ArchiveServicer
+    hunts: HuntServicer
     archive: CallArchive | None
 
 
@@ -224,7 +228,15 @@ async def open_application(
             overlap_share=voice.speakers.overlap_share,
             prompts=voice.prompts,
         )
-        enroller = _enroller(settings, registry, voice, background)
+        assessor = RecordingAssessor(_tools(registry, voice), _policy(settings), background.run)
+        enroller = Enroller(
+            registry=registry,
+            tools=_tools(registry, voice),
+            policy=_policy(settings),
+            run=background.run,
+        )
+        uploads = UploadLimits(idle_s=settings.server.call_idle_s)
+        hunts = await open_hunts(settings, archive, registry, voice.model.model_id, stack)
         archiving = await _open_archiving(archive, registry, background, stack)
         similar = await asyncio.to_thread(_similar_scripts, settings.text)
         texts = TextComparison(registry, background.run, similar)
@@ -259,12 +271,21 @@ async def open_application(
                 registry=registry,
                 enroller=enroller,
                 model_id=voice.model.model_id,
-                limits=UploadLimits(idle_s=settings.server.call_idle_s),
+                limits=uploads,
+                enrolled=hunt_enrolled(settings, hunts),
             ),
             scripts=ScriptServicer(registry, texts, memory),
             networks=NetworkServicer(registry, archive, background.run),
             voices=VoiceServicer(registry, archive, voices, background.run),
             archived_calls=ArchiveServicer(registry, archive, background.run),
+            hunts=HuntServicer(
+                registry,
+                hunts,
+                lines=screener.lines,
+                assessor=assessor,
+                model_id=voice.model.model_id,
+                limits=uploads,
+            ),
             archive=archive,
         )
 
@@ -433,21 +454,18 @@ async def _open_registry(reading: StoreReading, voice: Voice, stack: AsyncExitSt
     return registry
 
 
-def _enroller(
-    settings: Settings, registry: Registry, voice: Voice, lane: BackgroundLane
-) -> Enroller:
-    return Enroller(
-        registry=registry,
-        tools=VoiceTools(
-            activity=voice.activity,
-            model=voice.model,
-            scorer_in_use=lambda: registry.snapshot.scorer(None, voice.model.model_id),
-            speakers=voice.speakers,
-            further=voice.beside,
-        ),
-        policy=EnrollmentPolicy(longest_recording_s=settings.server.recording_max_s),
-        run=lane.run,
+def _tools(registry: Registry, voice: Voice) -> VoiceTools:
+    return VoiceTools(
+        activity=voice.activity,
+        model=voice.model,
+        scorer_in_use=lambda: registry.snapshot.scorer(None, voice.model.model_id),
+        speakers=voice.speakers,
+        further=voice.beside,
     )
+
+
+def _policy(settings: Settings) -> EnrollmentPolicy:
+    return EnrollmentPolicy(longest_recording_s=settings.server.recording_max_s)
 
 
 def _warm_up(voice: Voice) -> float:

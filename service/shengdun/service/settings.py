@@ -151,6 +151,15 @@ class ArchiveSettings(Group):
     """Days for which a machine that is down has calls kept for it in the store."""
 
 
+class HuntSettings(Group):
+    """Searches of finished calls."""
+
+    on_enrolment: bool = False
+    """Hunt for every actor that is enrolled, as soon as it is."""
+    workers: Annotated[int, Field(ge=1, le=64)] = 1
+    """Threads that compare calls for a hunt, beside the one that reads them. All step back behind live calls."""
+
+
 class VoicesSettings(Group):
     """Voices that nobody has enrolled: which of the last weeks' calls are by one voice."""
 
@@ -201,6 +210,8 @@ class Settings(Group):
     """What is erased by itself."""
     archive: ArchiveSettings = ArchiveSettings()
     """Finished calls."""
+    hunts: HuntSettings = HuntSettings()
+    """Searches of finished calls."""
     voices: VoicesSettings = VoicesSettings()
     """Voices that nobody has enrolled."""
     access: AccessSettings = AccessSettings()

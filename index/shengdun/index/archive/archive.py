@@ -262,6 +262,19 @@ class CallArchive:
         )
         return scan.blocks()
 
+    def extent(self, query: CallQuery) -> int:
+        """How many calls a scan goes through at most: all of the partitions that may have any, and of the tail."""
+        scan = Scan(
+            self._keeper,
+            self._follower,
+            self._keys,
+            query,
+            columns=(),
+            voiceprints=False,
+            problems={},
+        )
+        return scan.extent()
+
     async def flush(self) -> None:
         """Move what the store has to this machine's partitions.
 
