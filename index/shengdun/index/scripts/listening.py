@@ -46,6 +46,9 @@ class Known(Protocol):
     coefficients: ScriptCoefficients
     version: int
 
+    def __len__(self) -> int:
+        """How many there are."""
+
     def propose(self, probes: NDArray[np.uint64]) -> Found:
         """The scripts that share each probe."""
 
@@ -181,13 +184,13 @@ class ScriptListener:
         if question is None or question.script is not script:
             question = self._in_question[row] = InQuestion(held)
         question.read(self._words)
-        passages = question.aligned(self._words, self._known.background, least=LEAST_EVIDENCE)
+        coefficients, among = self._known.coefficients, len(self._known)
+        lengths = len(self._words.syllables), len(script.syllables)
+        least = max(coefficients.needed(self._above, *lengths, among=among), LEAST_EVIDENCE)
+        passages = question.aligned(self._words, self._known.background, least=least)
         worth = sum(each.worth for each in passages)
-        if worth < LEAST_EVIDENCE:
-            return None
-        coefficients = self._known.coefficients
-        unlimited = coefficients.unlimited(worth, len(self._words.syllables), len(script.syllables))
-        if coefficients.limited(unlimited) <= self._above:
+        unlimited = coefficients.unlimited(worth, *lengths, among=among)
+        if worth < LEAST_EVIDENCE or coefficients.limited(unlimited) <= self._above:
             return None
         return _Scored(question=question, passages=passages, worth=worth, unlimited=unlimited)
 
