@@ -121,6 +121,19 @@ class ArchiveOff(ShengdunError):
         )
 
 
+class VoicesOff(ShengdunError):
+    """Calls are not compared with each other, so there are no unknown voices."""
+
+    status: ClassVar[Status] = Status.FAILED_PRECONDITION
+    reason: ClassVar[str] = "VOICES_OFF"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "this server doesn't compare calls with each other: it keeps no finished calls (archive.enabled), or how far "
+            "voices lie apart isn't known of its voice model"
+        )
+
+
 class VoiceHasNoCalls(ShengdunError):
     """None of a voice's calls is in the archive any more, so there are no voiceprints to make an actor of."""
 
