@@ -163,6 +163,7 @@ lock: ## Renew the lock files
 	uv pip compile -q pyproject.toml --universal --generate-hashes --no-annotate --no-header --python-version 3.11 -o requirements/runtime.lock
 	uv pip compile -q pyproject.toml --group dev --universal --generate-hashes --no-annotate --no-header --python-version 3.11 -o requirements/dev.lock
 	uv pip compile -q pyproject.toml --extra ecapa --universal --generate-hashes --no-annotate --no-header --python-version 3.11 -c requirements/dev.lock -o requirements/ecapa.lock
+	uv pip compile -q pyproject.toml --extra semantic --universal --generate-hashes --no-annotate --no-header --python-version 3.11 -c requirements/dev.lock -o requirements/semantic.lock
 	uv pip compile -q requirements/peers.in --override requirements/peers.overrides --universal --generate-hashes --no-annotate --no-header --python-version 3.11 -c requirements/ecapa.lock -o requirements/peers.lock
 	uv pip compile -q requirements/sherpa.in --universal --generate-hashes --no-annotate --no-header --python-version 3.11 -c requirements/runtime.lock -o requirements/sherpa.lock
 	uv pip compile -q requirements/text-peers.in --universal --generate-hashes --no-annotate --no-header --python-version 3.11 -c requirements/runtime.lock -o requirements/text-peers.lock

@@ -9,7 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import lance
+import lance  # type: ignore[import-not-found]
 import numpy as np
 import pyarrow as pa
 

@@ -4,6 +4,7 @@ import asyncio
 import subprocess
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -41,7 +42,7 @@ async def desk(
         yield desk
 
 
-async def silence(desk: Desk, call_id: str, **config: str) -> None:
+async def silence(desk: Desk, call_id: str, **config: Any) -> None:  # noqa: ANN401 - any field
     """A call of nothing, archived."""
     await screen(desk.client, call_id, bytes([0xFF]) * 8_000, **config)
     assert desk.server._application is not None
@@ -147,3 +148,13 @@ async def test_the_command_line_lists_shows_and_erases(desk: Desk, tmp_path: Pat
     assert "signature" in erased.stdout
     assert len(from_json(file.read_text()).call_hashes) == 1
     assert "gone-2" not in await all_ids(desk)
+
+
+async def test_the_server_says_how_its_archive_is(desk: Desk) -> None:
+    """To monitoring as well."""
+    info = await desk.client.server_info()
+    assert info.archive is not None
+    assert info.archive.calls + info.archive.unmoved_calls == 6
+    assert (info.archive.lost_calls, info.archive.problems) == (0, 0)
+    metrics = await run(desk, "metrics")
+    assert "shengdun_archive_lost_calls_total" in metrics.stdout

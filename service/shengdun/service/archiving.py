@@ -199,6 +199,15 @@ def archived_decision(decision: Decision) -> ArchivedDecision:
         )
         for flag in risk.flags
     ]
+    handover = risk.handover
+    handovers = (
+        [] if handover is None else [ArchivedFlag(kind="SPEAKER_HANDOVER", llr=handover.llr)]
+    )
+    repeats = (
+        []
+        if (repeat := risk.repeat) is None
+        else [ArchivedFlag(kind="REPEAT_VOICE", llr=repeat.llr, subject=repeat.cluster_id)]
+    )
     scripts = [
         ArchivedFlag(kind="SCRIPT_MATCH", llr=flag.llr, subject=flag.found.script.script_id)
         for flag in (risk.words.flags if risk.words is not None else ())
@@ -214,7 +223,7 @@ def archived_decision(decision: Decision) -> ArchivedDecision:
     return ArchivedDecision(
         level="" if risk.level is None else risk.level.value,
         probability=risk.probability or 0.0,
-        flags=(*voices, *scripts, *campaigns),
+        flags=(*voices, *handovers, *repeats, *scripts, *campaigns),
         versions=versions,
     )
 

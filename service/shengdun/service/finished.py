@@ -12,7 +12,7 @@ class FinishedCall:
 
     Attributes:
         decision: its last one.
-        heard: the caller's speech that the decision rests on; None without enough.
+        heard: the caller's speech that the decision rests on, or that of the voice that took over; None without enough.
         words: the caller's words, in the order in which they came; empty without any.
     """
 

@@ -26,7 +26,7 @@ from shengdun.service.convert.calls import (
 )
 from shengdun.service.convert.decisions import decision_message
 from shengdun.service.convert.lines import standing_message
-from shengdun.service.convert.load import load_message
+from shengdun.service.convert.load import archive_message, load_message
 from shengdun.service.convert.script_requests import MOST_MATCHES, check_customer
 from shengdun.service.convert.texts import screened_text_message
 from shengdun.service.convert.transcripts import segment_of
@@ -192,6 +192,7 @@ class ScreeningServicer(screening_pb2_grpc.ScreeningServiceServicer):
             worker=self._calls.place.number,
             workers=self._calls.place.workers,
             voice_precision=self._screener.model.precision,
+            archive=archive_message(self._archiving.standing if self._archiving else None),
         )
 
     def _admit(self, request: CallRequest, budget: timedelta) -> AbstractContextManager[Permit]:
@@ -213,7 +214,6 @@ class ScreeningServicer(screening_pb2_grpc.ScreeningServiceServicer):
         def audio_of(message: screening_pb2.ScreenCallRequest) -> bytes:
             if message.WhichOneof("message") != "segment":
                 return chunk_audio(message, has_audio=audio_format is not None)
-            receiver.has_words = True
             session.read(segment_of(message.segment))
             return b""
 

@@ -18,6 +18,7 @@ from shengdun.service.finished import FinishedCall
 from shengdun.service.intake import Arrival, Intake, Taken
 from shengdun.service.lanes import FrontLane, Listened
 from shengdun.service.lines import Line
+from shengdun.service.repeating import RepeatLook, with_repeat
 from shengdun.service.shadows import CallShadows
 from shengdun.service.timing import Timing
 from shengdun.service.transcript import Segment
@@ -69,6 +70,7 @@ class CallSession:
         permit: that of the call.
         versions: of what decisions are made with, echoed in every one.
         shadows: what is tried out beside it; it has no part in any decision.
+        repeat: compares its voice with those of other calls; None where that isn't done.
         words: takes the words of its transcript in; None where there can be none.
         awaits_words: whether words were announced, so that the call isn't decided before its end.
     """
@@ -86,6 +88,7 @@ class CallSession:
         permit: Permit,
         versions: Versions,
         shadows: CallShadows,
+        repeat: RepeatLook | None = None,
         words: WordIntake | None = None,
         awaits_words: bool = False,
     ) -> None:
@@ -101,6 +104,8 @@ class CallSession:
         self._timing = Timing()
         self._versions = versions
         self._shadows = shadows
+        self._repeat = repeat
+        self._not_compared = False
         self._words = words
         self._awaits_words = awaits_words
         self._taken_words: TakenWords | None = None
@@ -204,6 +209,8 @@ class CallSession:
             self._intake.owe(arrival)
             revision = self._revision
             await self._take_in_by(self._due(arrival.window.position_s, arrival.received_at))
+            if self.is_settled:
+                await self._look_back(self._due(arrival.window.position_s, arrival.received_at))
             if self._revision > revision or self._intake.owed:
                 yield self._answer(arrival)
             if self.is_settled:
@@ -229,6 +236,7 @@ class CallSession:
         else:
             heard = await self._hear_rest(since)
         due = self._due(heard.position_s, since)
+        await self._look_back(due)
         if self._words is not None and (words := await self._words.finish(by=due)) is not None:
             self._take_words(words)
             self._timing.add(Effort(search_s=words.heard.elapsed_s))
@@ -252,6 +260,11 @@ class CallSession:
             await self._weigh_again(due)
         return listened.heard
 
+    async def _look_back(self, due: float) -> None:
+        """Compare the voice with those of other calls, now that all of it that counts was heard."""
+        if self._repeat is not None and self._heard is not None and self._risk.level is not None:
+            self._not_compared = not await self._repeat.finish(self._heard, by=due)
+
     async def _weigh_again(self, due: float) -> None:
         # Who was erased or has expired since the last window must not stand in what is kept of the call.
         risk, effort = await self._intake.weigh(by=due)
@@ -263,6 +276,8 @@ class CallSession:
         self._intake.close()
         if self._words is not None:
             self._words.close()
+        if self._repeat is not None:
+            self._repeat.close()
 
     def abandon(self, reason: PartialReason | None = None) -> Decision:
         """The final decision on what has been weighed so far, because no more can be."""
@@ -283,10 +298,9 @@ class CallSession:
         for window in listened.heard.windows:
             before_s, last_s = last_s, window.position_s
         self._window_ends_s = before_s, last_s
-        # Of a settled call that goes on being watched, every other window is looked at.
-        pace = 2.0 if self._evidence.is_settled else 1.0
         self._permit.heard(
-            since_window_s=listened.heard.position_s - last_s, gap_s=pace * (last_s - before_s)
+            since_window_s=listened.heard.position_s - last_s,
+            gap_s=self._evidence.pace * (last_s - before_s),
         )
         return [
             Arrival(
@@ -347,10 +361,12 @@ class CallSession:
         return self._risk_with(taken).level, heard.scripts, heard.labels.told, issues
 
     def _risk_with(self, taken: TakenWords | None) -> Risk:
+        found = self._repeat.found if self._repeat is not None else None
+        risk = with_repeat(self._risk, found, self._line)
         if taken is None:
-            return self._risk
+            return risk
         return with_words(
-            self._risk,
+            risk,
             taken.heard,
             taken.counts,
             self._line,
@@ -359,7 +375,9 @@ class CallSession:
 
     def _weighed(self, risk: Risk) -> None:
         self._risk = risk
-        self._heard = self._evidence.callers if self._evidence.windows else None
+        self._heard = self._evidence.voice if self._evidence.windows else None
+        if self._repeat is not None and self._heard is not None:
+            self._repeat.consider(self._heard)
         self._profile_id = self._evidence.profile_id
         self._several_voices = self._evidence.has_several_voices
         self._overlap = self._evidence.has_overlap
@@ -434,6 +452,7 @@ class CallSession:
             PartialReason.WATCHLISTS_STALE: self._versions.watchlists_stale(),
             PartialReason.NO_WATCHLISTS: self._risk.level is not None and not self._risk.watchlists,
             PartialReason.VOICEPRINTS_MISSING: without_voiceprint,
+            PartialReason.CALLS_NOT_COMPARED: self._not_compared,
             PartialReason.CAMPAIGNS_NOT_COMPARED: not (words is None or words.recalled.in_time),
         }
         return tuple(reason for reason, applies in reasons.items() if applies)

@@ -59,7 +59,7 @@ class TextScreening:
             TextTooLong: it has more characters than any letter or chat.
             TextTooShort: it has too few to be compared.
         """
-        compared = await self._comparison.compare(text, limit=limit)
+        compared = await self._comparison.compare(text, limit=limit, above=0.0)
         followed = await self._memory.remember(
             text, customer_reference=customer_reference, line=line
         )

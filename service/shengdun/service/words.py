@@ -79,9 +79,8 @@ class WordsEvidence:
             self._words.hear(final)
         tried = self._words.with_more(partial) if partial else None
         matches = self._compare(tried, has_news=bool(final)) if searched else ()
-        told = [match for match in matches if match.llr > 0.0][:_TOLD_AT_MOST]
         return HeardWords(
-            scripts=self._followed(self._known.found(told), partial),
+            scripts=self._followed(self._known.found(matches[:_TOLD_AT_MOST]), partial),
             searched=searched,
             characters=self._said.length + len(partial),
             labels=self._labels.hear(tried or self._words, settled=self._words.settled),
@@ -91,7 +90,7 @@ class WordsEvidence:
 
     def _compare(self, tried: Words | None, *, has_news: bool) -> Sequence[ScriptMatch]:
         if self._listener is None:
-            self._listener = self._known.listener(self._words)
+            self._listener = self._known.listener(self._words, above=0.0)
             has_news = True
         if has_news or tried is None:
             # Also without new words, because scripts may have been erased.

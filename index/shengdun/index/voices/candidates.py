@@ -19,31 +19,51 @@ _PROPOSED: Final = 32
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Candidates:
-    """n voices that a caller could be.
+    """n voices that a caller could be: clusters first, then lone calls.
 
     Attributes:
-        group_ids: of each; empty for lone calls.
-        keys: the calls of each.
-        rows: the same as columns.
+        group_ids: of the clusters.
+        groups: the calls of each cluster.
+        lone: calls that are each on their own.
         voices: each as one voice.
     """
 
     group_ids: tuple[str, ...]
-    keys: tuple[Keys, ...]
-    rows: tuple[CallColumns, ...]
+    groups: tuple[CallColumns, ...]
+    lone: CallColumns
     voices: Voices
 
     def __len__(self) -> int:
-        return len(self.group_ids)
+        return len(self.groups) + len(self.lone)
+
+    def group_id(self, place: int) -> str:
+        """The cluster of one of them; empty for a lone call."""
+        return self.group_ids[place] if place < len(self.groups) else ""
+
+    def rows(self, place: int) -> CallColumns:
+        """The calls of one of them."""
+        if place < len(self.groups):
+            return self.groups[place]
+        return self.lone.take(np.array([place - len(self.groups)]))
+
+    def keys(self, place: int) -> Keys:
+        """The keys of the calls of one of them, first one first."""
+        return in_order(self.rows(place))
 
     def log_odds(self, one: Voices, customer: int, evidence: VoiceEvidence, odds: Odds) -> Floats64:
         """(n,) that the caller is each of them, on its own."""
-        llrs = evidence.llrs(one, self.voices)
+        same = [bool(customer) and customer in rows.customers for rows in self.groups]
         priors = [
-            odds.of(len(k), same_customer=bool(customer) and customer in rows.customers)
-            for k, rows in zip(self.keys, self.rows, strict=True)
+            odds.of(len(rows), same_customer=shared)
+            for rows, shared in zip(self.groups, same, strict=True)
         ]
-        return llrs + np.array(priors, np.float64)
+        alone = np.where(
+            (self.lone.customers == customer) & bool(customer),
+            odds.of(1, same_customer=True),
+            odds.of(1, same_customer=False),
+        )
+        prior: Floats64 = np.concatenate([np.array(priors, np.float64), alone])
+        return evidence.llrs(one, self.voices) + prior
 
 
 class ManyCustomers:
@@ -57,6 +77,12 @@ class ManyCustomers:
         self._voices: dict[str, Voices] = {}
         self._directions: dict[str, NDArray[np.float32]] = {}
         self._stacked: tuple[tuple[str, ...], NDArray[np.float32]] | None = None
+        self._calls = 0
+
+    @property
+    def calls(self) -> int:
+        """How many calls they have together."""
+        return self._calls
 
     def ids(self) -> tuple[str, ...]:
         """Their clusters."""
@@ -64,13 +90,17 @@ class ManyCustomers:
 
     def put(self, group_id: str, voice: Voices) -> None:
         """Keep one, in place of what was kept of it."""
+        self.drop(group_id)
+        self._calls += int(voice.calls[0])
         self._voices[group_id] = voice
         self._directions[group_id] = self._evidence.direction(voice)
         self._stacked = None
 
     def drop(self, group_id: str) -> None:
         """Keep one no more."""
-        if self._voices.pop(group_id, None) is not None:
+        known = self._voices.pop(group_id, None)
+        if known is not None:
+            self._calls -= int(known.calls[0])
             del self._directions[group_id]
             self._stacked = None
 
@@ -90,3 +120,8 @@ class ManyCustomers:
         priors = np.array([odds.of_strangers(int(calls)) for calls in voices.calls])
         able = self._evidence.llrs(one, voices) + priors >= odds.policy.join_log_odds - SLACK
         return [group_id for group_id, fits in zip(chosen, able, strict=True) if fits]
+
+
+def in_order(rows: CallColumns) -> Keys:
+    """The keys of calls, first one first."""
+    return tuple(rows.id_hashes[np.lexsort((rows.id_hashes, rows.started_us))].tolist())

@@ -18,7 +18,7 @@ import numpy as np
 
 from shengdun.index.archive.rows import ArchivedCall
 from shengdun.index.voices.allowed import AllowList
-from shengdun.index.voices.candidates import SLACK, Candidates, ManyCustomers
+from shengdun.index.voices.candidates import SLACK, Candidates, ManyCustomers, in_order
 from shengdun.index.voices.cluster import Cluster, members_of
 from shengdun.index.voices.columns import CallColumns, Hashes, moment, text_hash
 from shengdun.index.voices.errors import ClusterNotFound
@@ -93,7 +93,7 @@ class VoiceClusters:
     @property
     def odds(self) -> Odds:
         """Before anything is heard, in the window as it is."""
-        return Odds(policy=self._policy, window=len(self._recent))
+        return Odds(policy=self._policy, window=len(self._recent), of_many=self._many.calls)
 
     @property
     def events(self) -> tuple[ClusterEvent, ...]:
@@ -148,7 +148,7 @@ class VoiceClusters:
                 keys = np.array([text_hash(call_id) for call_id in call_ids], np.uint64)
                 rows = self._recent.rows(keys)
                 if len(rows) > 1:
-                    self._groups.restore([(group_id, _ordered(rows))])
+                    self._groups.restore([(group_id, in_order(rows))])
                     self._know(group_id)
 
     def remove(self, call_ids: Iterable[str], *, reason: str = "calls were removed") -> None:
@@ -217,8 +217,8 @@ class VoiceClusters:
         scored = found.log_odds(one, customer, self._evidence, self.odds)
         able = [
             (float(odds), group_id)
-            for odds, group_id in zip(scored, found.group_ids, strict=True)
-            if group_id and odds >= self._policy.join_log_odds
+            for odds, group_id in zip(scored, found.group_ids, strict=False)
+            if odds >= self._policy.join_log_odds
         ]
         return max(able)[1] if able else None
 
@@ -236,7 +236,7 @@ class VoiceClusters:
             return
         atoms: list[Keys] = [(key,)]
         for place in chosen:
-            keys_of = found.keys[place]
+            keys_of = found.keys(place)
             apart = len(keys_of) <= _TAKEN_APART and len(atoms) + len(keys_of) <= _MOST_ATOMS
             atoms += [(each,) for each in keys_of] if apart else [keys_of]
         changed = self._regroup(atoms, at, "a call came that is near them")
@@ -329,20 +329,18 @@ class VoiceClusters:
         lone = [key for key in near.tolist() if key != without and not self._groups.of(key)]
         near_groups = {g for key in near.tolist() if (g := self._groups.of(key))}
         ids = sorted(near_groups | set(self._many.near(one, self.odds)))
-        keys = [tuple(k for k in self._groups.keys(g) if k != without) for g in ids]
-        members = [self._rows(each) for each in keys]
+        found = [
+            (group_id, self._rows(k for k in self._groups.keys(group_id) if k != without))
+            for group_id in ids
+        ]
+        groups = [(group_id, rows) for group_id, rows in found if len(rows)]
         singles = self._rows(lone)
-        parts = [self._evidence.voice(each) for each in members if len(each)]
-        kept = [n for n, each in enumerate(members) if len(each)]
-        voices = [*parts, self._evidence.calls(singles)]
+        voices = [self._evidence.voice(rows) for _, rows in groups]
         return Candidates(
-            group_ids=(*(ids[n] for n in kept), *("" for _ in range(len(singles)))),
-            keys=(*(keys[n] for n in kept), *((int(k),) for k in singles.id_hashes)),
-            rows=(
-                *(members[n] for n in kept),
-                *(singles.take(np.array([n])) for n in range(len(singles))),
-            ),
-            voices=Voices.concatenate(voices),
+            group_ids=tuple(group_id for group_id, _ in groups),
+            groups=tuple(rows for _, rows in groups),
+            lone=singles,
+            voices=Voices.concatenate([*voices, self._evidence.calls(singles)]),
         )
 
     def _of_customer(self, customer: int) -> Hashes:
@@ -352,7 +350,7 @@ class VoiceClusters:
         return self._recent.rows(_keys(keys))
 
     def _in_order(self, keys: Iterable[int]) -> Keys:
-        return _ordered(self._rows(keys))
+        return in_order(self._rows(keys))
 
     def _cluster(self, group_id: str) -> Cluster:
         rows = self._rows(self._groups.keys(group_id))
@@ -375,7 +373,3 @@ class VoiceClusters:
 
 def _keys(keys: Iterable[int]) -> Hashes:
     return np.array(list(keys), np.uint64)
-
-
-def _ordered(rows: CallColumns) -> Keys:
-    return tuple(rows.id_hashes[np.lexsort((rows.id_hashes, rows.started_us))].tolist())

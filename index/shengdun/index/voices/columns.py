@@ -183,6 +183,10 @@ class CallCoder:
         """(n, D) unit rows in the directions of sketches."""
         return unit_rows(codes.astype(np.float32))
 
+    def rough(self, codes: NDArray[np.int8]) -> Floats:
+        """(n, D) the same, of nearly unit length: what they were before they were rounded, but for rounding."""
+        return codes.astype(np.float32) * self._step
+
     def decode(self, codes: NDArray[np.int8]) -> Floats:
         """(n, d) unit rows as the scorer projects voiceprints, but for rounding."""
         return unit_rows(self._form.restored(codes.astype(np.float32)))

@@ -12,11 +12,15 @@ What comes out depends on the calls and not on the order in which they came, as 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
 from shengdun.index.voices.evidence import Floats64, VoiceEvidence, Voices
 from shengdun.index.voices.policy import VoicePolicy, log_odds
+
+_MOST_REPEATING: Final = 0.5
+"""What a window has shown counts up to this share."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,15 +30,23 @@ class Odds:
     Attributes:
         policy: what is taken for granted.
         window: calls in it.
+        of_many: how many of these are by voices that have called for several customers, as far as is known.
     """
 
     policy: VoicePolicy
     window: int
+    of_many: int = 0
+
+    @property
+    def repeating(self) -> float:
+        """Share of calls whose caller has called for another customer: the policy's, or what the window has shown."""
+        shown = self.of_many / max(self.window, self.policy.least_window)
+        return max(self.policy.repeating, min(shown, _MOST_REPEATING))
 
     def of_strangers(self, calls: int) -> float:
         """That a call for another customer is by a voice of so many calls; natural log odds."""
         window = max(self.window, self.policy.least_window, calls + 1)
-        return log_odds(self.policy.repeating * calls / window)
+        return log_odds(self.repeating * calls / window)
 
     def of(self, calls: int, *, same_customer: bool) -> float:
         """That a call is by a voice of so many calls; natural log odds."""

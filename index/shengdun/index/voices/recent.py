@@ -245,8 +245,8 @@ class _Part:
     def propose(self, rotated: Floats, count: int) -> tuple[Floats, Numbers]:
         """How near some rows look, and which they are; all of a part without sketches."""
         if self._sketches is None:
-            vectors = self._coder.rotated(self.columns.codes)
-            return vectors @ rotated[0], np.arange(len(vectors))
+            near = self._coder.rough(self.columns.codes) @ rotated[0]
+            return near, np.arange(len(near))
         nearness, rows = self._sketches.search(rotated, min(count, len(self.columns)))
         seen = rows[0] >= 0
         return nearness[0][seen], rows[0][seen]

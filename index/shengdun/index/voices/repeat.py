@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from shengdun.index.voices.candidates import Candidates
 from shengdun.index.voices.clusters import VoiceClusters
-from shengdun.index.voices.columns import moment, text_hash
+from shengdun.index.voices.columns import CallColumns, moment, text_hash
 from shengdun.index.voices.evidence import Floats64, Voices
 from shengdun.index.voices.grouping import Odds, probability
 from shengdun.index.voices.membership import at_least, membership
@@ -130,7 +130,7 @@ class RepeatWatch:
     def _counted(
         self, found: Candidates, place: int, customer: int, odds: Odds, at: datetime
     ) -> dict[int, float]:
-        rows = found.rows[place]
+        rows = found.rows(place)
         of_calls = membership(self._evidence.calls(rows), self._evidence, odds)
         return self._clusters.counted(rows, of_calls, without=customer, at=at)
 
@@ -145,23 +145,14 @@ class RepeatWatch:
         llr: float,
         total: float,
     ) -> RepeatVoice:
-        rows = found.rows[place]
+        rows = found.rows(place)
         voices = self._evidence.calls(rows)
         of_calls = membership(voices, self._evidence, odds)
         llrs = self._evidence.limited(self._evidence.llrs(one, voices))
         sure = _sure(of_calls, self._clusters.policy.sure)
         if customer:
             sure &= rows.customers != customer
-        order = [n for n in np.lexsort((rows.id_hashes, rows.started_us)).tolist() if sure[n]]
-        calls = tuple(
-            RepeatCall(
-                call_id=rows.ids[n].decode(),
-                started_at=moment(int(rows.started_us[n])),
-                llr=float(llrs[n]),
-                probability=probability(float(of_calls[n])),
-            )
-            for n in order
-        )
+        calls = _named(rows, of_calls, llrs, sure)
         counted = self._clusters.counted(rows.take(sure), of_calls[sure], without=customer, at=at)
         return RepeatVoice(
             llr=llr,
@@ -170,7 +161,7 @@ class RepeatWatch:
             calls=calls,
             since=calls[0].started_at if calls else None,
             until=calls[-1].started_at if calls else None,
-            cluster_id=found.group_ids[place],
+            cluster_id=found.group_id(place),
         )
 
 
@@ -186,3 +177,18 @@ def _shares(log_odds_of_each: Floats64) -> Floats64:
     weights = np.exp(log_odds_of_each - top)
     shares: Floats64 = weights / (weights.sum() + np.exp(-top))
     return shares
+
+
+def _named(
+    rows: CallColumns, of_calls: Floats64, llrs: Floats64, sure: NDArray[np.bool_]
+) -> tuple[RepeatCall, ...]:
+    order = [n for n in np.lexsort((rows.id_hashes, rows.started_us)).tolist() if sure[n]]
+    return tuple(
+        RepeatCall(
+            call_id=rows.ids[n].decode(),
+            started_at=moment(int(rows.started_us[n])),
+            llr=float(llrs[n]),
+            probability=probability(float(of_calls[n])),
+        )
+        for n in order
+    )

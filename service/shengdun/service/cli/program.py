@@ -32,6 +32,8 @@ COMMANDS: Final = {
     "script": "Add, list, show, match and erase known scripts.",
     "campaign": "List and show wording that customers share, and make known scripts of it.",
     "calls": "List, show and erase finished calls.",
+    "hunt": "Find every archived call of a voice or a script.",
+    "cluster": "List and show voices that call for several customers, and make actors of them.",
     "network": "Show which agents, voices, customers, numbers and scripts belong together.",
     "text": "Label a text, or tell what many texts have begun to say, without a server.",
     "embed": "Compute voiceprints of recordings into a file, without a server.",
