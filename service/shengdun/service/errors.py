@@ -121,6 +121,13 @@ class ArchiveOff(ShengdunError):
         )
 
 
+class NotAReceipt(ShengdunError):
+    """What was given to be checked is no receipt of an erasure."""
+
+    status: ClassVar[Status] = Status.INVALID_ARGUMENT
+    reason: ClassVar[str] = "NOT_A_RECEIPT"
+
+
 class VoicesOff(ShengdunError):
     """Calls are not compared with each other, so there are no unknown voices."""
 
@@ -129,8 +136,8 @@ class VoicesOff(ShengdunError):
 
     def __init__(self) -> None:
         super().__init__(
-            "this server doesn't compare calls with each other: it keeps no finished calls (archive.enabled), or how far "
-            "voices lie apart isn't known of its voice model"
+            "this server doesn't compare calls with each other: it keeps no finished calls (archive.enabled), or its "
+            "voice model has no spread of voices"
         )
 
 
