@@ -66,6 +66,6 @@ def embed_recording(
     return EmbeddedRecording(
         voiceprint=aggregate(rows, np.array([window.net_speech_s for window in windows])),
         net_speech_s=listener.net_speech_s,
-        snr_db=quality.snr_db,
+        snr_db=quality.band_snr_db,
         clipped_share=quality.clipped_share,
     )
