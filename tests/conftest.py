@@ -10,6 +10,7 @@ pytest_plugins = [
     "fixtures.store",
     "fixtures.text_service",
     # After what it imports, whose assertions couldn't be explained otherwise.
+    "fixtures.archive",
     "fixtures.checkpoints",
     "fixtures.voice_model_contract",
 ]

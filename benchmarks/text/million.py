@@ -79,7 +79,7 @@ def segments(index: ScriptIndex, calls: Sequence[str], repetitions: int) -> list
     for _ in range(repetitions):
         taken_s = []
         for call in calls:
-            listener = index.listener()
+            listener = index.listener(above=0.0)
             for start in range(0, len(call), SEGMENT):
                 begun_s = time.perf_counter()
                 listener.hear(call[start : start + SEGMENT])
@@ -140,7 +140,7 @@ def bulk(index: ScriptIndex, letters: Sequence[str], repetitions: int) -> dict[s
 
 def _screened(letter: str) -> int:
     assert _index is not None
-    return len(_index.match(letter))
+    return len(_index.match(letter, above=0.0))
 
 
 def resident_mb() -> float:

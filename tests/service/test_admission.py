@@ -72,6 +72,53 @@ def test_listening_counts_too(stack: ExitStack) -> None:
             stack.enter_context(admission.admit(budget_s=0.3))
 
 
+def test_words_count_too(stack: ExitStack) -> None:
+    """A tenth of a core for the words of each call, until it ends and not only until its voice is decided."""
+    costs = costs_of(0.0)
+    costs.observe_words(1.0, call_s=10.0)
+    admission = new_admission(costs)
+    with stack:
+        permits = [
+            stack.enter_context(admission.admit(budget_s=0.3, has_words=True)) for _ in range(8)
+        ]
+        assert admission.standing(budget_s=0.3).load == pytest.approx(0.8)
+        for permit in permits:
+            permit.decided()
+        with pytest.raises(Overloaded, match="8 undecided calls"):
+            stack.enter_context(admission.admit(budget_s=0.3, has_words=True))
+        # One thread hears all words, but this call needs none of it.
+        stack.enter_context(admission.admit(budget_s=0.3))
+
+
+def test_words_share_the_cores_with_voices(stack: ExitStack) -> None:
+    """With words on every call, fewer calls are taken."""
+    costs = costs_of(0.29)
+    costs.observe_words(0.1, call_s=10.0)
+    admission = new_admission(costs)
+    with stack:
+        for _ in range(15):
+            stack.enter_context(admission.admit(budget_s=0.3)).has_words()
+        standing = admission.standing(budget_s=0.3)
+        assert standing.load == pytest.approx(15 * (0.29 / 3 + 0.01) / 2)
+        assert standing.with_words == 15
+        with pytest.raises(Overloaded):
+            stack.enter_context(admission.admit(budget_s=0.3, has_words=True))
+    assert admission.standing(budget_s=0.3).with_words == 0
+
+
+def test_words_alone_wait_for_no_audio(stack: ExitStack) -> None:
+    """A machine that is behind with listening takes them, as long as there is a share of the cores for them."""
+    costs = costs_of(0.1)
+    costs.observe_words(2.0, call_s=10.0)
+    admission = new_admission(costs, wait_s=lambda _within_s: 9.0)
+    with stack:
+        for _ in range(4):
+            stack.enter_context(admission.admit(budget_s=0.3, has_audio=False, has_words=True))
+        assert admission.standing(budget_s=0.3).undecided == 0
+        with pytest.raises(Overloaded, match="4 undecided calls"):
+            stack.enter_context(admission.admit(budget_s=0.3, has_audio=False, has_words=True))
+
+
 def test_the_hint_is_when_a_place_is_expected_to_be_free(stack: ExitStack) -> None:
     """Of two calls that are decided after some 15 s one is after half of that; calls that last longer move it."""
     clock = Clock()

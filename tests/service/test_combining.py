@@ -1,11 +1,13 @@
 """What words do to the odds of a call."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shengdun.index.campaigns.campaign import Campaign, SharedWording
 from shengdun.index.scripts.known import FoundScript
 from shengdun.index.scripts.matching import ScriptMatch
 from shengdun.index.scripts.script import Script, ScriptKind
@@ -13,13 +15,15 @@ from shengdun.service.combining import with_words
 from shengdun.service.decision import (
     AdvisoryReason,
     AppliedLevels,
+    FollowedCampaign,
     FollowedScript,
     Level,
     Risk,
 )
+from shengdun.service.line_settings import LineSettings, ScriptSettings
 from shengdun.service.lines import Line
-from shengdun.service.settings import LineSettings, ScriptSettings
 from shengdun.service.transcript import TranscriptCounts
+from shengdun.service.word_labels import HeardLabels
 from shengdun.service.words import HeardWords
 
 COUNTS = TranscriptCounts(compared=1)
@@ -67,8 +71,23 @@ def _heard(*llrs: float, characters: int = 100, searched: int = 3) -> HeardWords
     return HeardWords(scripts=scripts, searched=searched, characters=characters)
 
 
-def _risk(voice: Risk, heard: HeardWords, line: Line | None = None) -> Risk:
-    return with_words(voice, heard, COUNTS, line or _line())
+def _risk(
+    voice: Risk,
+    heard: HeardWords,
+    line: Line | None = None,
+    campaign: FollowedCampaign | None = None,
+) -> Risk:
+    return with_words(voice, heard, COUNTS, line or _line(), campaign=campaign)
+
+
+def _campaign(llr: float) -> FollowedCampaign:
+    return FollowedCampaign(
+        llr=llr,
+        campaign=Campaign(
+            campaign_id="cmp_1", absorbed=(), first_seen_at=datetime.now(UTC), members=()
+        ),
+        wording=SharedWording(text_id="t", customers=2, passages=()),
+    )
 
 
 @given(st.floats(0.0, 1.0))
@@ -183,3 +202,30 @@ def test_a_policy_that_says_nothing_of_scripts_keeps_its_id() -> None:
     """The ids of lines that are in use stay, and a line that says something has another."""
     assert _line().policy_id == _line(scripts={}).policy_id
     assert _line().policy_id != _line(scripts={"llr_cap": 5.0}).policy_id
+
+
+def test_a_campaign_counts_as_a_script_does() -> None:
+    """Within the same limits, also where no script is known; the likelier of the two counts, not their sum."""
+    for heard in (_heard(), _heard(searched=0), _heard(4.0)):
+        risk = _risk(UNKNOWN, heard, campaign=_campaign(8.0))
+        assert risk.level is Level.MEDIUM
+        assert risk.words is not None
+        assert (risk.words.llr, risk.words.counted_llr) == (8.0, 6.0)
+        assert risk.words.campaign is not None
+        # What raised the level is the campaign, and the script would not have.
+        assert risk.words.flags == ()
+    both = _risk(UNKNOWN, _heard(5.5), campaign=_campaign(5.0)).words
+    assert both is not None
+    assert (both.llr, len(both.flags)) == (5.5, 1)
+
+
+def test_labels_are_told_and_count_for_nothing() -> None:
+    """The outcome is to the bit what it is without them."""
+    found = HeardLabels(told=(), found=7, pack_ids=("pack",))
+    plain, labelled = (
+        _risk(_voice(0.2), replace(_heard(3.0), labels=labels)) for labels in (HeardLabels(), found)
+    )
+    assert labelled.words is not None
+    assert labelled.words.labels == found
+    assert plain.level_probability == labelled.level_probability
+    assert plain.level is labelled.level

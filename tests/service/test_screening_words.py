@@ -10,6 +10,7 @@ import pytest_asyncio
 
 from fixtures.calls import Desk, evidence, open_desk, screen, server_settings, speech_of, telephone
 from fixtures.scripts import COERCED, ORDINARY, PRIVATE, REFUND
+from fixtures.text_service import TUITION, told
 from shengdun.fingerprint.voice.demo_recordings import DemoRecording
 from shengdun.service.client import (
     CallConfig,
@@ -17,6 +18,7 @@ from shengdun.service.client import (
     Decision,
     DecisionState,
     FlagType,
+    LabelSeverity,
     NewScript,
     PassageView,
     RiskLevel,
@@ -67,9 +69,10 @@ async def _call(
     *,
     audio: bytes = b"",
     use: TranscriptUse = INSTEAD,
+    customer: str = "",
 ) -> list[Decision]:
     """The words first, then the audio; returns every decision."""
-    config = CallConfig(call_id=call_id, transcript_use=use)
+    config = CallConfig(call_id=call_id, transcript_use=use, customer_reference=customer)
     async with desk.client.screen_call(config) as call:
         for segment in segments:
             await call.send_words(segment)
@@ -274,3 +277,68 @@ async def test_nothing_of_the_words_stays(desk: Desk) -> None:
     assert "numbered" in {flag.script_id for flag in flags}
     assert PRIVATE not in repr(kept)
     await desk.client.erase_script("numbered", reason="test")
+
+
+async def test_labels_are_told_as_the_words_arrive(desk: Desk) -> None:
+    """With place, meaning, source and pack; no level and no flag comes of them."""
+    said = "有个代理维权的朋友陪我来的，听说停息挂账肯定能行。"
+    config = CallConfig(call_id="labels", transcript_use=INSTEAD)
+    async with desk.client.screen_call(config) as call:
+        await anext(call)
+        await call.send_words(TranscriptSegment(text=said[:9], is_final=False))
+        tried = (await anext(call)).words
+        await call.send_words(TranscriptSegment(text=said))
+        last = await anext(call)
+    assert (last.level, last.flags) == (RiskLevel.LOW, ())
+    words = last.words
+    assert tried is not None
+    assert words is not None
+    assert [said[label.start : label.end] for label in tried.labels] == ["代理维权"]
+    found = {label.label: label for label in words.labels}
+    agent = found["THIRD_PARTY_AGENT"]
+    assert (agent.severity, said[agent.start : agent.end]) == (LabelSeverity.HIGH, "代理维权")
+    assert (agent.pack_id, bool(agent.source)) == (words.label_pack_ids[0], True)
+    assert "代理维权" in agent.meaning_zh
+    assert words.labels_found == len(words.labels) == 2
+
+
+async def test_a_call_follows_what_other_customers_wrote(
+    desk: Desk, recordings: Recordings
+) -> None:
+    """Its last decision is flagged, with what they share; a letter follows the call in its turn."""
+    await desk.client.screen_text(told(TUITION, 0), customer_reference="ann")
+    audio = telephone(speech_of(recordings, "S2"))
+    segments = _segments(told(TUITION, 1))
+    *before, last = await _call(desk, "follows", segments, audio=audio, use=BESIDE, customer="bob")
+    assert not [flag for decision in before for flag in decision.flags]
+    [flag] = last.flags
+    assert (flag.type, flag.llr > 4) == (FlagType.SCRIPT_CAMPAIGN, True)
+    assert flag.script_campaign is not None
+    assert (flag.script_campaign.customers, flag.script_campaign.members) == (2, 2)
+    assert any(passage.text in _plain(TUITION) for passage in flag.script_campaign.passages)
+    assert (last.state, last.level) == (DecisionState.FINAL, RiskLevel.MEDIUM)
+    assert last.words is not None
+    assert (last.words.llr, last.words.counted_llr) == (flag.llr, min(flag.llr, 6.0))
+    letter = await desk.client.screen_text(told(TUITION, 2), customer_reference="cat")
+    assert letter.script_campaign is not None
+    assert letter.script_campaign.customers == 3
+    assert (await _call(desk, "of-nobody", segments))[-1].flags == ()
+
+
+async def test_calls_with_words_are_part_of_the_load(desk: Desk) -> None:
+    """From their announcement on, and what hearing their words takes is told."""
+    config = CallConfig(call_id="loads", transcript_use=INSTEAD)
+    async with desk.client.screen_call(config) as call:
+        await anext(call)
+        load = (await desk.client.server_info()).load
+        assert load is not None
+        assert (load.calls_with_words, load.undecided_calls) == (1, 0)
+        await call.send_words(TranscriptSegment(text=SPOKEN))
+        await anext(call)
+        load = (await desk.client.server_info()).load
+        assert load is not None
+        assert 0.0 < load.words_share < 1.0
+
+
+def _plain(text: str) -> str:
+    return "".join(character for character in text if character.isalnum())

@@ -45,6 +45,8 @@ async def test_words_are_labelled_and_flag_nobody(client: ShengdunClient) -> Non
     assert found["退还账户管理费"].pack_id == site
     assert site.startswith("bank-words@1.0.0+")
     assert agent.pack_id == shipped
+    assert agent.source
+    assert found["退还账户管理费"].source == "本行消费者权益保护工作手册"
     assert screened.labels_found == len(screened.labels)
 
 

@@ -9,9 +9,10 @@ from fixtures.text_service import DISCLOSURE, HARDSHIP, INSURANCE, TUITION, told
 from shengdun.index.campaigns.exclusions import default_exclusions
 from shengdun.service.background import BackgroundLane
 from shengdun.service.common_wording import read_common
+from shengdun.service.decision import FollowedCampaign
 from shengdun.service.errors import CampaignUnknown, SettingsInvalid
 from shengdun.service.settings import TextSettings
-from shengdun.service.text_memory import FollowedCampaign, TextMemory
+from shengdun.service.text_memory import TextMemory
 
 
 @pytest.fixture

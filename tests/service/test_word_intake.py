@@ -1,35 +1,24 @@
 """Words on their way into the evidence of a call: any segmentation, any load, the same outcome."""
 
 import asyncio
-from collections.abc import Callable
+import math
 from itertools import pairwise
-from typing import TypeVar
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fixtures.hearing import House, Lane, customer_labels
 from fixtures.scripts import COERCED, ORDINARY, PRIVATE, REFUND, new_script
+from shengdun.fingerprint.text.labels.pack import Severity
 from shengdun.index.registry import Registry
 from shengdun.service.transcript import Segment, Speaker, TranscriptIssue
 from shengdun.service.word_intake import TakenWords, WordIntake
+from shengdun.service.word_labels import MOST_FOUND, MOST_TOLD
 from shengdun.service.words import HeardWords, WordsEvidence
 
-T = TypeVar("T")
-WORDS = f"{ORDINARY}{COERCED[:90]}我的手机号是{PRIVATE}。{REFUND[40:]}"
-
-
-class _Lane:
-    """Runs work when it is open, and counts it."""
-
-    def __init__(self) -> None:
-        self.is_open = asyncio.Event()
-        self.done = 0
-
-    async def __call__(self, work: Callable[[], T], /) -> T:
-        await self.is_open.wait()
-        self.done += 1
-        return work()
+COACHED = "代理维权的老师教我打12378投诉，要求停息挂账、征信修复。"
+WORDS = f"{ORDINARY}{COERCED[:90]}我的手机号是{PRIVATE}。{COACHED}{REFUND[40:]}{COACHED}"
 
 
 @pytest.fixture
@@ -41,23 +30,28 @@ async def known(registry: Registry) -> Registry:
 
 
 def _evidence(registry: Registry) -> WordsEvidence:
-    return WordsEvidence(registry.scripts.known)
+    return WordsEvidence(registry.scripts.known, customer_labels())
+
+
+def _intake(registry: Registry, lane: Lane, house: House | None = None) -> WordIntake:
+    return (house or House(lane)).intake(_evidence(registry))
 
 
 def _outcome(heard: HeardWords) -> tuple[object, ...]:
-    return heard.scripts, heard.searched, heard.characters
+    return heard.scripts, heard.searched, heard.characters, heard.labels
 
 
 async def _finished(intake: WordIntake) -> TakenWords:
-    taken = await intake.finish()
+    taken = await intake.finish(by=math.inf)
     assert taken is not None
     return taken
 
 
 async def test_any_segmentation_says_the_same(known: Registry) -> None:
-    """Scripts, LLRs, shares, passages and excerpts, also with guesses of the recogniser in between."""
-    whole = _outcome(_evidence(known).hear(WORDS))
-    assert len(whole[0]) == 2  # type: ignore[arg-type]
+    """Scripts, LLRs, shares, passages, excerpts and labels, also with guesses of the recogniser in between."""
+    all_at_once = _evidence(known).hear(WORDS)
+    whole = _outcome(all_at_once)
+    assert (len(all_at_once.scripts), all_at_once.labels.found > 2) == (2, True)
 
     @settings(max_examples=25, deadline=None)
     @given(st.sets(st.integers(1, len(WORDS) - 1), max_size=25), st.booleans())
@@ -108,8 +102,8 @@ async def test_scripts_come_and_go_while_a_call_goes_on(registry: Registry) -> N
 
 async def test_what_comes_while_the_lane_is_busy_is_heard_together(known: Registry) -> None:
     """A hundred segments take one piece of work, and say what one by one they would."""
-    lane = _Lane()
-    intake = WordIntake(_evidence(known), lane)
+    lane = Lane()
+    intake = _intake(known, lane)
     for place, character in enumerate(WORDS):
         intake.take(Segment(text=character, start_s=place, end_s=place + 1))
     lane.is_open.set()
@@ -121,8 +115,8 @@ async def test_what_comes_while_the_lane_is_busy_is_heard_together(known: Regist
 
 async def test_whoever_waits_is_told(known: Registry) -> None:
     """When words were heard, with what they say and when they came."""
-    lane, rings = _Lane(), asyncio.Event()
-    intake = WordIntake(_evidence(known), lane)
+    lane, rings = Lane(), asyncio.Event()
+    intake = _intake(known, lane)
     intake.tell(lambda _: rings.set())
     assert intake.taken() is None
     intake.take(Segment(text=COERCED))
@@ -138,9 +132,9 @@ async def test_whoever_waits_is_told(known: Registry) -> None:
 
 async def test_partial_words_at_the_end_were_said(known: Registry) -> None:
     """The end of a call is the end of its utterances."""
-    lane = _Lane()
+    lane = Lane()
     lane.is_open.set()
-    intake = WordIntake(_evidence(known), lane)
+    intake = _intake(known, lane)
     intake.take(Segment(text=COERCED[:60]))
     intake.take(Segment(text=COERCED[60:], is_final=False))
     taken = await _finished(intake)
@@ -149,10 +143,10 @@ async def test_partial_words_at_the_end_were_said(known: Registry) -> None:
 
 async def test_without_words_of_the_caller_nothing_is_compared(known: Registry) -> None:
     """A call without a transcript ends as if there were none; the agent's words are told of."""
-    lane = _Lane()
-    assert await WordIntake(_evidence(known), lane).finish() is None
+    lane = Lane()
+    assert await _intake(known, lane).finish(by=math.inf) is None
     lane.is_open.set()
-    intake = WordIntake(_evidence(known), lane)
+    intake = _intake(known, lane)
     intake.take(Segment(text=COERCED, speaker=Speaker.AGENT))
     assert intake.taken() is None
     taken = await _finished(intake)
@@ -161,10 +155,46 @@ async def test_without_words_of_the_caller_nothing_is_compared(known: Registry) 
 
 async def test_a_call_that_is_over_lets_go_of_its_words(known: Registry) -> None:
     """Nothing is heard any more."""
-    lane = _Lane()
-    intake = WordIntake(_evidence(known), lane)
+    lane = Lane()
+    intake = _intake(known, lane)
     intake.take(Segment(text=COERCED))
     intake.close()
     intake.take(Segment(text=COERCED))
-    assert await intake.finish() is None
+    assert await intake.finish(by=math.inf) is None
     assert lane.done == 0
+
+
+async def test_labels_are_those_of_a_text(known: Registry) -> None:
+    """Names, places, sources and packs are what a letter with the same words has."""
+    labels = _evidence(known).hear(WORDS).labels
+    assert labels.told == customer_labels().of(WORDS)
+    assert (labels.found, labels.pack_ids) == (len(labels.told), customer_labels().pack_ids)
+    assert all(label.source for label in labels.told)
+
+
+async def test_of_many_labels_the_severest_are_told(registry: Registry) -> None:
+    """Each decision has but so many, in their order, and no more are looked for than anybody would read."""
+    evidence = _evidence(registry)
+    few = [evidence.hear("我要去银保监会投诉。" * 60).labels, evidence.hear("代理维权。").labels]
+    assert [len(labels.told) for labels in few] == [MOST_TOLD, MOST_TOLD]
+    assert few[1].told[-1].hit.severity is Severity.HIGH
+    places = [label.hit.start for label in few[1].told]
+    assert places == sorted(places)
+    for _ in range(30):
+        labels = evidence.hear("".join(f"{chr(0x4E00 + at)}代理维权。" for at in range(100))).labels
+    assert labels.found == MOST_FOUND
+
+
+async def test_hearing_words_is_part_of_what_calls_take(known: Registry) -> None:
+    """A call counts from its first word to its end, and by the time in which its words were said."""
+    lane = Lane()
+    lane.is_open.set()
+    house = House(lane)
+    intake = _intake(known, lane, house)
+    assert (house.costs.words_share, house.admission.standing(budget_s=0.3).with_words) == (0, 0)
+    intake.take(Segment(text=WORDS))
+    await _finished(intake)
+    assert 0.0 < house.costs.words_share < 1.0
+    assert house.admission.standing(budget_s=0.3).with_words == 1
+    house.close()
+    assert house.admission.standing(budget_s=0.3).with_words == 0

@@ -20,7 +20,7 @@ from shengdun.index.errors import ActorNotFound
 from shengdun.index.health import IndexHealth
 from shengdun.index.idempotency import describe
 from shengdun.index.identifiers import check_record_id, check_text, make_id
-from shengdun.index.journal import Draft
+from shengdun.index.journal import Draft, JournalEntry
 from shengdun.index.keys import KeyRing
 from shengdun.index.ledger import Ledger
 from shengdun.index.planning import Planner
@@ -412,7 +412,9 @@ class Registry:
             self._compactor.request()
         return resealed
 
-    async def record_event(self, *, principal: str, kind: str, subjects: Sequence[str]) -> None:
+    async def record_event(
+        self, *, principal: str, kind: str, subjects: Sequence[str]
+    ) -> AuditEntry:
         """Journal what changes no record: that somebody looked at a person, or that another profile decides.
 
         Args:
@@ -424,22 +426,14 @@ class Registry:
         for subject in subjects:
             check_text("subject", subject, longest=300, empty=False)
         draft = Draft(kind=kind, principal=principal, subjects=tuple(subjects))
-        await self._changes.commit(lambda _: draft, principal, frees_space=True)
+        outcome = await self._changes.commit(lambda _: draft, principal, frees_space=True)
+        assert outcome.entry is not None  # without an idempotency key every request is a new one
+        return _audit_entry(outcome.entry)
 
     async def audit(self, *, after: int = 0, limit: int = 100) -> tuple[AuditEntry, ...]:
         """The journal entries after a sequence number, oldest first; at most 1000."""
         entries = await self._ledger.journal.page(after, max(1, min(limit, LONGEST_AUDIT_PAGE)))
-        return tuple(
-            AuditEntry(
-                sequence=entry.head.sequence,
-                at=entry.at,
-                kind=entry.kind,
-                principal=entry.principal,
-                subjects=entry.subjects,
-                hash=entry.head.hash.hex(),
-            )
-            for entry in entries
-        )
+        return tuple(_audit_entry(entry) for entry in entries)
 
     def _receipts(self, outcome: Outcome, reason: str) -> list[ErasureReceipt]:
         if outcome.entry is None:
@@ -460,3 +454,14 @@ class Registry:
             )
             for actor_id in erased
         ]
+
+
+def _audit_entry(entry: JournalEntry) -> AuditEntry:
+    return AuditEntry(
+        sequence=entry.head.sequence,
+        at=entry.at,
+        kind=entry.kind,
+        principal=entry.principal,
+        subjects=entry.subjects,
+        hash=entry.head.hash.hex(),
+    )

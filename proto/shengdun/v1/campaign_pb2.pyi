@@ -127,7 +127,7 @@ Global___CampaignDay: _TypeAlias = CampaignDay  # noqa: Y015
 
 @_typing.final
 class Campaign(_message.Message):
-    """Texts of different customers that share wording, as one process remembers them."""
+    """Texts of different customers that share wording."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -141,7 +141,7 @@ class Campaign(_message.Message):
     GROWTH_PER_DAY_FIELD_NUMBER: _builtins.int
     DAYS_FIELD_NUMBER: _builtins.int
     campaign_id: _builtins.str
-    """Its id. It means nothing to another process, nor after a restart."""
+    """Its id."""
     members: _builtins.int
     """Texts of it that are remembered."""
     customers: _builtins.int

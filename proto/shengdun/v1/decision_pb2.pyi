@@ -12,8 +12,10 @@ from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from shengdun.v1 import audio_pb2 as _audio_pb2
 from shengdun.v1 import campaign_pb2 as _campaign_pb2
+from shengdun.v1 import label_pb2 as _label_pb2
 from shengdun.v1 import script_pb2 as _script_pb2
 from shengdun.v1 import transcript_pb2 as _transcript_pb2
+from shengdun.v1 import voice_pb2 as _voice_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -94,7 +96,15 @@ class _FlagTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_FlagType.Val
     FLAG_TYPE_SCRIPT_MATCH: _FlagType.ValueType  # 2
     """The wording is that of a known script."""
     FLAG_TYPE_SCRIPT_CAMPAIGN: _FlagType.ValueType  # 3
-    """The wording is shared with other customers, although no script with it is known."""
+    """The wording is shared with other customers, although no script with it is known. In a call this is looked for at
+    its end, if it has a customer reference, and stands in the last decision.
+    """
+    FLAG_TYPE_SPEAKER_HANDOVER: _FlagType.ValueType  # 5
+    """Another voice took over in the call."""
+    FLAG_TYPE_REPEAT_VOICE: _FlagType.ValueType  # 4
+    """The voice has called for several other customers lately. It is looked for when 6 s of net speech were heard, and
+    again when the call is decided.
+    """
 
 class FlagType(_FlagType, metaclass=_FlagTypeEnumTypeWrapper):
     """The kinds of reasons that a decision can carry."""
@@ -106,7 +116,15 @@ FLAG_TYPE_KNOWN_ACTOR_VOICE: FlagType.ValueType  # 1
 FLAG_TYPE_SCRIPT_MATCH: FlagType.ValueType  # 2
 """The wording is that of a known script."""
 FLAG_TYPE_SCRIPT_CAMPAIGN: FlagType.ValueType  # 3
-"""The wording is shared with other customers, although no script with it is known."""
+"""The wording is shared with other customers, although no script with it is known. In a call this is looked for at
+its end, if it has a customer reference, and stands in the last decision.
+"""
+FLAG_TYPE_SPEAKER_HANDOVER: FlagType.ValueType  # 5
+"""Another voice took over in the call."""
+FLAG_TYPE_REPEAT_VOICE: FlagType.ValueType  # 4
+"""The voice has called for several other customers lately. It is looked for when 6 s of net speech were heard, and
+again when the call is decided.
+"""
 Global___FlagType: _TypeAlias = FlagType  # noqa: Y015
 
 class _PartialReason:
@@ -129,6 +147,12 @@ class _PartialReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Partial
     """There was no watchlist to screen the call against."""
     PARTIAL_REASON_VOICEPRINTS_MISSING: _PartialReason.ValueType  # 5
     """Actors of a watchlist have no voiceprint of the voice model in use, so they were not compared."""
+    PARTIAL_REASON_CAMPAIGNS_NOT_COMPARED: _PartialReason.ValueType  # 6
+    """The words of the call could not be compared with those of other customers before its last decision was due. They are
+    remembered all the same, so that later calls and letters are compared with them.
+    """
+    PARTIAL_REASON_CALLS_NOT_COMPARED: _PartialReason.ValueType  # 7
+    """The voice could not be compared with those of other calls before the decision was due."""
 
 class PartialReason(_PartialReason, metaclass=_PartialReasonEnumTypeWrapper):
     """Why a decision rests on less than it could."""
@@ -147,6 +171,12 @@ PARTIAL_REASON_NO_WATCHLISTS: PartialReason.ValueType  # 4
 """There was no watchlist to screen the call against."""
 PARTIAL_REASON_VOICEPRINTS_MISSING: PartialReason.ValueType  # 5
 """Actors of a watchlist have no voiceprint of the voice model in use, so they were not compared."""
+PARTIAL_REASON_CAMPAIGNS_NOT_COMPARED: PartialReason.ValueType  # 6
+"""The words of the call could not be compared with those of other customers before its last decision was due. They are
+remembered all the same, so that later calls and letters are compared with them.
+"""
+PARTIAL_REASON_CALLS_NOT_COMPARED: PartialReason.ValueType  # 7
+"""The voice could not be compared with those of other calls before the decision was due."""
 Global___PartialReason: _TypeAlias = PartialReason  # noqa: Y015
 
 class _AdvisoryReason:
@@ -165,6 +195,10 @@ class _AdvisoryReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Adviso
     """Callers no longer score as those did whom the profile was made from; calibrate again."""
     ADVISORY_REASON_BY_WORDS: _AdvisoryReason.ValueType  # 4
     """Words raised the level; the promise is one of voices."""
+    ADVISORY_REASON_BY_HANDOVER: _AdvisoryReason.ValueType  # 6
+    """A handover, or a voice that took over, raised the level; the promise is one of calls as a whole."""
+    ADVISORY_REASON_BY_REPEAT_VOICE: _AdvisoryReason.ValueType  # 5
+    """That the voice calls for several customers raised the level; the promise is one of known agents."""
 
 class AdvisoryReason(_AdvisoryReason, metaclass=_AdvisoryReasonEnumTypeWrapper):
     """Why a decision may only be used as a hint: the rate of false flags that its line asks for is not vouched for."""
@@ -179,6 +213,10 @@ ADVISORY_REASON_SCORE_DRIFT: AdvisoryReason.ValueType  # 3
 """Callers no longer score as those did whom the profile was made from; calibrate again."""
 ADVISORY_REASON_BY_WORDS: AdvisoryReason.ValueType  # 4
 """Words raised the level; the promise is one of voices."""
+ADVISORY_REASON_BY_HANDOVER: AdvisoryReason.ValueType  # 6
+"""A handover, or a voice that took over, raised the level; the promise is one of calls as a whole."""
+ADVISORY_REASON_BY_REPEAT_VOICE: AdvisoryReason.ValueType  # 5
+"""That the voice calls for several customers raised the level; the promise is one of known agents."""
 Global___AdvisoryReason: _TypeAlias = AdvisoryReason  # noqa: Y015
 
 @_typing.final
@@ -192,6 +230,8 @@ class Flag(_message.Message):
     KNOWN_ACTOR_VOICE_FIELD_NUMBER: _builtins.int
     SCRIPT_MATCH_FIELD_NUMBER: _builtins.int
     SCRIPT_CAMPAIGN_FIELD_NUMBER: _builtins.int
+    SPEAKER_HANDOVER_FIELD_NUMBER: _builtins.int
+    REPEAT_VOICE_FIELD_NUMBER: _builtins.int
     type: Global___FlagType.ValueType
     """The kind of reason."""
     llr: _builtins.float
@@ -208,6 +248,14 @@ class Flag(_message.Message):
     def script_campaign(self) -> _campaign_pb2.ScriptCampaign:
         """For FLAG_TYPE_SCRIPT_CAMPAIGN."""
 
+    @_builtins.property
+    def speaker_handover(self) -> Global___SpeakerHandover:
+        """For FLAG_TYPE_SPEAKER_HANDOVER."""
+
+    @_builtins.property
+    def repeat_voice(self) -> _voice_pb2.RepeatVoice:
+        """For FLAG_TYPE_REPEAT_VOICE."""
+
     def __init__(
         self,
         *,
@@ -216,16 +264,110 @@ class Flag(_message.Message):
         known_actor_voice: Global___KnownActorVoice | None = ...,
         script_match: _script_pb2.ScriptMatch | None = ...,
         script_campaign: _campaign_pb2.ScriptCampaign | None = ...,
+        speaker_handover: Global___SpeakerHandover | None = ...,
+        repeat_voice: _voice_pb2.RepeatVoice | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["evidence", b"evidence", "known_actor_voice", b"known_actor_voice", "script_campaign", b"script_campaign", "script_match", b"script_match"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["evidence", b"evidence", "known_actor_voice", b"known_actor_voice", "repeat_voice", b"repeat_voice", "script_campaign", b"script_campaign", "script_match", b"script_match", "speaker_handover", b"speaker_handover"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["evidence", b"evidence", "known_actor_voice", b"known_actor_voice", "llr", b"llr", "script_campaign", b"script_campaign", "script_match", b"script_match", "type", b"type"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["evidence", b"evidence", "known_actor_voice", b"known_actor_voice", "llr", b"llr", "repeat_voice", b"repeat_voice", "script_campaign", b"script_campaign", "script_match", b"script_match", "speaker_handover", b"speaker_handover", "type", b"type"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_evidence: _TypeAlias = _typing.Literal["known_actor_voice", "script_match", "script_campaign"]  # noqa: Y015
+    _WhichOneofReturnType_evidence: _TypeAlias = _typing.Literal["known_actor_voice", "script_match", "script_campaign", "speaker_handover", "repeat_voice"]  # noqa: Y015
     _WhichOneofArgType_evidence: _TypeAlias = _typing.Literal["evidence", b"evidence"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_evidence) -> _WhichOneofReturnType_evidence | None: ...
 
 Global___Flag: _TypeAlias = Flag  # noqa: Y015
+
+@_typing.final
+class SpeakerHandover(_message.Message):
+    """The evidence of another voice that took over in the call. It is advice to look, not an accusation: couples hand each
+    other the telephone.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    POSITION_FIELD_NUMBER: _builtins.int
+    PROBABILITY_FIELD_NUMBER: _builtins.int
+    COUNTED_LLR_FIELD_NUMBER: _builtins.int
+    IN_TURNS_FIELD_NUMBER: _builtins.int
+    FIRST_FIELD_NUMBER: _builtins.int
+    SECOND_FIELD_NUMBER: _builtins.int
+    probability: _builtins.float
+    """The probability that another voice took over, 0 to 1."""
+    counted_llr: _builtins.float
+    """What of the flag's LLR counts: at most the line's cap."""
+    in_turns: _builtins.bool
+    """Whether the first voice came back."""
+    @_builtins.property
+    def position(self) -> _duration_pb2.Duration:
+        """Position in the call's audio at which the second voice begins; exact to a window of 3 s of net speech."""
+
+    @_builtins.property
+    def first(self) -> Global___HandoverVoice:
+        """The voice that was there first."""
+
+    @_builtins.property
+    def second(self) -> Global___HandoverVoice:
+        """The voice that came."""
+
+    def __init__(
+        self,
+        *,
+        position: _duration_pb2.Duration | None = ...,
+        probability: _builtins.float = ...,
+        counted_llr: _builtins.float = ...,
+        in_turns: _builtins.bool = ...,
+        first: Global___HandoverVoice | None = ...,
+        second: Global___HandoverVoice | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["first", b"first", "position", b"position", "second", b"second"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["counted_llr", b"counted_llr", "first", b"first", "in_turns", b"in_turns", "position", b"position", "probability", b"probability", "second", b"second"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SpeakerHandover: _TypeAlias = SpeakerHandover  # noqa: Y015
+
+@_typing.final
+class HandoverVoice(_message.Message):
+    """One of two voices of a call, screened by itself."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NET_SPEECH_FIELD_NUMBER: _builtins.int
+    LEVEL_FIELD_NUMBER: _builtins.int
+    PROBABILITY_FIELD_NUMBER: _builtins.int
+    WATCHLIST_ID_FIELD_NUMBER: _builtins.int
+    BEST_FIELD_NUMBER: _builtins.int
+    level: Global___RiskLevel.ValueType
+    """The level by this voice alone."""
+    probability: _builtins.float
+    """The probability that this voice is on one of the watchlists, by itself."""
+    watchlist_id: _builtins.str
+    """The watchlist of the best candidate; empty without one."""
+    @_builtins.property
+    def net_speech(self) -> _duration_pb2.Duration:
+        """Net speech that it is known by."""
+
+    @_builtins.property
+    def best(self) -> Global___Candidate:
+        """The best candidate over all watchlists; absent when none could be scored."""
+
+    def __init__(
+        self,
+        *,
+        net_speech: _duration_pb2.Duration | None = ...,
+        level: Global___RiskLevel.ValueType = ...,
+        probability: _builtins.float = ...,
+        watchlist_id: _builtins.str = ...,
+        best: Global___Candidate | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["best", b"best", "net_speech", b"net_speech"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["best", b"best", "level", b"level", "net_speech", b"net_speech", "probability", b"probability", "watchlist_id", b"watchlist_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___HandoverVoice: _TypeAlias = HandoverVoice  # noqa: Y015
 
 @_typing.final
 class KnownActorVoice(_message.Message):
@@ -452,12 +594,15 @@ class WordsEvidence(_message.Message):
     SEGMENTS_OF_AGENT_FIELD_NUMBER: _builtins.int
     SEGMENTS_REPLACED_FIELD_NUMBER: _builtins.int
     NOTICES_FIELD_NUMBER: _builtins.int
+    LABELS_FIELD_NUMBER: _builtins.int
+    LABELS_FOUND_FIELD_NUMBER: _builtins.int
+    LABEL_PACK_IDS_FIELD_NUMBER: _builtins.int
     llr: _builtins.float
-    """The LLR of the likeliest script; 0 without one."""
+    """The LLR of the likeliest script, or of the campaign if that is greater; 0 without either."""
     counted_llr: _builtins.float
     """What of it counts: nothing below 0, and at most the line's cap."""
     probability: _builtins.float
-    """The probability that the caller follows a known script, whoever it is."""
+    """The probability that the caller follows a script, whoever it is."""
     level: Global___RiskLevel.ValueType
     """The level by the words alone, at most what the line allows them."""
     level_by_voice: Global___RiskLevel.ValueType
@@ -472,6 +617,8 @@ class WordsEvidence(_message.Message):
     """Final segments that were not, because the institution's own agent speaks."""
     segments_replaced: _builtins.int
     """Partial segments that others took the place of."""
+    labels_found: _builtins.int
+    """How many there are; further than 1,000 none are looked for."""
     @_builtins.property
     def scripts(self) -> _containers.RepeatedCompositeFieldContainer[_script_pb2.ScriptMatch]:
         """The scripts that more speaks for than against, the likeliest first, at most three. Places of passages count code
@@ -482,6 +629,16 @@ class WordsEvidence(_message.Message):
     @_builtins.property
     def notices(self) -> _containers.RepeatedCompositeFieldContainer[_transcript_pb2.TranscriptNotice]:
         """What is unusual about the transcript."""
+
+    @_builtins.property
+    def labels(self) -> _containers.RepeatedCompositeFieldContainer[_label_pb2.TextLabel]:
+        """Words that are worth a person's look, by where they begin; of more than 50 the severest, and of as severe ones the
+        first. They decide nothing: no level and no flag comes of them.
+        """
+
+    @_builtins.property
+    def label_pack_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The label packs that the words were searched with, by name, version and content."""
 
     def __init__(
         self,
@@ -498,10 +655,13 @@ class WordsEvidence(_message.Message):
         segments_of_agent: _builtins.int = ...,
         segments_replaced: _builtins.int = ...,
         notices: _abc.Iterable[_transcript_pb2.TranscriptNotice] | None = ...,
+        labels: _abc.Iterable[_label_pb2.TextLabel] | None = ...,
+        labels_found: _builtins.int = ...,
+        label_pack_ids: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["characters", b"characters", "counted_llr", b"counted_llr", "level", b"level", "level_by_voice", b"level_by_voice", "llr", b"llr", "notices", b"notices", "probability", b"probability", "scripts", b"scripts", "scripts_searched", b"scripts_searched", "segments", b"segments", "segments_of_agent", b"segments_of_agent", "segments_replaced", b"segments_replaced"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["characters", b"characters", "counted_llr", b"counted_llr", "label_pack_ids", b"label_pack_ids", "labels", b"labels", "labels_found", b"labels_found", "level", b"level", "level_by_voice", b"level_by_voice", "llr", b"llr", "notices", b"notices", "probability", b"probability", "scripts", b"scripts", "scripts_searched", b"scripts_searched", "segments", b"segments", "segments_of_agent", b"segments_of_agent", "segments_replaced", b"segments_replaced"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -589,6 +749,7 @@ class Decision(_message.Message):
     LEVEL_PROBABILITY_FIELD_NUMBER: _builtins.int
     TIMINGS_FIELD_NUMBER: _builtins.int
     WORDS_FIELD_NUMBER: _builtins.int
+    SETTLED_FIELD_NUMBER: _builtins.int
     decision_id: _builtins.str
     """Changes exactly when the evidence or the outcome changes."""
     call_id: _builtins.str
@@ -622,6 +783,10 @@ class Decision(_message.Message):
     levels were derived for a promised rate of false flags. Then evidence counts in full here, also beyond what the
     calibration data can vouch for: it puts calls in order, and how many strangers reach a level is known from the
     site's own callers. It is not a probability to act on. Words of a known script raise it, where there are any.
+    """
+    settled: _builtins.bool
+    """Whether nothing but a handover will change it: on a line that watches for one the call goes on being heard, and the
+    state is PROVISIONAL so long. Always true in a FINAL decision.
     """
     @_builtins.property
     def flags(self) -> _containers.RepeatedCompositeFieldContainer[Global___Flag]:
@@ -713,10 +878,11 @@ class Decision(_message.Message):
         level_probability: _builtins.float | None = ...,
         timings: Global___StageTimings | None = ...,
         words: Global___WordsEvidence | None = ...,
+        settled: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_level_probability", b"_level_probability", "_probability", b"_probability", "answered_position", b"answered_position", "applied_levels", b"applied_levels", "audio_position", b"audio_position", "audio_quality", b"audio_quality", "decide_time", b"decide_time", "latency", b"latency", "level_probability", b"level_probability", "net_speech", b"net_speech", "probability", b"probability", "timings", b"timings", "words", b"words"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_level_probability", b"_level_probability", "_probability", b"_probability", "advisory", b"advisory", "advisory_reasons", b"advisory_reasons", "answered_position", b"answered_position", "applied_levels", b"applied_levels", "audio_position", b"audio_position", "audio_quality", b"audio_quality", "calibration_profile_id", b"calibration_profile_id", "call_id", b"call_id", "decide_time", b"decide_time", "decision_id", b"decision_id", "flags", b"flags", "latency", b"latency", "level", b"level", "level_probability", b"level_probability", "line", b"line", "model_id", b"model_id", "net_speech", b"net_speech", "partial", b"partial", "partial_reasons", b"partial_reasons", "policy_id", b"policy_id", "probability", b"probability", "recommended_action", b"recommended_action", "sequence", b"sequence", "shadows", b"shadows", "state", b"state", "timings", b"timings", "watchlists", b"watchlists", "words", b"words"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_level_probability", b"_level_probability", "_probability", b"_probability", "advisory", b"advisory", "advisory_reasons", b"advisory_reasons", "answered_position", b"answered_position", "applied_levels", b"applied_levels", "audio_position", b"audio_position", "audio_quality", b"audio_quality", "calibration_profile_id", b"calibration_profile_id", "call_id", b"call_id", "decide_time", b"decide_time", "decision_id", b"decision_id", "flags", b"flags", "latency", b"latency", "level", b"level", "level_probability", b"level_probability", "line", b"line", "model_id", b"model_id", "net_speech", b"net_speech", "partial", b"partial", "partial_reasons", b"partial_reasons", "policy_id", b"policy_id", "probability", b"probability", "recommended_action", b"recommended_action", "sequence", b"sequence", "settled", b"settled", "shadows", b"shadows", "state", b"state", "timings", b"timings", "watchlists", b"watchlists", "words", b"words"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__level_probability: _TypeAlias = _typing.Literal["level_probability"]  # noqa: Y015
     _WhichOneofArgType__level_probability: _TypeAlias = _typing.Literal["_level_probability", b"_level_probability"]  # noqa: Y015

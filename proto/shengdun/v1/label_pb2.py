@@ -24,15 +24,15 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17shengdun/v1/label.proto\x12\x0bshengdun.v1\"\xab\x01\n\tTextLabel\x12\r\n\x05label\x18\x01 \x01(\t\x12,\n\x08severity\x18\x02 \x01(\x0e\x32\x1a.shengdun.v1.LabelSeverity\x12\x0c\n\x04term\x18\x03 \x01(\t\x12\r\n\x05start\x18\x04 \x01(\r\x12\x0b\n\x03\x65nd\x18\x05 \x01(\r\x12\x12\n\nmeaning_zh\x18\x06 \x01(\t\x12\x12\n\nmeaning_en\x18\x07 \x01(\t\x12\x0f\n\x07pack_id\x18\x08 \x01(\t*{\n\rLabelSeverity\x12\x1e\n\x1aLABEL_SEVERITY_UNSPECIFIED\x10\x00\x12\x16\n\x12LABEL_SEVERITY_LOW\x10\x01\x12\x19\n\x15LABEL_SEVERITY_MEDIUM\x10\x02\x12\x17\n\x13LABEL_SEVERITY_HIGH\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17shengdun/v1/label.proto\x12\x0bshengdun.v1\"\xbb\x01\n\tTextLabel\x12\r\n\x05label\x18\x01 \x01(\t\x12,\n\x08severity\x18\x02 \x01(\x0e\x32\x1a.shengdun.v1.LabelSeverity\x12\x0c\n\x04term\x18\x03 \x01(\t\x12\r\n\x05start\x18\x04 \x01(\r\x12\x0b\n\x03\x65nd\x18\x05 \x01(\r\x12\x12\n\nmeaning_zh\x18\x06 \x01(\t\x12\x12\n\nmeaning_en\x18\x07 \x01(\t\x12\x0f\n\x07pack_id\x18\x08 \x01(\t\x12\x0e\n\x06source\x18\t \x01(\t*{\n\rLabelSeverity\x12\x1e\n\x1aLABEL_SEVERITY_UNSPECIFIED\x10\x00\x12\x16\n\x12LABEL_SEVERITY_LOW\x10\x01\x12\x19\n\x15LABEL_SEVERITY_MEDIUM\x10\x02\x12\x17\n\x13LABEL_SEVERITY_HIGH\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'shengdun.v1.label_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_LABELSEVERITY']._serialized_start=214
-  _globals['_LABELSEVERITY']._serialized_end=337
+  _globals['_LABELSEVERITY']._serialized_start=230
+  _globals['_LABELSEVERITY']._serialized_end=353
   _globals['_TEXTLABEL']._serialized_start=41
-  _globals['_TEXTLABEL']._serialized_end=212
+  _globals['_TEXTLABEL']._serialized_end=228
 # @@protoc_insertion_point(module_scope)

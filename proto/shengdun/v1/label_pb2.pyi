@@ -47,7 +47,7 @@ Global___LabelSeverity: _TypeAlias = LabelSeverity  # noqa: Y015
 
 @_typing.final
 class TextLabel(_message.Message):
-    """Words of a text that a label pack names. They mark words and not people: genuine complainants use them too."""
+    """Words of a text, or of a call, that a label pack names. They mark words and not people: genuine complainants use them too."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -59,6 +59,7 @@ class TextLabel(_message.Message):
     MEANING_ZH_FIELD_NUMBER: _builtins.int
     MEANING_EN_FIELD_NUMBER: _builtins.int
     PACK_ID_FIELD_NUMBER: _builtins.int
+    SOURCE_FIELD_NUMBER: _builtins.int
     label: _builtins.str
     """The label's name, for instance "THIRD_PARTY_AGENT"."""
     severity: Global___LabelSeverity.ValueType
@@ -66,7 +67,9 @@ class TextLabel(_message.Message):
     term: _builtins.str
     """The word or phrase that was found there first, as its pack writes it; of a pattern its name."""
     start: _builtins.int
-    """Where it begins in the text that was sent: Unicode code points from 0, not bytes and not UTF-16 units."""
+    """Where it begins in the text that was sent, or in the caller's words (WordsEvidence says what these are): Unicode code
+    points from 0, not bytes and not UTF-16 units.
+    """
     end: _builtins.int
     """Where it ends, one past its last code point."""
     meaning_zh: _builtins.str
@@ -75,6 +78,8 @@ class TextLabel(_message.Message):
     """What the label stands for, in English."""
     pack_id: _builtins.str
     """The pack that has the term, by name, version and content: "bank-words@1.0.0+3f2a9c01b7de"."""
+    source: _builtins.str
+    """What the label follows: the law with its article, the notice or the rule, for a person to read."""
     def __init__(
         self,
         *,
@@ -86,10 +91,11 @@ class TextLabel(_message.Message):
         meaning_zh: _builtins.str = ...,
         meaning_en: _builtins.str = ...,
         pack_id: _builtins.str = ...,
+        source: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["end", b"end", "label", b"label", "meaning_en", b"meaning_en", "meaning_zh", b"meaning_zh", "pack_id", b"pack_id", "severity", b"severity", "start", b"start", "term", b"term"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["end", b"end", "label", b"label", "meaning_en", b"meaning_en", "meaning_zh", b"meaning_zh", "pack_id", b"pack_id", "severity", b"severity", "source", b"source", "start", b"start", "term", b"term"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

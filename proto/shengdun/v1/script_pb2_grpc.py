@@ -123,7 +123,7 @@ class ScriptServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListCampaigns(self, request, context):
-        """The campaigns among the texts that the answering process was given with a customer reference and remembers.
+        """The campaigns among the texts with a customer reference that are remembered.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -144,7 +144,7 @@ class ScriptServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetTrends(self, request, context):
-        """What customers have begun to say: phrases of the texts that the answering process was given with a customer
+        """What customers have begun to say: phrases of the texts that were given with a customer
         reference, by line and day.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

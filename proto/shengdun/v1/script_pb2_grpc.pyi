@@ -46,13 +46,13 @@ class ScriptServiceStub:
     text is kept.
     """
     ListCampaigns: _grpc.UnaryUnaryMultiCallable[_script_pb2.ListCampaignsRequest, _script_pb2.ListCampaignsResponse]
-    """The campaigns among the texts that the answering process was given with a customer reference and remembers."""
+    """The campaigns among the texts with a customer reference that are remembered."""
     GetCampaign: _grpc.UnaryUnaryMultiCallable[_script_pb2.GetCampaignRequest, _script_pb2.GetCampaignResponse]
     """One campaign with its texts' customers, lines and times, and the wording that they share."""
     PromoteCampaign: _grpc.UnaryUnaryMultiCallable[_script_pb2.PromoteCampaignRequest, _script_pb2.PromoteCampaignResponse]
     """Registers the wording that a campaign's texts share as a known script, masked."""
     GetTrends: _grpc.UnaryUnaryMultiCallable[_script_pb2.GetTrendsRequest, _script_pb2.GetTrendsResponse]
-    """What customers have begun to say: phrases of the texts that the answering process was given with a customer
+    """What customers have begun to say: phrases of the texts that were given with a customer
     reference, by line and day.
     """
 
@@ -74,13 +74,13 @@ class ScriptServiceAsyncStub(ScriptServiceStub):
     text is kept.
     """
     ListCampaigns: _aio.UnaryUnaryMultiCallable[_script_pb2.ListCampaignsRequest, _script_pb2.ListCampaignsResponse]  # type: ignore[assignment]
-    """The campaigns among the texts that the answering process was given with a customer reference and remembers."""
+    """The campaigns among the texts with a customer reference that are remembered."""
     GetCampaign: _aio.UnaryUnaryMultiCallable[_script_pb2.GetCampaignRequest, _script_pb2.GetCampaignResponse]  # type: ignore[assignment]
     """One campaign with its texts' customers, lines and times, and the wording that they share."""
     PromoteCampaign: _aio.UnaryUnaryMultiCallable[_script_pb2.PromoteCampaignRequest, _script_pb2.PromoteCampaignResponse]  # type: ignore[assignment]
     """Registers the wording that a campaign's texts share as a known script, masked."""
     GetTrends: _aio.UnaryUnaryMultiCallable[_script_pb2.GetTrendsRequest, _script_pb2.GetTrendsResponse]  # type: ignore[assignment]
-    """What customers have begun to say: phrases of the texts that the answering process was given with a customer
+    """What customers have begun to say: phrases of the texts that were given with a customer
     reference, by line and day.
     """
 
@@ -135,7 +135,7 @@ class ScriptServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _script_pb2.ListCampaignsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_script_pb2.ListCampaignsResponse, _abc.Awaitable[_script_pb2.ListCampaignsResponse]]:
-        """The campaigns among the texts that the answering process was given with a customer reference and remembers."""
+        """The campaigns among the texts with a customer reference that are remembered."""
 
     @_abc_1.abstractmethod
     def GetCampaign(
@@ -159,7 +159,7 @@ class ScriptServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _script_pb2.GetTrendsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_script_pb2.GetTrendsResponse, _abc.Awaitable[_script_pb2.GetTrendsResponse]]:
-        """What customers have begun to say: phrases of the texts that the answering process was given with a customer
+        """What customers have begun to say: phrases of the texts that were given with a customer
         reference, by line and day.
         """
 

@@ -4,9 +4,9 @@ A call that is taken holds a permit until it ends, and work without a permit can
 Two rules refuse a new call, both before any of its audio is read, and neither ever ends one that goes on:
 
 - *Load.* Each call that is not decided yet takes its share of the cores: what listening takes, and a window's cost for
-  every window of speech. With the new one these shares may not exceed the limit, nor those of listening that of the one
-  thread that does it. A call counts by the time between its windows, so one that is silent, on hold or decided
-  leaves its place to others.
+  every window of speech; and each whose words come, until it ends, what hearing words takes. With the new one these
+  shares may not exceed the limit, nor those of listening, or of words, that of the one thread that does it. A call
+  counts by the time between its windows, so one that is silent, on hold or decided leaves its place to others.
 - *Wait.* A window that came now would wait longer than its budget, if what the calls are owed were done first: to be
   listened to, and for a voiceprint. Once that was so, new calls are taken again when the wait is below half of the
   budget, so that calls are not let in and pushed out by turns.
@@ -57,8 +57,12 @@ class Permit:
         """
         self._issuer.pace(self, max(since_window_s, gap_s))
 
+    def has_words(self) -> None:
+        """State that words of the call are heard, until it ends."""
+        self._issuer.hear_words(self)
+
     def decided(self) -> None:
-        """State that the call is decided and takes nothing more."""
+        """State that the voice of the call is decided and takes nothing more."""
         self._issuer.settle(self)
 
 
@@ -68,6 +72,8 @@ class Standing:
 
     Attributes:
         undecided: calls that are taken and not decided yet.
+        with_words: calls that are taken and whose words come.
+        words_share: what the words of one call take of a core.
         load: share of the cores that they take, 1 being all of them.
         limit: how much of them may be taken.
         wait_s: what a window that came now with an ordinary budget would wait, in seconds.
@@ -75,6 +81,8 @@ class Standing:
     """
 
     undecided: int
+    with_words: int
+    words_share: float
     load: float
     limit: float
     wait_s: float
@@ -112,6 +120,7 @@ class Admission:
         self._held: set[Permit] = set()
         # When each undecided call was taken, and its audio for one window.
         self._undecided: dict[Permit, tuple[float, float]] = {}
+        self._with_words: set[Permit] = set()
         self._undecided_s = _FIRST_UNDECIDED_S
         self._refused = 0
         self._is_behind = False
@@ -123,6 +132,8 @@ class Admission:
         """How much is taken at the moment, for calls of this budget in seconds."""
         return Standing(
             undecided=len(self._undecided),
+            with_words=len(self._with_words),
+            words_share=self._costs.words_share,
             load=self._taken(),
             limit=self._limit,
             wait_s=self._wait_s(budget_s),
@@ -130,23 +141,31 @@ class Admission:
         )
 
     @contextmanager
-    def admit(self, *, budget_s: float) -> Iterator[Permit]:
+    def admit(
+        self, *, budget_s: float, has_audio: bool = True, has_words: bool = False
+    ) -> Iterator[Permit]:
         """Take a live call for as long as the block runs.
 
         Args:
             budget_s: time for each answer, in seconds.
+            has_audio: whether it has audio; words alone don't wait for that of others.
+            has_words: whether its words are announced.
 
         Raises:
             Overloaded: it could not be answered in time, or others no longer; says when to try again.
         """
         try:
-            self._check_wait(budget_s)
-            self._check_load()
+            if has_audio:
+                self._check_wait(budget_s)
+            self._check_load(has_audio=has_audio, has_words=has_words)
         except Overloaded:
             self._refused += 1
             raise
         with self.admit_unpaced() as permit:
-            self._undecided[permit] = (self._clock(), self._window_s)
+            if has_audio:
+                self._undecided[permit] = (self._clock(), self._window_s)
+            if has_words:
+                permit.has_words()
             try:
                 yield permit
             finally:
@@ -161,6 +180,7 @@ class Admission:
             yield permit
         finally:
             self._held.discard(permit)
+            self._with_words.discard(permit)
 
     def holds(self, permit: Permit) -> bool:
         """Whether a permit is held."""
@@ -172,26 +192,35 @@ class Admission:
             taken_at, _ = self._undecided[permit]
             self._undecided[permit] = (taken_at, max(self._window_s, gap_s))
 
+    def hear_words(self, permit: Permit) -> None:
+        """Let the words of a call count."""
+        if permit in self._held:
+            self._with_words.add(permit)
+
     def settle(self, permit: Permit) -> None:
-        """Let a call count no more."""
+        """Let the audio of a call count no more."""
         taken_at, _ = self._undecided.pop(permit, (None, 0.0))
         if taken_at is not None:
             self._undecided_s += _WEIGHT * (self._clock() - taken_at - self._undecided_s)
 
-    def _taken(self, *further_s: float) -> float:
-        """The share of the cores that is taken, or of the thread that listens if that is more."""
+    def _taken(self, *, more_audio: bool = False, more_words: bool = False) -> float:
+        """The share of the cores that is taken, or of the thread that listens or hears words if that is more."""
         costs, gaps_s = self._costs, [gap_s for _, gap_s in self._undecided.values()]
-        listening = costs.listening_share * (len(gaps_s) + len(further_s))
-        windows = sum(costs.window_s / gap_s for gap_s in (*gaps_s, *further_s))
-        return max((listening + windows) / self._cores, listening)
+        if more_audio:
+            gaps_s.append(self._window_s)
+        listening = costs.listening_share * len(gaps_s)
+        windows = sum(costs.window_s / gap_s for gap_s in gaps_s)
+        words = costs.words_share * (len(self._with_words) + more_words)
+        return max((listening + windows + words) / self._cores, listening, words)
 
-    def _check_load(self) -> None:
+    def _check_load(self, *, has_audio: bool, has_words: bool) -> None:
         # The first call is always taken, on however slow a machine.
-        if self._undecided and self._taken(self._window_s) > self._limit:
+        there = len(self._undecided.keys() | self._with_words)
+        if there and self._taken(more_audio=has_audio, more_words=has_words) > self._limit:
             raise Overloaded(
-                f"this server has {len(self._undecided)} undecided calls, as many as it can answer in time; "
+                f"this server has {there} undecided calls, as many as it can answer in time; "
                 "open the call on another server or try again later",
-                retry_after=_hint(self._undecided_s / len(self._undecided)),
+                retry_after=_hint(self._undecided_s / there),
             )
 
     def _check_wait(self, budget_s: float) -> None:

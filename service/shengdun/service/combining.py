@@ -1,7 +1,7 @@
-"""Voice and words together: what a known script in the caller's words does to the odds.
+"""Voice and words together: what a script in the caller's words does to the odds.
 
-With ``O`` the odds that the caller is on a watchlist by the voice, and ``L = e^LLR`` of the likeliest script, held
-between 1 and the line's cap::
+With ``O`` the odds that the caller is on a watchlist by the voice, and ``L = e^LLR`` of the likeliest script, or of the
+campaign that the words follow if that is greater, held between 1 and the line's cap::
 
     by voice and words   O · (1 + a (L - 1)) / (1 + s (L - 1))
     by words alone       s L / (1 + s (L - 1)), a probability
@@ -12,7 +12,6 @@ levels of the voice, the second with the line's fixed levels, and what it may re
 At ``L = 1`` nothing is changed.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -20,13 +19,14 @@ import numpy as np
 
 from shengdun.service.decision import (
     AdvisoryReason,
+    FollowedCampaign,
     FollowedScript,
     Level,
     Risk,
     WordsOutcome,
 )
+from shengdun.service.line_settings import ScriptSettings
 from shengdun.service.lines import Line
-from shengdun.service.settings import ScriptSettings
 from shengdun.service.standing import fixed_levels
 from shengdun.service.transcript import TranscriptCounts
 from shengdun.service.words import HeardWords
@@ -65,7 +65,14 @@ class _Weight:
         return probability * factor / (1.0 - probability + probability * factor)
 
 
-def with_words(risk: Risk, heard: HeardWords, counts: TranscriptCounts, line: Line) -> Risk:
+def with_words(
+    risk: Risk,
+    heard: HeardWords,
+    counts: TranscriptCounts,
+    line: Line,
+    *,
+    campaign: FollowedCampaign | None = None,
+) -> Risk:
     """The risk by voice and words.
 
     Args:
@@ -73,8 +80,9 @@ def with_words(risk: Risk, heard: HeardWords, counts: TranscriptCounts, line: Li
         heard: what the words say.
         counts: of their segments.
         line: the line of the call.
+        campaign: that the words follow, once it was looked for.
     """
-    words = _weighed(risk, heard, counts, line)
+    words = _weighed(risk, heard, counts, line, campaign)
     if not words.counted_llr:
         level = words.level if risk.level is None else risk.level
         return replace(risk, level=level, words=words)
@@ -90,19 +98,29 @@ def with_words(risk: Risk, heard: HeardWords, counts: TranscriptCounts, line: Li
         level=level,
         level_probability=raised,
         advisory_reasons=_reasons(risk, line, rose=rose),
-        words=replace(words, flags=_flagged(words.scripts, line, rose=rose)),
+        words=replace(words, flags=_flagged(words, line, rose=rose)),
     )
 
 
-def _weighed(risk: Risk, heard: HeardWords, counts: TranscriptCounts, line: Line) -> WordsOutcome:
-    llr = heard.scripts[0].llr if heard.scripts else 0.0
+def _weighed(
+    risk: Risk,
+    heard: HeardWords,
+    counts: TranscriptCounts,
+    line: Line,
+    campaign: FollowedCampaign | None,
+) -> WordsOutcome:
+    of_campaign = campaign.llr if campaign else 0.0
+    llr = max(heard.scripts[0].llr if heard.scripts else 0.0, of_campaign)
     weight = _Weight.of(llr, line.policy.scripts)
-    comparable = heard.searched > 0 and heard.characters >= LEAST_CHARACTERS
+    compared = heard.searched > 0 or campaign is not None
+    comparable = compared and heard.characters >= LEAST_CHARACTERS
     return WordsOutcome(
         scripts=heard.scripts,
+        campaign=campaign,
+        labels=heard.labels,
         llr=llr,
         counted_llr=weight.counted,
-        probability=weight.probability if heard.searched else 0.0,
+        probability=weight.probability if compared else 0.0,
         level=_level_of(weight.probability, line) if comparable else None,
         level_by_voice=risk.level,
         searched=heard.searched,
@@ -121,15 +139,14 @@ def _highest(*levels: Level | None) -> Level | None:
     return max(levels, key=lambda level: -1 if level is None else _LEVELS.index(level))
 
 
-def _flagged(
-    scripts: Sequence[FollowedScript], line: Line, *, rose: bool
-) -> tuple[FollowedScript, ...]:
-    """Those that would be MEDIUM by themselves, and the likeliest if the level rose by it."""
+def _flagged(words: WordsOutcome, line: Line, *, rose: bool) -> tuple[FollowedScript, ...]:
+    """Scripts that would be MEDIUM by themselves, and the likeliest if the level rose by it."""
     medium, policy = fixed_levels(line.policy).medium, line.policy.scripts
     return tuple(
         script
-        for place, script in enumerate(scripts)
-        if (rose and place == 0) or _Weight.of(script.llr, policy).probability >= medium
+        for place, script in enumerate(words.scripts)
+        if (rose and place == 0 and script.llr == words.llr)
+        or _Weight.of(script.llr, policy).probability >= medium
     )
 
 

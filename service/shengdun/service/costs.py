@@ -15,6 +15,7 @@ _FARTHEST: Final = 4.0
 """A measurement counts as at most so many times the fit: a machine that was suspended is not a slow machine."""
 _GUESS_S: Final = 0.07
 _AUDIO_KEPT_S: Final = 300.0
+_CALLS_KEPT_S: Final = 300.0
 
 
 class Stage(Enum):
@@ -60,12 +61,14 @@ class Effort:
 
 
 class Costs:
-    """The cost of one window by stage, and of a second of audio: exponentially weighted means of what is measured."""
+    """The cost of one window by stage, of a second of audio and of words: weighted means of what is measured."""
 
     def __init__(self) -> None:
         self._fits_s: dict[Stage, float] = {}
         self._listening_s = 0.0
         self._audio_s = 0.0
+        self._words_s = 0.0
+        self._worded_s = 0.0
 
     @property
     def window_s(self) -> float:
@@ -83,6 +86,11 @@ class Costs:
     def listening_share(self) -> float:
         """What listening to a second of one call takes, in seconds."""
         return self._listening_s / self._audio_s if self._audio_s else 0.0
+
+    @property
+    def words_share(self) -> float:
+        """What the words of one call take of a core, each second; nothing until they were heard."""
+        return self._words_s / self._worded_s if self._worded_s else 0.0
 
     def of(self, stage: Stage) -> float:
         """What a window takes in a stage of the voiceprint lane, in seconds; nothing until it was measured."""
@@ -105,3 +113,14 @@ class Costs:
         kept = max(0.0, 1.0 - audio_s / _AUDIO_KEPT_S)
         self._audio_s = kept * self._audio_s + audio_s
         self._listening_s = kept * self._listening_s + seconds
+
+    def observe_words(self, processor_s: float, *, call_s: float) -> None:
+        """Take in what the words of a stretch of one call took.
+
+        Args:
+            processor_s: of a core, in seconds; not by the clock, because their thread lets others go first.
+            call_s: how long the stretch lasted, in seconds; 0 for what is done once, at the end of a call.
+        """
+        kept = max(0.0, 1.0 - call_s / _CALLS_KEPT_S)
+        self._worded_s = kept * self._worded_s + call_s
+        self._words_s = kept * self._words_s + processor_s

@@ -5,8 +5,11 @@ from datetime import datetime, timedelta
 from enum import Enum
 
 from shengdun.fingerprint.voice.quality import AudioQuality
+from shengdun.index.campaigns.campaign import Campaign, SharedWording
 from shengdun.index.scripts.known import FoundScript
+from shengdun.index.voices.repeat import RepeatVoice
 from shengdun.service.transcript import TranscriptCounts
+from shengdun.service.word_labels import NO_LABELS, HeardLabels
 
 
 class State(Enum):
@@ -33,6 +36,8 @@ class PartialReason(Enum):
     BUDGET_EXCEEDED = "budget_exceeded"
     NO_WATCHLISTS = "no_watchlists"
     VOICEPRINTS_MISSING = "voiceprints_missing"
+    CAMPAIGNS_NOT_COMPARED = "campaigns_not_compared"
+    CALLS_NOT_COMPARED = "calls_not_compared"
 
 
 class AdvisoryReason(Enum):
@@ -42,6 +47,8 @@ class AdvisoryReason(Enum):
     PROMISE_NOT_KEPT = "promise_not_kept"
     SCORE_DRIFT = "score_drift"
     BY_WORDS = "by_words"
+    BY_HANDOVER = "by_handover"
+    BY_REPEAT_VOICE = "by_repeat_voice"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,6 +155,48 @@ class KnownActorVoice:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HandoverVoice:
+    """One of two voices of a call, screened by itself.
+
+    Attributes:
+        net_speech: that it is known by.
+        level: by this voice alone.
+        probability: that it is on any of the watchlists, by itself.
+        watchlist_id: where its best candidate is; None without one.
+        best: its best candidate, if any.
+    """
+
+    net_speech: timedelta
+    level: Level | None
+    probability: float | None
+    watchlist_id: str | None = None
+    best: CandidateOutcome | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpeakerHandover:
+    """The flag that another voice took over in the call.
+
+    Attributes:
+        position: in the call's audio, where the second voice begins; exact to a window of net speech.
+        llr: natural-log likelihood ratio of "another voice took over" against "one voice throughout".
+        counted_llr: what of it counts.
+        probability: that another voice took over.
+        in_turns: whether the first voice came back.
+        first: the voice that was there first.
+        second: the one that came.
+    """
+
+    position: timedelta
+    llr: float
+    counted_llr: float
+    probability: float
+    in_turns: bool
+    first: HandoverVoice
+    second: HandoverVoice
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FollowedScript:
     """A script that the caller's words may be those of.
 
@@ -166,15 +215,32 @@ class FollowedScript:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FollowedCampaign:
+    """A campaign that a text or a call's words follow.
+
+    Attributes:
+        llr: natural-log likelihood ratio of "it follows a script that another customer's text follows too".
+        campaign: as it stands with this text in it.
+        wording: what its texts share.
+    """
+
+    llr: float
+    campaign: Campaign
+    wording: SharedWording
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WordsOutcome:
     """What the caller's words amount to under the policy of the line.
 
     Attributes:
         scripts: those that more speaks for than against, the likeliest first.
         flags: those of them that are flagged.
-        llr: of the likeliest; 0 without one.
+        campaign: the campaign that they follow, which is flagged; None before the call's end.
+        labels: what is worth a person's look in them. They have no part in level or flags.
+        llr: of the likeliest script, or of the campaign if that is greater; 0 without either.
         counted_llr: what of it counts.
-        probability: that the caller follows a known script, whoever it is.
+        probability: that the caller follows a script, whoever it is.
         level: by the words alone; None while there are too few, or no scripts to compare them with.
         level_by_voice: by the voice alone; None while there is not enough speech.
         searched: scripts that the words were compared with.
@@ -184,6 +250,8 @@ class WordsOutcome:
 
     scripts: tuple[FollowedScript, ...] = ()
     flags: tuple[FollowedScript, ...] = ()
+    campaign: FollowedCampaign | None = None
+    labels: HeardLabels = NO_LABELS
     llr: float = 0.0
     counted_llr: float = 0.0
     probability: float = 0.0
@@ -208,6 +276,8 @@ class Risk:
         levels: those that were applied; None while there is not enough speech.
         advisory_reasons: why this is only a hint; empty when the line's promise stands behind it.
         words: what the words amount to; None when none came.
+        handover: the voice that took over; None where none did, or it isn't watched for.
+        repeat: that the voice has called for several other customers lately; None where it isn't likely enough.
     """
 
     level: Level | None = None
@@ -218,6 +288,8 @@ class Risk:
     levels: AppliedLevels | None = None
     advisory_reasons: tuple[AdvisoryReason, ...] = ()
     words: WordsOutcome | None = None
+    handover: SpeakerHandover | None = None
+    repeat: RepeatVoice | None = None
 
     def __post_init__(self) -> None:
         together = (self.level_by_voice, self.probability, self.level_probability, self.levels)
@@ -275,6 +347,7 @@ class Decision:
         decided_at: when.
         audio_position: position in the call's audio up to which it was heard.
         answered_position: end, in the call's audio, of the chunk that it answers; ``latency`` counts from its arrival.
+        settled: whether nothing but a handover will change it; always in a FINAL one.
         shadows: what is tried out beside it says, of the window before perhaps; no part of the decision.
     """
 
@@ -300,6 +373,7 @@ class Decision:
     audio_position: timedelta
     answered_position: timedelta
     shadows: tuple[ShadowOutcome, ...] = ()
+    settled: bool = False
 
     def __post_init__(self) -> None:
         if (self.state is State.NOT_ENOUGH_SPEECH) != (self.risk.level_by_voice is None):

@@ -109,6 +109,32 @@ class CallUnknown(ShengdunError):
     reason: ClassVar[str] = "CALL_UNKNOWN"
 
 
+class ArchiveOff(ShengdunError):
+    """No finished calls are kept, so nothing can be found among them."""
+
+    status: ClassVar[Status] = Status.FAILED_PRECONDITION
+    reason: ClassVar[str] = "ARCHIVE_OFF"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "this server keeps no finished calls: set archive.enabled in its settings, and ask when calls were taken"
+        )
+
+
+class VoiceHasNoCalls(ShengdunError):
+    """None of a voice's calls is in the archive any more, so there are no voiceprints to make an actor of."""
+
+    status: ClassVar[Status] = Status.FAILED_PRECONDITION
+    reason: ClassVar[str] = "VOICE_HAS_NO_CALLS"
+
+
+class VoicePromoted(ShengdunError):
+    """A voice was made an actor before."""
+
+    status: ClassVar[Status] = Status.ALREADY_EXISTS
+    reason: ClassVar[str] = "VOICE_PROMOTED"
+
+
 class CampaignUnknown(ShengdunError):
     """No campaign among the texts that this process remembers has this id."""
 

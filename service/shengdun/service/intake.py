@@ -47,12 +47,14 @@ class Taken:
         arrival: the window.
         risk: what all windows so far amount to; None when nothing but prompts of the house was heard.
         counts: whether it is evidence, and not a prompt.
+        skipped: whether it wasn't looked at, in a settled call that is watched for a handover.
         effort: what it took.
     """
 
     arrival: Arrival
     risk: Risk | None
     counts: bool
+    skipped: bool = False
     effort: Effort
 
 
@@ -121,7 +123,8 @@ class Intake:
         taken = self._job.done.result()
         self._job = None
         self._owed.popleft()
-        self._costs.observe(taken.effort)
+        if not taken.skipped:
+            self._costs.observe(taken.effort)
         return taken
 
     def go_on(self) -> None:
@@ -177,6 +180,7 @@ class Intake:
             arrival=arrival,
             risk=risk,
             counts=self._evidence.windows > before,
+            skipped=self._evidence.has_skipped,
             effort=self._evidence.effort,
         )
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from shengdun.service.decision import AdvisoryReason, AppliedLevels, Level, Risk
 from shengdun.service.errors import LineUnknown
-from shengdun.service.settings import LineSettings, ScriptSettings
+from shengdun.service.line_settings import HandoverSettings, LineSettings, ScriptSettings
 from shengdun.service.standing import Standing, fixed_levels
 
 DEFAULT_LINE = "default"
@@ -35,8 +35,9 @@ class Line:
     @classmethod
     def from_settings(cls, name: str, policy: LineSettings) -> "Line":
         """Give the policy an id by its content, so that a decision can be traced to it."""
-        # A policy that says nothing of scripts keeps the id that it had before any line could.
-        unsaid = {"scripts"} if policy.scripts == ScriptSettings() else None
+        # A policy that says nothing of scripts or handovers keeps the id that it had before any line could.
+        newer = {"scripts": ScriptSettings(), "handover": HandoverSettings()}
+        unsaid = {name for name, silent in newer.items() if getattr(policy, name) == silent}
         digest = hashlib.sha256(policy.model_dump_json(exclude=unsaid).encode()).hexdigest()
         return cls(
             name=name,
@@ -101,6 +102,18 @@ class Line:
         flagged = windows >= 2 and risk.level_probability >= final_high
         cleared = windows >= 3 and risk.level_probability <= self._final_low(risk.levels)
         return flagged or cleared
+
+    def watches(self, *, position_s: float, second_voice_s: float) -> bool:
+        """Whether a settled call goes on being heard, in case another voice takes over.
+
+        Args:
+            position_s: in the call's audio, in seconds.
+            second_voice_s: net speech of the voice that took over, in seconds, if one did; as much of it is heard as
+                of the voice of any call.
+        """
+        return (
+            self.policy.handover.covers(position_s) and second_voice_s < self.policy.final_after_s
+        )
 
     def _final_low(self, levels: AppliedLevels) -> float:
         return self.policy.final_low * min(1.0, levels.medium / self.policy.levels.medium)

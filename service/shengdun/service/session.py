@@ -13,10 +13,12 @@ from shengdun.service.admission import Permit
 from shengdun.service.combining import with_words
 from shengdun.service.costs import Effort
 from shengdun.service.decision import Decision, PartialReason, Risk, State
-from shengdun.service.evidence import VoiceEvidence
+from shengdun.service.evidence import HeardSpeech, VoiceEvidence
+from shengdun.service.finished import FinishedCall
 from shengdun.service.intake import Arrival, Intake, Taken
 from shengdun.service.lanes import FrontLane, Listened
 from shengdun.service.lines import Line
+from shengdun.service.repeating import RepeatLook, with_repeat
 from shengdun.service.shadows import CallShadows
 from shengdun.service.timing import Timing
 from shengdun.service.transcript import Segment
@@ -68,6 +70,7 @@ class CallSession:
         permit: that of the call.
         versions: of what decisions are made with, echoed in every one.
         shadows: what is tried out beside it; it has no part in any decision.
+        repeat: compares its voice with those of other calls; None where that isn't done.
         words: takes the words of its transcript in; None where there can be none.
         awaits_words: whether words were announced, so that the call isn't decided before its end.
     """
@@ -85,6 +88,7 @@ class CallSession:
         permit: Permit,
         versions: Versions,
         shadows: CallShadows,
+        repeat: RepeatLook | None = None,
         words: WordIntake | None = None,
         awaits_words: bool = False,
     ) -> None:
@@ -100,6 +104,8 @@ class CallSession:
         self._timing = Timing()
         self._versions = versions
         self._shadows = shadows
+        self._repeat = repeat
+        self._not_compared = False
         self._words = words
         self._awaits_words = awaits_words
         self._taken_words: TakenWords | None = None
@@ -108,6 +114,8 @@ class CallSession:
         self._revision = 0
         self._concluded = self._settled = self._resting = False
         self._sequence = 0
+        self._last: Decision | None = None
+        self._heard: HeardSpeech | None = None
         self._state = State.NOT_ENOUGH_SPEECH
         # Of the same evidence as the risk: while a window is being weighed, the evidence may be ahead of it.
         self._profile_id = evidence.profile_id
@@ -129,6 +137,16 @@ class CallSession:
     def is_concluded(self) -> bool:
         """Whether the last decision of the call has been given."""
         return self._concluded or self._state is State.FINAL
+
+    @property
+    def finished(self) -> FinishedCall:
+        """What is left of the call; once its last decision was given."""
+        assert self._last is not None
+        return FinishedCall(
+            decision=self._last,
+            heard=self._heard,
+            words="" if self._words is None else self._words.said,
+        )
 
     def begin(self) -> Decision:
         """The decision before anything was heard."""
@@ -189,8 +207,12 @@ class CallSession:
         for arrival in arrivals:
             self._timing.listening_s = arrival.listening_s
             self._intake.owe(arrival)
+            revision = self._revision
             await self._take_in_by(self._due(arrival.window.position_s, arrival.received_at))
-            yield self._answer(arrival)
+            if self.is_settled:
+                await self._look_back(self._due(arrival.window.position_s, arrival.received_at))
+            if self._revision > revision or self._intake.owed:
+                yield self._answer(arrival)
             if self.is_settled:
                 return
 
@@ -201,7 +223,7 @@ class CallSession:
             return None
         self._take_in(taken)
         self._intake.go_on()
-        return self._answer(taken.arrival)
+        return None if taken.skipped else self._answer(taken.arrival)
 
     async def finish(self) -> AsyncGenerator[Decision]:
         """Hear what was held back at the end of the call; yields the final decision, unless it was given."""
@@ -213,7 +235,9 @@ class CallSession:
             await self._weigh_again(self._due(heard.position_s, since))
         else:
             heard = await self._hear_rest(since)
-        if self._words is not None and (words := await self._words.finish()) is not None:
+        due = self._due(heard.position_s, since)
+        await self._look_back(due)
+        if self._words is not None and (words := await self._words.finish(by=due)) is not None:
             self._take_words(words)
             self._timing.add(Effort(search_s=words.heard.elapsed_s))
         yield self._conclude(heard, since)
@@ -236,6 +260,11 @@ class CallSession:
             await self._weigh_again(due)
         return listened.heard
 
+    async def _look_back(self, due: float) -> None:
+        """Compare the voice with those of other calls, now that all of it that counts was heard."""
+        if self._repeat is not None and self._heard is not None and self._risk.level is not None:
+            self._not_compared = not await self._repeat.finish(self._heard, by=due)
+
     async def _weigh_again(self, due: float) -> None:
         # Who was erased or has expired since the last window must not stand in what is kept of the call.
         risk, effort = await self._intake.weigh(by=due)
@@ -247,6 +276,8 @@ class CallSession:
         self._intake.close()
         if self._words is not None:
             self._words.close()
+        if self._repeat is not None:
+            self._repeat.close()
 
     def abandon(self, reason: PartialReason | None = None) -> Decision:
         """The final decision on what has been weighed so far, because no more can be."""
@@ -268,7 +299,8 @@ class CallSession:
             before_s, last_s = last_s, window.position_s
         self._window_ends_s = before_s, last_s
         self._permit.heard(
-            since_window_s=listened.heard.position_s - last_s, gap_s=last_s - before_s
+            since_window_s=listened.heard.position_s - last_s,
+            gap_s=self._evidence.pace * (last_s - before_s),
         )
         return [
             Arrival(
@@ -286,6 +318,8 @@ class CallSession:
 
     def _take_in(self, taken: Taken) -> None:
         window = taken.arrival.window
+        if taken.skipped:
+            return
         self._timing.add(taken.effort)
         self._revision += 1
         self._quality = window.quality
@@ -295,15 +329,25 @@ class CallSession:
             return
         self._weighed(taken.risk)
         self._net_speech_s = self._evidence.net_speech_s
-        settled = self._line.is_settled(
-            taken.risk,
-            windows=self._evidence.windows - self._evidence.windows_left_out,
+        if taken.counts and not self._evidence.is_settled:
+            self._shadows.hear(window.window.samples, self._evidence.heard)
+        self._settle(taken.risk)
+
+    def _settle(self, risk: Risk) -> None:
+        """See whether anything that follows can still change the decision."""
+        evidence = self._evidence
+        settled = evidence.is_settled or self._line.is_settled(
+            risk,
+            windows=evidence.windows - evidence.windows_left_out,
             net_speech_s=self._net_speech_s,
         )
-        self._settled = settled
-        self._state = State.FINAL if settled and not self._awaits_words else State.PROVISIONAL
-        if taken.counts:
-            self._shadows.hear(window.window.samples, self._evidence.heard)
+        if settled:
+            evidence.settle()
+        self._settled = settled and not self._line.watches(
+            position_s=self._position_s, second_voice_s=evidence.second_voice_s
+        )
+        final = self._settled and not self._awaits_words
+        self._state = State.FINAL if final else State.PROVISIONAL
 
     def _take_words(self, taken: TakenWords) -> None:
         self._revision += 1
@@ -312,16 +356,28 @@ class CallSession:
     def _told(self, taken: TakenWords | None) -> tuple[object, ...]:
         """What of the words is worth another decision; that there are more of them isn't."""
         if taken is None:
-            return self._risk.level, (), set()
-        return self._risk_with(taken).level, taken.heard.scripts, set(taken.counts.issues)
+            return self._risk.level, (), (), set()
+        heard, issues = taken.heard, set(taken.counts.issues)
+        return self._risk_with(taken).level, heard.scripts, heard.labels.told, issues
 
     def _risk_with(self, taken: TakenWords | None) -> Risk:
+        found = self._repeat.found if self._repeat is not None else None
+        risk = with_repeat(self._risk, found, self._line)
         if taken is None:
-            return self._risk
-        return with_words(self._risk, taken.heard, taken.counts, self._line)
+            return risk
+        return with_words(
+            risk,
+            taken.heard,
+            taken.counts,
+            self._line,
+            campaign=taken.recalled.campaign,
+        )
 
     def _weighed(self, risk: Risk) -> None:
         self._risk = risk
+        self._heard = self._evidence.voice if self._evidence.windows else None
+        if self._repeat is not None and self._heard is not None:
+            self._repeat.consider(self._heard)
         self._profile_id = self._evidence.profile_id
         self._several_voices = self._evidence.has_several_voices
         self._overlap = self._evidence.has_overlap
@@ -357,7 +413,7 @@ class CallSession:
             self.close()
         risk = self._risk_with(self._taken_words)
         latency = timedelta(seconds=max(0.0, self._now() - since))
-        return Decision(
+        self._last = Decision(
             decision_id=f"{self._run_id}-{self._revision}",
             call_id=self._call_id,
             sequence=self._sequence,
@@ -378,13 +434,16 @@ class CallSession:
             policy_id=self._line.policy_id,
             model_id=self._versions.model_id,
             calibration_profile_id=self._profile_id,
+            settled=self._evidence.is_settled or self._state is State.FINAL,
             shadows=self._shadows.outcomes,
             decided_at=datetime.now(UTC),
             audio_position=timedelta(seconds=self._position_s),
             answered_position=timedelta(seconds=answered_s),
         )
+        return self._last
 
     def _partial_reasons(self) -> tuple[PartialReason, ...]:
+        words = self._taken_words
         without_voiceprint = any(one.without_voiceprint for one in self._risk.watchlists)
         # What is owed when the decision is final would not have been evaluated without any load either.
         behind = self._intake.given_up or (self._intake.owed and not self.is_concluded)
@@ -393,6 +452,8 @@ class CallSession:
             PartialReason.WATCHLISTS_STALE: self._versions.watchlists_stale(),
             PartialReason.NO_WATCHLISTS: self._risk.level is not None and not self._risk.watchlists,
             PartialReason.VOICEPRINTS_MISSING: without_voiceprint,
+            PartialReason.CALLS_NOT_COMPARED: self._not_compared,
+            PartialReason.CAMPAIGNS_NOT_COMPARED: not (words is None or words.recalled.in_time),
         }
         return tuple(reason for reason, applies in reasons.items() if applies)
 

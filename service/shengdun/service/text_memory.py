@@ -1,43 +1,31 @@
 """The texts that were screened of late, in memory: the campaigns among them, and what they have begun to say.
 
-Of a text its canonical form is held, with personal particulars masked, beside a keyed pseudonym of its customer.
-Nothing is on disk, and each process has a memory of its own.
+Of a text its canonical form is held, with personal particulars masked, beside a keyed pseudonym of its customer. What
+one process remembers it tells (``tell``), so that others can ``take`` it.
 """
 
-import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from hashlib import blake2b
 from typing import Final
 
-from shengdun.index.campaigns.campaign import Campaign, SharedWording
+from shengdun.fingerprint.text.masking import mask
+from shengdun.index.campaigns.campaign import Campaign, Resemblance, SharedWording
 from shengdun.index.campaigns.exclusions import Exclusions
 from shengdun.index.campaigns.recent import Limits
+from shengdun.index.campaigns.sharing import SharedText
 from shengdun.index.campaigns.watching import LONGEST, CampaignWatch
 from shengdun.index.trends.daily import DailyPhrases, Period
 from shengdun.index.trends.ranking import Trends
+from shengdun.service.decision import FollowedCampaign
 from shengdun.service.errors import CampaignUnknown
 from shengdun.service.settings import TextSettings
 from shengdun.service.texts import Run
 
+_READ_CHARACTERS: Final = 2 * LONGEST
+"""Of so many, as many as are remembered are left when blanks and punctuation have gone, but for odd texts."""
 CHARACTERS_PER_TEXT: Final = 500
 """On average; memory is bounded by the characters of all texts, so fewer long ones are remembered."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FollowedCampaign:
-    """A campaign that a text follows.
-
-    Attributes:
-        llr: natural-log likelihood ratio of "it follows a script that another customer's text follows too".
-        campaign: as it stands with this text in it.
-        wording: what its texts share.
-    """
-
-    llr: float
-    campaign: Campaign
-    wording: SharedWording
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +73,7 @@ class TextMemory:
     ) -> None:
         self._pseudonym = pseudonym
         self._run = run
-        self._key = secrets.token_bytes(32)
+        self._told_to: Callable[[SharedText], None] = lambda _: None
         self._remembers = settings.campaign_texts > 0
         texts = max(settings.campaign_texts, 1)
         limits = Limits(
@@ -95,6 +83,18 @@ class TextMemory:
         )
         self._watch = CampaignWatch(limits=limits, exclusions=common)
         self._phrases = DailyPhrases(days=settings.trend_days) if settings.trend_days else None
+
+    def tell(self, listener: Callable[[SharedText], None]) -> None:
+        """Have a listener told, on the thread that it comes in on, every text that is remembered from now on."""
+        self._told_to = listener
+
+    def take(self, text: SharedText) -> None:
+        """Remember a text that another process was given; takes milliseconds, on the thread that asks for it."""
+        self._take(text)
+
+    def forget_customer(self, customer: str) -> int:
+        """Forget the texts of a customer by keyed pseudonym; how many there were. Their phrases stay counted."""
+        return self._watch.forget_customer(customer)
 
     async def remember(
         self, text: str, *, customer_reference: str, line: str
@@ -108,11 +108,15 @@ class TextMemory:
             customer_reference: whom it is about; of nobody's texts nothing is remembered or told.
             line: line of business.
         """
+        return await self._run(
+            lambda: self.see(text, customer_reference=customer_reference, line=line)
+        )
+
+    def see(self, text: str, *, customer_reference: str, line: str) -> FollowedCampaign | None:
+        """The same as ``remember``, in the thread that asks for it; takes milliseconds."""
         if not customer_reference or not self._remembers:
             return None
-        return await self._run(
-            lambda: self._remember(text, self._pseudonym(customer_reference), line)
-        )
+        return self._remember(text, self._pseudonym(customer_reference), line)
 
     async def campaigns(self, *, least_customers: int, line: str = "") -> CampaignList:
         """The campaigns of so many customers or more, of a line or, if that is empty, of all."""
@@ -130,8 +134,7 @@ class TextMemory:
         found = await self._run(lambda: self._told(campaign_id))
         if found is None:
             raise CampaignUnknown(
-                f"this process remembers no campaign {campaign_id!r}; list those that there are: ids end with a "
-                "restart, and campaigns with their texts"
+                f"no campaign {campaign_id!r} is remembered; list those that there are: they end with their texts"
             )
         return found
 
@@ -163,16 +166,15 @@ class TextMemory:
         )
 
     def _remember(self, text: str, customer: str, line: str) -> FollowedCampaign | None:
-        now = datetime.now().astimezone()
-        if self._phrases is not None:
-            self._phrases.add(text[:LONGEST], customer=customer, line=line, day=now.date())
-        resemblance = self._watch.see(
-            text,
+        shared = SharedText(
             text_id=self._text_id(text, customer),
             customer=customer,
             line=line,
-            seen_at=now,
+            seen_at=datetime.now().astimezone(),
+            masked=mask(text[:_READ_CHARACTERS]),
         )
+        resemblance = self._take(shared)
+        self._told_to(shared)
         if resemblance.campaign_id is None or not resemblance.text_ids:
             return None
         told = self._told(resemblance.campaign_id)
@@ -182,6 +184,20 @@ class TextMemory:
         campaign, wording = told
         return FollowedCampaign(llr=resemblance.llr, campaign=campaign, wording=wording)
 
+    def _take(self, text: SharedText) -> Resemblance:
+        if self._phrases is not None:
+            day = text.seen_at.astimezone().date()
+            self._phrases.add(
+                text.masked[:LONGEST], customer=text.customer, line=text.line, day=day
+            )
+        return self._watch.see(
+            text.masked,
+            text_id=text.text_id,
+            customer=text.customer,
+            line=text.line,
+            seen_at=text.seen_at,
+        )
+
     def _told(self, campaign_id: str) -> tuple[Campaign, SharedWording] | None:
         campaign = self._watch.campaign(campaign_id)
         wording = self._watch.shared_wording(campaign_id)
@@ -189,6 +205,5 @@ class TextMemory:
 
     def _text_id(self, text: str, customer: str) -> str:
         """Tells a repeat from a new text, and nothing to whoever sees it."""
-        hashed = blake2b(key=self._key, digest_size=8)
-        hashed.update(customer.encode() + b"\0" + text.encode(errors="surrogatepass"))
-        return hashed.hexdigest()
+        readable = text.encode(errors="replace").decode()
+        return self._pseudonym(f"text/{customer}/{readable}")[:16]

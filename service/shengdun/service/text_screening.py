@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 
 from shengdun.fingerprint.text.labels.labelling import FoundLabel, TextLabels
-from shengdun.service.text_memory import FollowedCampaign, TextMemory
+from shengdun.service.decision import FollowedCampaign
+from shengdun.service.text_memory import TextMemory
 from shengdun.service.texts import ComparedText, Run, TextComparison
 
 
@@ -58,7 +59,7 @@ class TextScreening:
             TextTooLong: it has more characters than any letter or chat.
             TextTooShort: it has too few to be compared.
         """
-        compared = await self._comparison.compare(text, limit=limit)
+        compared = await self._comparison.compare(text, limit=limit, above=0.0)
         followed = await self._memory.remember(
             text, customer_reference=customer_reference, line=line
         )

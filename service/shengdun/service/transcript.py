@@ -89,7 +89,8 @@ class Transcript:
 
     def __init__(self) -> None:
         self.counts = TranscriptCounts()
-        self._final: list[str] = []
+        self._kept: list[str] = []
+        self._given_out = 0
         self._open: dict[object, str] = {}
         self._news = False
         self._length = 0
@@ -104,7 +105,12 @@ class Transcript:
     @property
     def has_final(self) -> bool:
         """Whether final ones are among them."""
-        return bool(self._final)
+        return len(self._kept) > self._given_out
+
+    @property
+    def words(self) -> str:
+        """All final words so far."""
+        return "".join(self._kept)
 
     def take(self, segment: Segment) -> None:
         """Take the next segment."""
@@ -117,8 +123,8 @@ class Transcript:
 
     def next(self) -> tuple[str, str]:
         """The final words that were not given out yet, and all partial ones as they are now."""
-        final = "".join(self._final)
-        self._final.clear()
+        final = "".join(self._kept[self._given_out :])
+        self._given_out = len(self._kept)
         self._news = False
         return final, "".join(self._open.values())
 
@@ -162,8 +168,8 @@ class Transcript:
         room = LONGEST_TRANSCRIPT - self._length
         if len(text) > room:
             self._note(TranscriptIssue.TOO_LONG)
-        self._final.append(text[:room])
-        self._length += len(self._final[-1])
+        self._kept.append(text[:room])
+        self._length += len(self._kept[-1])
         self._news = True
 
     def _note_times(self, segment: Segment) -> None:

@@ -1,15 +1,19 @@
-"""What the words of one call say: the known scripts that they follow, after each segment."""
+"""What the words of one call say, after each segment: the known scripts that they follow, and labels in them."""
 
+import time
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from shengdun.fingerprint.text.labels.labelling import TextLabels
 from shengdun.fingerprint.text.masking import mask
 from shengdun.index.scripts.known import FoundScript, KnownScripts
 from shengdun.index.scripts.matching import ScriptListener, ScriptMatch
+from shengdun.index.scripts.words import Words
 from shengdun.service.costs import Stopwatch
 from shengdun.service.decision import FollowedScript
+from shengdun.service.word_labels import NO_LABELS, HeardLabels, WordLabels
 
 _TOLD_AT_MOST: Final = 3
 """Scripts of one call that are told."""
@@ -23,13 +27,17 @@ class HeardWords:
         scripts: those that more speaks for than against, the likeliest first.
         searched: how many they were compared with.
         characters: code points so far.
+        labels: what is worth a person's look in them.
         elapsed_s: what the last of them took, in seconds.
+        processor_s: what they took of a core, which is less where others are served first.
     """
 
     scripts: tuple[FollowedScript, ...] = ()
     searched: int = 0
     characters: int = 0
+    labels: HeardLabels = NO_LABELS
     elapsed_s: float = 0.0
+    processor_s: float = 0.0
 
 
 class WordsEvidence:
@@ -39,15 +47,23 @@ class WordsEvidence:
     is masked.
 
     Args:
-        known: the scripts. While there are none words are kept and nothing is done with them.
+        known: the scripts.
+        labels: what is worth a person's look.
     """
 
-    def __init__(self, known: KnownScripts) -> None:
+    def __init__(self, known: KnownScripts, labels: TextLabels) -> None:
         self._known = known
+        self._words = Words()
+        self._labels = WordLabels(labels)
         self._listener: ScriptListener | None = None
         self._said = _Said()
         self._matches: Sequence[ScriptMatch] = ()
         self._masked: dict[str, str] = {}
+
+    @property
+    def said(self) -> str:
+        """All final words so far."""
+        return self._said.between(0, self._said.length)
 
     def hear(self, final: str, partial: str = "") -> HeardWords:
         """Take the next final words in, and try the partial ones behind them.
@@ -56,26 +72,30 @@ class WordsEvidence:
             final: follows what was final before without anything between; may be empty.
             partial: counts for this answer alone; may be empty.
         """
-        watch = Stopwatch()
+        watch, begun_s = Stopwatch(), time.thread_time()
         searched = len(self._known)
         self._said.say(final)
-        matches = self._compare(final, partial) if searched else ()
-        told = [match for match in matches if match.llr > 0.0][:_TOLD_AT_MOST]
+        if final:
+            self._words.hear(final)
+        tried = self._words.with_more(partial) if partial else None
+        matches = self._compare(tried, has_news=bool(final)) if searched else ()
         return HeardWords(
-            scripts=self._followed(self._known.found(told), partial),
+            scripts=self._followed(self._known.found(matches[:_TOLD_AT_MOST]), partial),
             searched=searched,
             characters=self._said.length + len(partial),
+            labels=self._labels.hear(tried or self._words, settled=self._words.settled),
             elapsed_s=watch.lap(),
+            processor_s=time.thread_time() - begun_s,
         )
 
-    def _compare(self, final: str, partial: str) -> Sequence[ScriptMatch]:
+    def _compare(self, tried: Words | None, *, has_news: bool) -> Sequence[ScriptMatch]:
         if self._listener is None:
-            self._listener = self._known.listener()
-            final = self._said.between(0, self._said.length)
-        if final or not partial:
+            self._listener = self._known.listener(self._words, above=0.0)
+            has_news = True
+        if has_news or tried is None:
             # Also without new words, because scripts may have been erased.
-            self._matches = self._listener.hear(final)
-        return self._listener.preview(partial) if partial else self._matches
+            self._matches = self._listener.look()
+        return self._matches if tried is None else self._listener.look_at(tried)
 
     def _followed(self, found: Sequence[FoundScript], partial: str) -> tuple[FollowedScript, ...]:
         masked_before, self._masked = self._masked, {}

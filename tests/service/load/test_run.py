@@ -122,6 +122,29 @@ def test_single_calls_are_measured_and_told(served: Served, folder: Path, tmp_pa
     assert str(tmp_path) not in markdown + json.dumps(report)
 
 
+def test_words_are_sent_beside_the_audio(served: Served, folder: Path, tmp_path: Path) -> None:
+    """Every call has a transcript; windows are judged as without one, and decisions by words are told apart."""
+    words = tmp_path / "words.txt"
+    words.write_text(
+        "有个代理维权的朋友陪我来的，听说停息挂账肯定能行。\n\n喂您好\n", encoding="utf-8"
+    )
+    options = ("--calls", "1", "--call-length", "9", "--recordings", folder)
+    figures = {}
+    for name, more in (("without", ()), ("with", ("--transcripts", words))):
+        result = served.run("load", "single", *options, *more, "--output", tmp_path / name)
+        assert result.returncode in {0, 4}, result.stderr
+        report = json.loads((tmp_path / name / "report.json").read_text(encoding="utf-8"))
+        (figures[name],) = report["steps"]
+        assert report["configuration"]["transcripts"] == (
+            "of 2 callers" if name == "with" else "none"
+        )
+    assert figures["without"]["client"]["segments"] == 0
+    assert figures["with"]["client"]["segments"] == 6
+    assert figures["with"]["latency_ms"]["by_words"]["count"] >= 1
+    assert figures["with"]["decisions"]["windows"] == figures["without"]["decisions"]["windows"]
+    assert figures["with"]["decisions"]["unconcluded_calls"] == 0
+
+
 def test_a_wrong_target_is_one_line(folder: Path, served: Served, tmp_path: Path) -> None:
     """Nobody listens there: the command says so, exits 1 and writes no report."""
     output = tmp_path / "report"
@@ -153,6 +176,8 @@ def test_no_calls_are_no_success(served: Served, folder: Path, tmp_path: Path) -
         (("single", "--recordings", "nowhere"), "nowhere is no folder"),
         (("soak", "--rate", "inf"), "--rate"),
         (("single", "--output", "/dev/null"), "/dev/null"),
+        (("single", "--transcripts", "missing.txt"), "missing.txt"),
+        (("single", "--transcripts", "/dev/null"), "no words"),
     ],
 )
 def test_what_can_not_be_played_is_said(

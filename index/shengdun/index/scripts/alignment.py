@@ -5,10 +5,14 @@ differ, make a stretch; stretches that follow one another in both are joined acr
 (sparse dynamic programming over fragments: Eppstein et al., J. ACM 39, 1992). What a chain is worth grows with the
 syllables that agree, rare wording counting more, and falls with those in between. Sentences in another order make
 several passages.
+
+Where no seed begins for long enough in the text, nothing is joined. So a text falls into clumps of seeds; each has its
+chains to itself, and the rarity of the characters that its seeds cover is the most that they can be worth.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 import numpy as np
@@ -18,15 +22,18 @@ from shengdun.fingerprint.text.shingles import shingles
 
 SEED: Final = 3
 """Syllables of a seed: two would be shared by chance, four would not survive an error in five syllables."""
-_LEAST_SEEDS: Final = 2
 _SEEDS_PER_SHINGLE: Final = 8
 """Of a wording that a script repeats, the first so many places."""
-_LARGEST_GAP: Final = 12
+LARGEST_GAP: Final = 12
 """Syllables that may differ between two stretches of one passage."""
 _GAP_COST: Final = 0.35
 _SHIFT_COST: Final = 0.5
 _LEAST_WORTH: Final = 4.0
 _MOST_STRETCHES: Final = 128
+"""Of a clump, the longest."""
+_ROUNDING: Final = 1e-6
+CLOSED_AFTER: Final = 2 * SEED + LARGEST_GAP
+"""Characters from a clump's last seed on that decide that nothing is joined to it any more."""
 
 Places = NDArray[np.int64]
 
@@ -81,22 +88,81 @@ class Seeds:
         return np.repeat(hit, counts) + offset, self._order[np.repeat(first[hit], counts) + within]
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Stretch:
     text_start: int
     text_end: int
-    diagonal: int
+    script_start: int
+    script_end: int
     worth: float
-    best: float = 0.0
-    before: int = -1
+
+
+class Clump:
+    """Seeds of a text and a script that lie close together in the text, and the passages that they may make. Immutable.
+
+    Args:
+        text_places: (s,) where the text has the seeds, ascending.
+        script_places: (s,) where the script has them.
+        rarity_sums: (m + 1,) the rarity of the text's characters, each 0 to 1, summed up to each place.
+        bound: the rarity of the characters that they cover: no passages of them are worth more together.
+
+    Attributes:
+        seeds: how many there are.
+        last: the last place in the text.
+        bound: as it was given.
+    """
+
+    def __init__(
+        self,
+        text_places: Places,
+        script_places: Places,
+        rarity_sums: NDArray[np.float64],
+        bound: float,
+    ) -> None:
+        self.seeds = len(text_places)
+        self.last = int(text_places[-1])
+        self.bound = bound
+        self._places = text_places, script_places
+        self._rarity_sums = rarity_sums
 
     @property
-    def script_start(self) -> int:
-        return self.text_start + self.diagonal
+    def may_tell(self) -> bool:
+        """Whether it may have a passage at all."""
+        return self.bound >= _LEAST_WORTH - _ROUNDING
 
-    @property
-    def script_end(self) -> int:
-        return self.text_end + self.diagonal
+    @cached_property
+    def stretches(self) -> list[_Stretch]:
+        """By place in the text."""
+        return _stretches(*self._places, self._rarity_sums)
+
+    @cached_property
+    def best(self) -> Aligned:
+        """The passage that is worth most."""
+        return _best_chain(self.stretches)
+
+
+def clumps(
+    text_places: Places, script_places: Places, rarity_sums: NDArray[np.float64]
+) -> list[Clump]:
+    """The clumps of some seeds, in the order of the text.
+
+    Args:
+        text_places: (s,) where the text has seeds of the script, ascending.
+        script_places: (s,) where the script has them.
+        rarity_sums: (m + 1,) the rarity of the text's characters, each 0 to 1, summed up to each place.
+    """
+    if not len(text_places):
+        return []
+    apart = np.diff(text_places) > SEED + LARGEST_GAP
+    first = np.concatenate([[0], np.flatnonzero(apart) + 1])
+    covered = text_places.copy()
+    np.maximum(covered[1:], text_places[:-1] + SEED, out=covered[1:])
+    bounds = np.add.reduceat(rarity_sums[text_places + SEED] - rarity_sums[covered], first)
+    ends = [*first[1:].tolist(), len(text_places)]
+    return [
+        Clump(text_places[start:end], script_places[start:end], rarity_sums, bound)
+        for start, end, bound in zip(first.tolist(), ends, bounds.tolist(), strict=True)
+    ]
 
 
 def align(
@@ -105,22 +171,43 @@ def align(
     """The passages of a text and a script, by place in the text; no two overlap in either.
 
     Args:
-        text_places: (s,) where the text has seeds of the script.
+        text_places: (s,) where the text has seeds of the script, in any order.
         script_places: (s,) where the script has them.
         rarity_sums: (m + 1,) the rarity of the text's characters, each 0 to 1, summed up to each place.
     """
-    if len(text_places) < _LEAST_SEEDS:
+    order = np.argsort(text_places, kind="stable")
+    return passages_of(clumps(text_places[order], script_places[order], rarity_sums))
+
+
+def passages_of(found: Sequence[Clump], *, least: float = 0.0) -> list[Aligned]:
+    """The passages of some clumps, by place in the text, best ones first chosen; no two overlap in text or script.
+
+    Args:
+        found: the clumps, in the order of the text.
+        least: what the passages need to be worth together; none are looked for where they can't be.
+    """
+    telling = [clump for clump in found if clump.may_tell]
+    if sum(clump.bound for clump in telling) < least - _ROUNDING:
         return []
-    stretches = _stretches(text_places, script_places, rarity_sums)
+    left = [(clump.best, clump.stretches) for clump in telling]
     passages: list[Aligned] = []
-    while stretches:
-        chain = _best_chain(stretches)
-        passage = _joined(chain)
+    while left:
+        passage = max(left, key=lambda each: each[0].worth)[0]
         if passage.worth < _LEAST_WORTH:
             break
         passages.append(passage)
-        stretches = [each for each in stretches if not _overlaps(each, passage)]
+        left = [rest for each in left if (rest := _without(*each, passage)) is not None]
     return sorted(passages, key=lambda each: each.text_start)
+
+
+def _without(
+    best: Aligned, stretches: list[_Stretch], passage: Aligned
+) -> tuple[Aligned, list[_Stretch]] | None:
+    """What a clump still has when a passage is taken."""
+    left = [each for each in stretches if not _overlaps(each, passage)]
+    if len(left) == len(stretches):
+        return best, stretches
+    return (_best_chain(left), left) if left else None
 
 
 def _stretches(
@@ -129,42 +216,56 @@ def _stretches(
     diagonals = script_places - text_places
     order = np.lexsort((text_places, diagonals))
     places, along = text_places[order], diagonals[order]
-    apart = (np.diff(along) != 0) | (np.diff(places) > SEED + _LARGEST_GAP // 2)
-    groups = np.split(np.arange(len(places)), np.flatnonzero(apart) + 1)
-    groups = sorted(groups, key=len, reverse=True)[:_MOST_STRETCHES]
-    found = [
-        _stretch(places[group].tolist(), int(along[group[0]]), rarity_sums) for group in groups
+    ends = places + SEED
+    joined = (np.diff(along) == 0) & (np.diff(places) <= SEED + LARGEST_GAP // 2)
+    first = np.flatnonzero(np.concatenate([[True], ~joined]))
+    starts, gaps = places.copy(), np.zeros(len(places))
+    starts[1:][joined] = np.maximum(places[1:], ends[:-1])[joined]
+    gaps[1:][joined] = np.maximum(places[1:] - ends[:-1], 0)[joined]
+    worths = np.add.reduceat(rarity_sums[ends] - rarity_sums[starts] - _GAP_COST * gaps, first)
+    last = np.append(first[1:], len(places)) - 1
+    longest = np.argsort(first - last, kind="stable")[:_MOST_STRETCHES]
+    kept = longest[np.lexsort((along[first[longest]], places[first[longest]]))]
+    return [
+        _Stretch(
+            text_start=start,
+            text_end=end,
+            script_start=start + diagonal,
+            script_end=end + diagonal,
+            worth=worth,
+        )
+        for start, end, diagonal, worth in zip(
+            places[first[kept]].tolist(),
+            ends[last[kept]].tolist(),
+            along[first[kept]].tolist(),
+            worths[kept].tolist(),
+            strict=True,
+        )
     ]
-    return sorted(found, key=lambda each: (each.text_start, each.diagonal))
 
 
-def _stretch(places: Sequence[int], diagonal: int, rarity_sums: NDArray[np.float64]) -> _Stretch:
-    worth, end = 0.0, places[0]
-    for place in places:
-        worth -= _GAP_COST * max(place - end, 0)
-        start = max(place, end)
-        end = place + SEED
-        worth += float(rarity_sums[end] - rarity_sums[start])
-    return _Stretch(text_start=places[0], text_end=end, diagonal=diagonal, worth=worth)
-
-
-def _best_chain(stretches: list[_Stretch]) -> list[_Stretch]:
+def _best_chain(stretches: Sequence[_Stretch]) -> Aligned:
     longest = max(each.text_end - each.text_start for each in stretches)
+    best = [each.worth for each in stretches]
+    before = [-1] * len(stretches)
     for number, each in enumerate(stretches):
-        each.best, each.before = each.worth, -1
         for earlier in range(number - 1, -1, -1):
             other = stretches[earlier]
-            if other.text_start + longest + _LARGEST_GAP < each.text_start:
+            if other.text_start + longest + LARGEST_GAP < each.text_start:
                 break
-            joined = other.best + each.worth - _cost(other, each)
-            if joined > each.best:
-                each.best, each.before = joined, earlier
-    at = max(range(len(stretches)), key=lambda number: stretches[number].best)
-    chain = []
-    while at >= 0:
-        chain.append(stretches[at])
-        at = stretches[at].before
-    return chain[::-1]
+            joined = best[earlier] + each.worth - _cost(other, each)
+            if joined > best[number]:
+                best[number], before[number] = joined, earlier
+    last = first = best.index(max(best))
+    while before[first] >= 0:
+        first = before[first]
+    return Aligned(
+        text_start=stretches[first].text_start,
+        text_end=stretches[last].text_end,
+        script_start=stretches[first].script_start,
+        script_end=stretches[last].script_end,
+        worth=best[last],
+    )
 
 
 def _cost(before: _Stretch, after: _Stretch) -> float:
@@ -172,20 +273,9 @@ def _cost(before: _Stretch, after: _Stretch) -> float:
     in_text = after.text_start - before.text_end
     in_script = after.script_start - before.script_end
     gap, overlap = max(in_text, in_script, 0), max(-in_text, -in_script, 0)
-    if overlap >= SEED or gap > _LARGEST_GAP:
+    if overlap >= SEED or gap > LARGEST_GAP:
         return float("inf")
     return overlap + _GAP_COST * gap + (_SHIFT_COST if in_text != in_script else 0.0)
-
-
-def _joined(chain: Sequence[_Stretch]) -> Aligned:
-    first, last = chain[0], chain[-1]
-    return Aligned(
-        text_start=first.text_start,
-        text_end=last.text_end,
-        script_start=first.script_start,
-        script_end=last.script_end,
-        worth=last.best,
-    )
 
 
 def _overlaps(stretch: _Stretch, passage: Aligned) -> bool:

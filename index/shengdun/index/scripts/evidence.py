@@ -1,19 +1,20 @@
 """From shared passages to a likelihood ratio.
 
-With ``w`` what the passages are worth together, in rare syllables, and ``m`` and ``k`` the characters of text and
-script::
+With ``w`` what the passages are worth together, in rare syllables, ``m`` and ``k`` the characters of text and
+script, and ``n`` the scripts that the text is compared with, in multiples of those that the coefficients were fitted
+with, 1 at least::
 
-    x   = offset + slope w - chance ln(m k)
+    x   = offset + slope w - chance ln(m k n)
     LLR = x held between floor and cap
 
 The logarithm is what chance does: of two unrelated texts the best common passage grows with the logarithm of the
-product of their lengths (Karlin and Altschul, PNAS 87, 1990). ``benchmarks/text/calibrate.py`` fits the coefficients.
+product of their lengths (Karlin and Altschul, PNAS 87, 1990), and the best of many scripts as that of one that is as
+much longer. ``benchmarks/text/calibrate.py`` fits the coefficients.
 """
 
 from dataclasses import dataclass
+from math import log
 from typing import Final
-
-import numpy as np
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,9 +24,10 @@ class ScriptCoefficients:
     Attributes:
         offset: where nothing is shared and nothing could be.
         slope: for each rare syllable that is shared; above 0.
-        chance: for each e-fold of text or script; 0 or more.
+        chance: for each e-fold of text, script or number of scripts; 0 or more.
         floor: the least LLR that the data vouch for, below 0.
         cap: the greatest, above 0.
+        fitted_among: how many scripts each text was compared with when they were fitted; 1 or more.
     """
 
     offset: float
@@ -33,10 +35,13 @@ class ScriptCoefficients:
     chance: float
     floor: float
     cap: float
+    fitted_among: int = 1
 
     def __post_init__(self) -> None:
         if self.slope <= 0.0 or self.chance < 0.0 or not self.floor < 0.0 < self.cap:
             raise ValueError("slope must be positive, chance not negative, and 0 within the limits")
+        if self.fitted_among < 1:
+            raise ValueError("the coefficients must have been fitted with a script at least")
 
     def llr(self, *, worth: float, text_length: int, script_length: int) -> float:
         """The LLR of "this script was used" for passages worth so much together."""
@@ -46,13 +51,32 @@ class ScriptCoefficients:
         """An LLR held between floor and cap."""
         return min(max(unlimited, self.floor), self.cap)
 
-    def unlimited(self, worth: float, text_length: int, script_length: int) -> float:
-        """What the LLR would be if the data could vouch for any; puts scripts in order beyond the limits too."""
-        possible = float(np.log(max(text_length, 1)) + np.log(max(script_length, 1)))
-        return self.offset + self.slope * worth - self.chance * possible
+    def unlimited(
+        self, worth: float, text_length: int, script_length: int, *, among: int = 1
+    ) -> float:
+        """What the LLR would be if the data could vouch for any; puts scripts in order beyond the limits too.
+
+        Args:
+            worth: of the passages together.
+            text_length: characters of the text.
+            script_length: of the script.
+            among: how many scripts the text is compared with.
+        """
+        return self.slope * worth - self._by_chance(text_length, script_length, among)
+
+    def needed(
+        self, unlimited: float, text_length: int, script_length: int, *, among: int = 1
+    ) -> float:
+        """What passages must be worth together for so much; the inverse of ``unlimited``."""
+        return (unlimited + self._by_chance(text_length, script_length, among)) / self.slope
+
+    def _by_chance(self, text_length: int, script_length: int, among: int) -> float:
+        times = max(among / self.fitted_among, 1.0)
+        possible = log(max(text_length, 1)) + log(max(script_length, 1)) + log(times)
+        return self.chance * possible - self.offset
 
 
 DEFAULT_COEFFICIENTS: Final = ScriptCoefficients(
-    offset=15.37, slope=1.6271, chance=2.2558, floor=-3.35, cap=8.6
+    offset=15.37, slope=1.6271, chance=2.2558, floor=-3.35, cap=8.6, fitted_among=47
 )
 """Fitted on 4,200 texts that use one of 21 scripts and 16,776 that use none of 47."""

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from math import inf
 from typing import Final
 
 from shengdun.fingerprint.text.normalise import normalise
@@ -17,6 +18,7 @@ from shengdun.index.errors import TextTooShort
 from shengdun.index.scripts.holdings import ScriptHolding
 from shengdun.index.scripts.matching import ScriptIndex, ScriptListener, ScriptMatch, ScriptTooShort
 from shengdun.index.scripts.script import Script, check_content
+from shengdun.index.scripts.words import Words
 from shengdun.index.segments import NEVER_US, microseconds
 
 MOST_MATCHES: Final = 100
@@ -72,12 +74,13 @@ class KnownScripts:
             self._add([holding for holding in changed if holding.expires_us > now_us])
             self._followed = scripts
 
-    def match(self, text: str, *, limit: int = 10) -> list[FoundScript]:
+    def match(self, text: str, *, limit: int = 10, above: float = -inf) -> list[FoundScript]:
         """The scripts that a text uses, best first; takes milliseconds and more, so call it from a worker thread.
 
         Args:
             text: as it was said or written.
             limit: how many at most, 1 to 100.
+            above: only those with a greater LLR.
 
         Raises:
             InvalidText: it is blank, no text, or turned around by right-to-left marks.
@@ -85,8 +88,9 @@ class KnownScripts:
             TextTooShort: it has fewer than ``LEAST_CHARACTERS`` characters that count.
         """
         _check_comparable(check_content("text", text))
+        limit = max(1, min(limit, MOST_MATCHES))
         self._leave_expired()
-        return self.found(self._index.match(text, limit=max(1, min(limit, MOST_MATCHES))))
+        return self.found(self._index.match(text, limit=limit, above=above))
 
     def found(self, matches: Sequence[ScriptMatch]) -> list[FoundScript]:
         """The scripts of some matches; not of those that were erased meanwhile, or have expired."""
@@ -99,10 +103,15 @@ class KnownScripts:
                 found.append(FoundScript(script=holding.script, match=match))
         return found
 
-    def listener(self) -> ScriptListener:
-        """Follows the words of one call."""
+    def listener(self, words: Words | None = None, *, above: float = -inf) -> ScriptListener:
+        """Follows the words of one call.
+
+        Args:
+            words: those, if others read them too.
+            above: only scripts with a greater LLR are told.
+        """
         self._leave_expired()
-        return self._index.listener()
+        return self._index.listener(above=above, words=words)
 
     def _add(self, holdings: Sequence[ScriptHolding]) -> None:
         try:

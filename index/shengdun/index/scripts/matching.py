@@ -7,6 +7,8 @@ homophones change nothing; characters that agree too are told in the passage's v
 
 import threading
 from collections.abc import Iterable
+from functools import lru_cache
+from math import inf
 from typing import Final
 
 import numpy as np
@@ -20,7 +22,8 @@ from shengdun.index.scripts.listening import ScriptListener
 from shengdun.index.scripts.matches import Passage, ScriptMatch, ScriptTooShort, View
 from shengdun.index.scripts.postings import Found, Postings
 from shengdun.index.scripts.probes import probes_of
-from shengdun.index.scripts.question import Script
+from shengdun.index.scripts.question import HeldScript, Script
+from shengdun.index.scripts.words import Words
 
 __all__ = ["Passage", "ScriptIndex", "ScriptListener", "ScriptMatch", "ScriptTooShort", "View"]
 
@@ -28,6 +31,10 @@ LEAST_CHARACTERS: Final = 20
 """A shorter script is wording that anybody may use."""
 _ADDED_AT_ONCE: Final = 20_000
 _LEAST_ROWS: Final = 1024
+_READY: Final = 1024
+"""Scripts that were looked at lately, and are ready to be looked at again."""
+_LONGEST_READY: Final = 2_000
+"""Syllables; longer ones would take much memory together."""
 
 
 class ScriptIndex:
@@ -36,6 +43,11 @@ class ScriptIndex:
     Args:
         background: how common wording is.
         coefficients: the map to likelihood ratios.
+
+    Attributes:
+        background: as given.
+        coefficients: as given.
+        version: another whenever scripts came or went.
     """
 
     def __init__(
@@ -52,6 +64,8 @@ class ScriptIndex:
         self._row_of: dict[str, int] = {}
         self._dead = 0
         self._writing = threading.Lock()
+        self._ready = lru_cache(maxsize=_READY)(HeldScript)
+        self.version = 0
 
     def __len__(self) -> int:
         return len(self._row_of)
@@ -86,18 +100,27 @@ class ScriptIndex:
         with self._writing:
             return self._forget(script_id)
 
-    def match(self, text: str, *, limit: int = 10) -> list[ScriptMatch]:
+    def match(self, text: str, *, limit: int = 10, above: float = -inf) -> list[ScriptMatch]:
         """The scripts that a text may have used, the likeliest first; none without a passage in common.
 
         Args:
             text: as it was written, or a whole transcript.
             limit: how many at most.
+            above: only those with a greater LLR; the passages of others needn't be looked up.
         """
-        return self.listener(limit=limit).hear(text)
+        return self.listener(limit=limit, above=above).hear(text)
 
-    def listener(self, *, limit: int = 10) -> ScriptListener:
-        """Hears one call's or one text's words as they arrive."""
-        return ScriptListener(self, limit=limit)
+    def listener(
+        self, *, limit: int = 10, above: float = -inf, words: Words | None = None
+    ) -> ScriptListener:
+        """Hears one call's or one text's words as they arrive.
+
+        Args:
+            limit: how many scripts are told at most.
+            above: only those with a greater LLR.
+            words: the text, if others read it too.
+        """
+        return ScriptListener(self, limit=limit, above=above, words=words)
 
     def propose(self, probes: NDArray[np.uint64]) -> Found:
         """The scripts that share each probe.
@@ -107,9 +130,18 @@ class ScriptIndex:
         """
         return self._postings.find(probes, self._alive)
 
-    def script(self, row: int) -> Script | None:
+    def held(self, row: int) -> HeldScript | None:
         """The script of a row; None if it was removed."""
-        return self._scripts[row]
+        script = self._scripts[row]
+        if script is None:
+            return None
+        if len(script.syllables) > _LONGEST_READY:
+            return HeldScript(script)
+        held = self._ready(script)
+        if self._scripts[row] is None:
+            # Removed meanwhile: nothing of it may stay.
+            self._ready.cache_clear()
+        return held
 
     @property
     def nbytes(self) -> int:
@@ -134,6 +166,7 @@ class ScriptIndex:
             self._row_of |= {
                 script.script_id: row for row, script in zip(rows, scripts, strict=True)
             }
+            self.version += 1
 
     def _grow(self, rows: int) -> None:
         if rows > len(self._alive):
@@ -147,6 +180,8 @@ class ScriptIndex:
             return False
         self._alive[row] = False
         self._scripts[row] = None
+        self._ready.cache_clear()
+        self.version += 1
         self._dead += 1
         if self._dead > max(len(self._row_of), _LEAST_ROWS):
             self._postings.drop(self._alive)

@@ -1,17 +1,26 @@
 """A script that a text may be following, and where the two agree."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from shengdun.fingerprint.text.folding import code_points
 from shengdun.fingerprint.text.normalise import Normalised, normalise
-from shengdun.fingerprint.text.shingles import shingles
-from shengdun.index.scripts.alignment import SEED, Aligned, Places, Seeds, align
+from shengdun.index.scripts.alignment import (
+    CLOSED_AFTER,
+    SEED,
+    Aligned,
+    Clump,
+    Seeds,
+    clumps,
+    passages_of,
+)
 from shengdun.index.scripts.background import Background
 from shengdun.index.scripts.matches import Passage, View
-from shengdun.index.scripts.words import Words
+from shengdun.index.scripts.words import Words, agreement
 
 _CHARACTERS_AGREE: Final = 0.8
 _NOWHERE: Final = np.zeros(0, np.int64)
@@ -32,50 +41,81 @@ class Script:
     syllables: NDArray[np.uint16]
 
 
-class InQuestion:
-    """A script that may be followed, and where the text has its seeds.
+class HeldScript:
+    """A script, and what comparing texts with it needs; made when it's first needed.
 
-    Attributes:
+    Args:
         script: which.
-        places: (s,) places in the text and (s,) in the script where they agree.
     """
 
     def __init__(self, script: Script) -> None:
         self.script = script
-        self.places = _NOWHERE, _NOWHERE
-        self._seeds = Seeds(script.syllables)
-        self._kept = _NOWHERE, _NOWHERE
+
+    @cached_property
+    def seeds(self) -> Seeds:
+        """Where it has its seeds."""
+        return Seeds(self.script.syllables)
+
+    @cached_property
+    def canonical(self) -> Normalised:
+        """Its canonical characters, and where they stand in its text. Only what is told needs it."""
+        return normalise(self.script.text)
+
+
+class InQuestion:
+    """A script that may be followed, and where the text has its seeds.
+
+    What was found in words that stay as they were is kept; the rest is looked for anew.
+
+    Args:
+        held: which.
+    """
+
+    def __init__(self, held: HeldScript) -> None:
+        self._held = held
+        self._places = _NOWHERE, _NOWHERE
         self._read = 0
-        self._aligned: tuple[Places, Places, list[Aligned]] | None = None
-        self._normalised: Normalised | None = None
+        self._seen = np.zeros(0, np.uint16)
+        self._settled = 0
+        self._closed: tuple[Clump, ...] = ()
+        self._in_closed = 0
+
+    @property
+    def script(self) -> Script:
+        """Which it is."""
+        return self._held.script
 
     def read(self, words: Words) -> None:
-        """Find the seeds of what was heard since; of what may still change, every time."""
-        fresh = shingles(words.syllables[self._read :], SEED)
-        text, script = self._seeds.found_in(fresh, offset=self._read)
-        self.places = np.concatenate([self._kept[0], text]), np.concatenate([self._kept[1], script])
-        last = max(words.settled - SEED + 1, 0)
-        if last > self._read:
-            keep = self.places[0] < last
-            self._kept = self.places[0][keep], self.places[1][keep]
-            self._read = last
+        """Find the seeds of what was heard since, and of what is now another."""
+        same = agreement(self._seen, words.syllables, self._settled)
+        begin = min(self._read, max(same - SEED + 1, 0))
+        text, script = self._held.seeds.found_in(words.seeds[begin:], offset=begin)
+        kept = int(np.searchsorted(self._places[0], begin))
+        if len(text) or kept < len(self._places[0]):
+            text_before, script_before = self._places
+            self._places = (
+                np.concatenate([text_before[:kept], text]),
+                np.concatenate([script_before[:kept], script]),
+            )
+        self._read = len(words.seeds)
+        self._seen, self._settled = words.syllables, words.settled
+        self._reopen(same)
 
-    def aligned(self, words: Words, background: Background) -> list[Aligned]:
-        """The passages, by places in the canonical characters."""
-        text, script = self.places
-        if self._aligned is not None:
-            text_before, script_before, passages = self._aligned
-            if np.array_equal(text, text_before) and np.array_equal(script, script_before):
-                return passages
-        passages = align(text, script, words.rarity_sums(background))
-        # Rarity is that of the runs a character is in, so it stays once these have been settled.
-        is_settled = not len(text) or int(text.max()) + 2 * SEED - 1 <= words.settled
-        self._aligned = (text, script, passages) if is_settled else None
-        return passages
+    def aligned(self, words: Words, background: Background, *, least: float) -> list[Aligned]:
+        """The passages, by places in the canonical characters; none where they can't be worth so much together."""
+        text, script = self._places
+        at = self._in_closed
+        found = clumps(text[at:], script[at:], words.rarity_sums(background))
+        closed = [each for each in found if each.last + CLOSED_AFTER <= len(words.syllables)]
+        every = (*self._closed, *found)
+        if closed:
+            self._closed += tuple(closed)
+            self._in_closed += sum(each.seeds for each in closed)
+        return passages_of(every, least=least)
 
     def passage(self, aligned: Aligned, words: Words) -> Passage:
         """The passage in the strings as they were given."""
-        script = self._canonical
+        script = self._held.canonical
         return Passage(
             text_start=int(words.starts[aligned.text_start]),
             text_end=int(words.ends[aligned.text_end - 1]),
@@ -84,19 +124,27 @@ class InQuestion:
             view=self._view(aligned, words),
         )
 
-    def _view(self, aligned: Aligned, words: Words) -> View:
-        text, script = self.places
-        inside = (text >= aligned.text_start) & (text < aligned.text_end)
-        inside &= (script >= aligned.script_start) & (script < aligned.script_end)
-        agree = [
-            words.characters[at : at + SEED] == self._canonical.text[there : there + SEED]
-            for at, there in zip(text[inside].tolist(), script[inside].tolist(), strict=True)
-        ]
-        return View.CHARACTERS if sum(agree) >= _CHARACTERS_AGREE * len(agree) else View.PINYIN
+    def _reopen(self, same: int) -> None:
+        """Of the clumps, keep those that only words decided that are the same."""
+        closed = self._closed
+        while closed and closed[-1].last + CLOSED_AFTER > same:
+            self._in_closed -= closed[-1].seeds
+            closed = closed[:-1]
+        self._closed = closed
 
-    @property
-    def _canonical(self) -> Normalised:
-        # Only what is told needs it; it takes longer than everything else about a script.
-        if self._normalised is None:
-            self._normalised = normalise(self.script.text)
-        return self._normalised
+    def _view(self, aligned: Aligned, words: Words) -> View:
+        text, script = self._places
+        first, last = np.searchsorted(text, (aligned.text_start, aligned.text_end))
+        text, script = text[first:last], script[first:last]
+        inside = (script >= aligned.script_start) & (script < aligned.script_end)
+        text, script = text[inside] - aligned.text_start, script[inside] - aligned.script_start
+        said = code_points(words.characters[aligned.text_start : aligned.text_end])
+        written = code_points(self._held.canonical.text[aligned.script_start : aligned.script_end])
+        # A seed that ends outside is no part of the passage's chain.
+        whole = (text + SEED <= len(said)) & (script + SEED <= len(written))
+        text, script = text[whole], script[whole]
+        agree = np.ones(len(text), np.bool_)
+        for offset in range(SEED):
+            agree &= said[text + offset] == written[script + offset]
+        share = agree.mean() if len(agree) else 0.0
+        return View.CHARACTERS if share >= _CHARACTERS_AGREE else View.PINYIN

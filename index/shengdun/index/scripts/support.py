@@ -1,5 +1,6 @@
 """How much speaks for each script, before any passage is looked at."""
 
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -10,21 +11,69 @@ from shengdun.index.scripts.postings import Found, Rows
 _COMMON: Final = 256
 """Wording of so many scripts counts half as much as wording of one."""
 _LEAST_FEWNESS: Final = 0.1
+_UNITS: Final = 2**20
+"""Weights are kept in whole fractions, so that the order in which they are added up changes nothing."""
+_LEADING: Final = 32
+"""So many scripts are kept in order."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Weights:
+    """Weights of some rows.
+
+    Attributes:
+        rows: (n,) of scripts, each once.
+        weights: (n,) int64, in fractions of 1 / ``_UNITS``.
+    """
+
+    rows: Rows
+    weights: Rows
+
+    def of(self, rows: Rows) -> Rows:
+        """(m,) the weights of some rows, 0 for those that have none; its own rows are ascending."""
+        at = np.minimum(np.searchsorted(self.rows, rows), len(self.rows) - 1)
+        return np.where(self.rows[at] == rows, self.weights[at], 0)
+
+    def first(self, count: int) -> "_Weights":
+        """The heaviest, in order; of equals the older."""
+        some = self
+        if len(some.rows) > count:
+            lightest = np.partition(some.weights, -count)[-count]
+            some = some.chosen(some.weights >= lightest)
+        order = np.lexsort((some.rows, -some.weights))[:count]
+        return _Weights(some.rows[order], some.weights[order])
+
+    def chosen(self, some: NDArray[np.bool_]) -> "_Weights":
+        """Those with a flag."""
+        return _Weights(self.rows[some], self.weights[some])
+
+    def beside(self, other: "_Weights") -> "_Weights":
+        """These and others, of other rows."""
+        return _Weights(
+            np.concatenate([self.rows, other.rows]), np.concatenate([self.weights, other.weights])
+        )
+
+    def summed(self) -> "_Weights":
+        """Each row once, ascending."""
+        order = np.argsort(self.rows, kind="stable")
+        rows = self.rows[order]
+        first = np.flatnonzero(np.diff(rows, prepend=-1))
+        return _Weights(rows[first], np.add.reduceat(self.weights[order], first))
+
+
+_NOTHING: Final = _Weights(np.zeros(0, np.int64), np.zeros(0, np.int64))
 
 
 class Support:
     """How much speaks for each script; immutable.
 
-    Args:
-        rows: (n,) of scripts, ascending.
-        weights: (n,) what speaks for each.
+    More of it is a block of its own beside the older ones, merged with those of like size, and those in the lead are
+    kept beside them. So what is added costs by its own size, and what was before stays as it was.
     """
 
-    def __init__(
-        self, rows: Rows | None = None, weights: NDArray[np.float64] | None = None
-    ) -> None:
-        self._rows = np.zeros(0, np.int64) if rows is None else rows
-        self._weights = np.zeros(0) if weights is None else weights
+    def __init__(self) -> None:
+        self._blocks: tuple[_Weights, ...] = ()
+        self._leading = _NOTHING
 
     def with_more(self, found: Found, weights: NDArray[np.float64]) -> "Support":
         """This and more; a wording counts for more the fewer scripts have it.
@@ -36,16 +85,37 @@ class Support:
         if not len(found.rows):
             return self
         common = np.log(np.maximum(found.counts, 1)) / np.log(_COMMON)
-        each = weights * np.maximum(2.0 - common, _LEAST_FEWNESS)
-        rows = np.concatenate([self._rows, found.rows])
-        every = np.concatenate([self._weights, each[found.places]])
-        order = np.argsort(rows, kind="stable")
-        rows, every = rows[order], every[order]
-        first = np.flatnonzero(np.diff(rows, prepend=-1))
-        return Support(rows[first], np.add.reduceat(every, first))
+        each = np.rint(weights * np.maximum(2.0 - common, _LEAST_FEWNESS) * _UNITS).astype(np.int64)
+        return self._with(_Weights(found.rows, each[found.places]).summed())
 
     def most(self, count: int, *, least: float) -> Rows:
         """The rows that most speaks for, at least so much; of equals the older."""
-        enough = np.flatnonzero(self._weights >= least)
-        order = np.lexsort((self._rows[enough], -self._weights[enough]))[:count]
-        return self._rows[enough[order]]
+        leading = self._leading if count <= _LEADING else self._all().first(count)
+        enough = leading.weights[:count] >= least * _UNITS
+        return leading.rows[:count][enough]
+
+    def _with(self, more: _Weights) -> "Support":
+        totals = more.weights.copy()
+        for block in self._blocks:
+            totals += block.of(more.rows)
+        other = Support()
+        other._leading = self._leading_with(_Weights(more.rows, totals))
+        blocks = [*self._blocks, more]
+        while len(blocks) > 1 and len(blocks[-2].rows) < 2 * len(blocks[-1].rows):
+            last = blocks.pop()
+            blocks[-1] = blocks[-1].beside(last).summed()
+        other._blocks = tuple(blocks)
+        return other
+
+    def _leading_with(self, totals: _Weights) -> _Weights:
+        """Those in the lead, when some rows weigh more than before: none of the others can have come to the lead."""
+        before = self._leading
+        if len(before.rows) >= _LEADING:
+            totals = totals.chosen(totals.weights >= before.weights[-1])
+        return before.chosen(~np.isin(before.rows, totals.rows)).beside(totals).first(_LEADING)
+
+    def _all(self) -> _Weights:
+        every = _NOTHING
+        for block in self._blocks:
+            every = every.beside(block)
+        return every.summed()

@@ -1,5 +1,7 @@
 """The canonical characters of a text that grows."""
 
+import copy
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -11,7 +13,17 @@ from shengdun.index.scripts.background import Background
 
 
 class Words:
-    """The canonical characters of a text so far, with where they stand in it."""
+    """The canonical characters of a text so far, with where they stand in it.
+
+    Attributes:
+        heard: code points of the text.
+        settled: canonical characters from the beginning that no later word changes.
+        characters: n canonical characters.
+        syllables: (n,) their syllables.
+        starts: (n,) where in the text the stretch of each begins, in code points.
+        ends: (n,) where it ends.
+        seeds: (max(n - SEED + 1, 0),) hashes of the runs of ``SEED`` syllables.
+    """
 
     def __init__(self) -> None:
         self.heard = 0
@@ -20,24 +32,35 @@ class Words:
         self.syllables = np.zeros(0, np.uint16)
         self.starts = np.zeros(0, np.int64)
         self.ends = np.zeros(0, np.int64)
+        self.seeds = np.zeros(0, np.uint64)
         self._tail = ""
         self._tail_at = 0
-        self._rarity_sums: NDArray[np.float64] | None = None
+        self._rarity_sums = np.zeros(1)
+        self._rated = 0
 
     def hear(self, text: str) -> None:
         """Read the end anew, with these words behind it."""
         self._tail += text
         self.heard += len(text)
-        self._rarity_sums = None
         read = normalise(self._tail)
         kept = self.settled
         boundary = int(self.ends[kept - 1]) - self._tail_at if kept else 0
         fresh = int(np.searchsorted(read.starts, boundary, side="left"))
+        before = self.syllables
         self.characters = self.characters[:kept] + read.text[fresh:]
         self.syllables = np.concatenate([self.syllables[:kept], syllables(read.text[fresh:])])
         self.starts = np.concatenate([self.starts[:kept], read.starts[fresh:] + self._tail_at])
         self.ends = np.concatenate([self.ends[:kept], read.ends[fresh:] + self._tail_at])
+        same = max(agreement(before, self.syllables, kept) - SEED + 1, 0)
+        self.seeds = np.concatenate([self.seeds[:same], shingles(self.syllables[same:], SEED)])
+        self._rated = min(self._rated, same)
         self._settle()
+
+    def with_more(self, text: str) -> "Words":
+        """The same with these words behind it, for what may be withdrawn; this one stays as it is."""
+        other = copy.copy(self)
+        other.hear(text)
+        return other
 
     def _settle(self) -> None:
         """Keep what no later word can change."""
@@ -48,9 +71,24 @@ class Words:
         self._tail_at = begin
 
     def rarity_sums(self, background: Background) -> NDArray[np.float64]:
-        """(m + 1,) the rarity of the characters, summed up to each place."""
-        if self._rarity_sums is None:
-            seeds = shingles(self.syllables, SEED)
-            rarity = background.rarity(seeds) if len(seeds) else np.zeros(len(self.syllables))
-            self._rarity_sums = np.concatenate([[0.0], np.cumsum(rarity)])
-        return self._rarity_sums
+        """(n + 1,) the rarity of the characters, summed up to each place."""
+        rated = self._rated
+        if rated < len(self.syllables):
+            # Rarity is that of the runs a character is in, so the runs before it count too.
+            begin = max(rated - SEED + 1, 0)
+            seeds = self.seeds[begin:]
+            rarity = (
+                background.rarity(seeds) if len(seeds) else np.zeros(len(self.syllables) - begin)
+            )
+            sums = self._rarity_sums[: rated + 1]
+            more = np.cumsum(np.concatenate([sums[-1:], rarity[rated - begin :]]))
+            self._rarity_sums = np.concatenate([sums, more[1:]])
+            self._rated = len(self.syllables)
+        return self._rarity_sums[: self._rated + 1]
+
+
+def agreement(before: NDArray[np.uint16], now: NDArray[np.uint16], start: int) -> int:
+    """How many syllables from the beginning two texts have in common, if they have so many as ``start`` says."""
+    length = min(len(before), len(now))
+    differs = np.flatnonzero(before[start:length] != now[start:length])
+    return start + int(differs[0]) if len(differs) else max(length, start)

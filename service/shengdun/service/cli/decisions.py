@@ -1,5 +1,7 @@
 """How a decision looks in one line of a terminal."""
 
+from collections import Counter
+
 from shengdun.service.cli.in_shadow import shadow_notes
 from shengdun.service.client import Decision
 
@@ -23,6 +25,8 @@ def decision_line(decision: Decision, *, timed: bool) -> str:
     reasons += [reason.value for reason in decision.partial_reasons]
     reasons += shadow_notes(decision)
     reasons += word_notes(decision)
+    reasons += handover_notes(decision)
+    reasons += repeat_notes(decision)
     if decision.advisory:
         reasons.append("advisory: " + " ".join(each.value for each in decision.advisory_reasons))
     return "  ".join(parts) + (f"  [{', '.join(reasons)}]" if reasons else "")
@@ -44,15 +48,51 @@ def summary_row(decision: Decision | None) -> tuple[str, ...]:
 
 
 def word_notes(decision: Decision) -> list[str]:
-    """The scripts that the words may follow, and what is unusual about the transcript."""
+    """What the words may follow, labels in them, and what is unusual about the transcript."""
     if decision.words is None:
         return []
     scripts = [
         f"script {each.script_id} LLR {each.llr:+.1f} {each.script_share:.0%}"
         for each in decision.words.scripts
     ]
+    campaigns = [
+        f"campaign {flag.script_campaign.campaign_id} LLR {flag.llr:+.1f}"
+        for flag in decision.flags
+        if flag.script_campaign is not None
+    ]
+    labels = Counter(each.label for each in decision.words.labels)
     notices = [f"{each.count} {each.issue.value}" for each in decision.words.notices]
-    return scripts + ([f"transcript: {', '.join(notices)}"] if notices else [])
+    return [
+        *scripts,
+        *campaigns,
+        *([f"labels: {' '.join(map(_counted, labels.items()))}"] if labels else []),
+        *([f"transcript: {', '.join(notices)}"] if notices else []),
+    ]
+
+
+def _counted(label: tuple[str, int]) -> str:
+    name, count = label
+    return name if count == 1 else f"{name} x{count}"
+
+
+def handover_notes(decision: Decision) -> list[str]:
+    """Where another voice took over, how sure that is, and who it may be."""
+    found = [(flag.llr, flag.speaker_handover) for flag in decision.flags if flag.speaker_handover]
+    return [
+        f"handover at {handover.position.total_seconds():.1f} s LLR {llr:+.1f}, second voice "
+        f"{_DASH if (best := handover.second.best) is None else f'{best.actor_id} LLR {best.llr:+.1f}'}"
+        for llr, handover in found
+    ]
+
+
+def repeat_notes(decision: Decision) -> list[str]:
+    """For how many others the voice has called, how sure that is, and where to see more."""
+    found = [(flag.llr, flag.repeat_voice) for flag in decision.flags if flag.repeat_voice]
+    return [
+        f"repeat voice: {repeat.other_customers} other customers in {len(repeat.calls)} calls, "
+        f"p {repeat.probability:.0%} LLR {llr:+.1f}{f', voice {repeat.voice_id}' if repeat.voice_id else ''}"
+        for llr, repeat in found
+    ]
 
 
 def level(decision: Decision) -> str:

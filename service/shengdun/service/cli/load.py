@@ -47,6 +47,7 @@ def load(
     *,
     output: options.Output = Path("load-report"),
     recordings: options.Recordings = None,
+    transcripts: options.Transcripts = None,
     rate: options.Rate = None,
     calls: options.Calls = 20,
     duration: options.Duration = None,
@@ -102,6 +103,7 @@ def load(
         processes=processes,
         connections=connections,
         at_once=concurrency,
+        transcripts=transcripts,
     )
     test, was_stopped = asyncio.run(_until_told(order))
     report = write_report(test, output)

@@ -22,6 +22,13 @@ Recordings = Annotated[
     Path | None,
     typer.Option(metavar="DIR", help="Recordings of callers; else the demonstration's."),
 ]
+Transcripts = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="Send words beside the audio of every call: a text file, on each line what one caller says.",
+    ),
+]
 Rate = Annotated[
     float | None,
     typer.Option(

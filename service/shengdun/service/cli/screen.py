@@ -38,6 +38,7 @@ class _Plan:
     live: bool
     paced: bool
     line: str
+    customer: str
     watchlists: tuple[str, ...]
     audio_format: AudioFormat
     budget: timedelta | None
@@ -61,6 +62,12 @@ async def screen(
         typer.Option("--paced/--fast", help="Live: at the pace of speech, or as fast as it goes."),
     ] = True,
     line: Annotated[str, typer.Option(help="Line of business; without it `default`.")] = "",
+    customer: Annotated[
+        str,
+        typer.Option(
+            metavar="REFERENCE", help="Whom the calls are about; words are compared with others'."
+        ),
+    ] = "",
     watchlist: Annotated[
         list[str] | None,
         typer.Option(
@@ -90,6 +97,7 @@ async def screen(
         live=live,
         paced=paced,
         line=line,
+        customer=customer,
         watchlists=tuple(watchlist or ()),
         audio_format=AudioFormat(encoding=codec, sample_rate_hz=rate),
         budget=None if budget_ms is None else timedelta(milliseconds=budget_ms),
@@ -129,6 +137,7 @@ async def _live(client: ShengdunClient, file: Path, plan: _Plan) -> Decision | N
     config = CallConfig(
         call_id=f"cli-{uuid.uuid4().hex}",
         line=plan.line,
+        customer_reference=plan.customer,
         audio_format=plan.audio_format,
         watchlist_ids=plan.watchlists,
         budget=plan.budget,
@@ -145,7 +154,12 @@ async def _live(client: ShengdunClient, file: Path, plan: _Plan) -> Decision | N
 
 
 async def _whole(client: ShengdunClient, file: Path, plan: _Plan) -> Decision:
-    screened = await client.screen_recording(file, line=plan.line, watchlist_ids=plan.watchlists)
+    screened = await client.screen_recording(
+        file,
+        line=plan.line,
+        customer_reference=plan.customer,
+        watchlist_ids=plan.watchlists,
+    )
     _show(file, screened.decision, plan)
     return screened.decision
 

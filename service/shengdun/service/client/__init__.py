@@ -27,16 +27,19 @@ from shengdun.service.contract.decisions import (
     DecisionState,
     Flag,
     FlagType,
+    HandoverVoice,
     KnownActorVoice,
     PartialReason,
     RiskLevel,
     ScreenedRecording,
     ShadowOutcome,
+    SpeakerHandover,
     StageTimings,
     WatchlistResult,
     WordsEvidence,
 )
 from shengdun.service.contract.errors import ClientError
+from shengdun.service.contract.labels import LabelSeverity, TextLabel
 from shengdun.service.contract.scripts import (
     MatchedText,
     NewScript,
@@ -45,6 +48,7 @@ from shengdun.service.contract.scripts import (
     Script,
     ScriptKind,
     ScriptMatch,
+    SimilarScript,
 )
 from shengdun.service.contract.servers import (
     LineInfo,
@@ -54,7 +58,7 @@ from shengdun.service.contract.servers import (
     Stage,
     StageLoad,
 )
-from shengdun.service.contract.texts import LabelSeverity, ScreenedText, TextLabel
+from shengdun.service.contract.texts import ScreenedText
 from shengdun.service.contract.transcripts import (
     Speaker,
     TranscriptIssue,
@@ -63,6 +67,14 @@ from shengdun.service.contract.transcripts import (
     TranscriptUse,
 )
 from shengdun.service.contract.trends import LineTrends, PhraseTrend, TextTrends
+from shengdun.service.contract.voices import (
+    PromotedVoice,
+    RepeatCall,
+    RepeatVoice,
+    UnknownVoice,
+    UnknownVoices,
+    VoiceCall,
+)
 from shengdun.service.contract.watchlists import (
     KEEP,
     Actor,
@@ -112,6 +124,7 @@ __all__ = [
     "ErasureReceipt",
     "Flag",
     "FlagType",
+    "HandoverVoice",
     "KnownActorVoice",
     "LabelSeverity",
     "LikelyDuplicate",
@@ -127,8 +140,11 @@ __all__ = [
     "PassageView",
     "PhraseTrend",
     "PromotedScript",
+    "PromotedVoice",
     "Recording",
     "RecordingReport",
+    "RepeatCall",
+    "RepeatVoice",
     "RiskLevel",
     "ScreenedRecording",
     "ScreenedText",
@@ -141,7 +157,9 @@ __all__ = [
     "ShadowOutcome",
     "SharedPassage",
     "ShengdunClient",
+    "SimilarScript",
     "Speaker",
+    "SpeakerHandover",
     "Stage",
     "StageLoad",
     "StageTimings",
@@ -152,6 +170,9 @@ __all__ = [
     "TranscriptSegment",
     "TranscriptUse",
     "UnfitReason",
+    "UnknownVoice",
+    "UnknownVoices",
+    "VoiceCall",
     "Voiceprint",
     "Watchlist",
     "WatchlistChanges",

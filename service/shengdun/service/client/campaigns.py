@@ -13,10 +13,7 @@ from shengdun.service.convert.client_trends import get_trends_request, trends_fr
 
 
 class CampaignMethods:
-    """The methods of a client that ask about campaigns and trends; role: investigator.
-
-    Each process of a server remembers texts of its own, and answers of those.
-    """
+    """The methods of a client that ask about campaigns and trends; role: investigator."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection

@@ -5,14 +5,27 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Self
 
+from shengdun.service.client.archive import ArchiveMethods
 from shengdun.service.client.campaigns import CampaignMethods
 from shengdun.service.client.connection import Connection, Credentials, open_channel
+from shengdun.service.client.hunts import HuntMethods
 from shengdun.service.client.keeping import KeepingMethods
+from shengdun.service.client.networks import NetworkMethods
 from shengdun.service.client.screening import ScreeningMethods
 from shengdun.service.client.scripts import ScriptMethods
+from shengdun.service.client.voices import VoiceMethods
 
 
-class ShengdunClient(ScreeningMethods, KeepingMethods, ScriptMethods, CampaignMethods):
+class ShengdunClient(
+    ScreeningMethods,
+    KeepingMethods,
+    ScriptMethods,
+    CampaignMethods,
+    NetworkMethods,
+    ArchiveMethods,
+    HuntMethods,
+    VoiceMethods,
+):
     """Talks to one server. Made by ``connect``; safe to use from many tasks of one event loop.
 
     Every method raises ``ClientError`` when the request is refused or no server answers. What can be repeated
@@ -24,6 +37,10 @@ class ShengdunClient(ScreeningMethods, KeepingMethods, ScriptMethods, CampaignMe
         KeepingMethods.__init__(self, connection)
         ScriptMethods.__init__(self, connection)
         CampaignMethods.__init__(self, connection)
+        NetworkMethods.__init__(self, connection)
+        ArchiveMethods.__init__(self, connection)
+        HuntMethods.__init__(self, connection)
+        VoiceMethods.__init__(self, connection)
 
     @classmethod
     @asynccontextmanager

@@ -22,7 +22,7 @@ class ScriptCampaign:
     """What speaks for a text following a campaign, although no script with its wording is known.
 
     Attributes:
-        campaign_id: the campaign; it means nothing to another process, nor after a restart.
+        campaign_id: the campaign.
         llr: natural-log likelihood ratio of "it follows a script that another customer's text follows too".
         members: texts of the campaign that are remembered, this one included.
         customers: how many customers they are of, this one included.
@@ -57,7 +57,7 @@ class CampaignMember:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Campaign:
-    """Texts of different customers that share wording, as one process of the server remembers them.
+    """Texts of different customers that share wording, as the server remembers them.
 
     Attributes:
         campaign_id: its id.
@@ -90,7 +90,7 @@ class Campaign:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Campaigns:
-    """Campaigns of a process of the server.
+    """Campaigns of a server.
 
     Attributes:
         campaigns: those of most customers first.

@@ -8,8 +8,10 @@ from datetime import datetime, timedelta
 from enum import Enum
 
 from shengdun.service.contract.campaigns import ScriptCampaign
+from shengdun.service.contract.labels import TextLabel
 from shengdun.service.contract.scripts import ScriptMatch
 from shengdun.service.contract.transcripts import TranscriptNotice, TranscriptUse
+from shengdun.service.contract.voices import RepeatVoice
 
 
 class AudioEncoding(Enum):
@@ -130,6 +132,8 @@ class FlagType(Enum):
     KNOWN_ACTOR_VOICE = "known_actor_voice"
     SCRIPT_MATCH = "script_match"
     SCRIPT_CAMPAIGN = "script_campaign"
+    SPEAKER_HANDOVER = "speaker_handover"
+    REPEAT_VOICE = "repeat_voice"
     UNKNOWN = "unknown"
 
 
@@ -141,6 +145,9 @@ class PartialReason(Enum):
     BUDGET_EXCEEDED = "budget_exceeded"
     NO_WATCHLISTS = "no_watchlists"
     VOICEPRINTS_MISSING = "voiceprints_missing"
+    CAMPAIGNS_NOT_COMPARED = "campaigns_not_compared"
+    CALLS_NOT_COMPARED = "calls_not_compared"
+    """Its words could not be compared with other customers' before the last decision was due."""
     UNKNOWN = "unknown"
 
 
@@ -155,6 +162,10 @@ class AdvisoryReason(Enum):
     """Callers no longer score as those did whom the profile was made from."""
     BY_WORDS = "by_words"
     """Words raised the level; the promise is one of voices."""
+    BY_REPEAT_VOICE = "by_repeat_voice"
+    """That the voice calls for several customers raised the level; the promise is one of known agents."""
+    BY_HANDOVER = "by_handover"
+    """A handover, or a voice that took over, raised the level; the promise is one of calls as a whole."""
     UNKNOWN = "unknown"
 
 
@@ -189,25 +200,6 @@ class KnownActorVoice:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Flag:
-    """One typed reason.
-
-    Attributes:
-        type: the kind of reason.
-        llr: the evidence as a natural-log likelihood ratio; 0 says nothing.
-        known_actor_voice: what it rests on, for ``KNOWN_ACTOR_VOICE``.
-        script_match: what it rests on, for ``SCRIPT_MATCH``.
-        script_campaign: what it rests on, for ``SCRIPT_CAMPAIGN``.
-    """
-
-    type: FlagType
-    llr: float
-    known_actor_voice: KnownActorVoice | None
-    script_match: ScriptMatch | None = None
-    script_campaign: ScriptCampaign | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
     """One actor as a candidate for the caller's identity.
 
@@ -220,6 +212,69 @@ class Candidate:
     actor_id: str
     llr: float
     probability: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HandoverVoice:
+    """One of two voices of a call, screened by itself.
+
+    Attributes:
+        net_speech: that it is known by.
+        level: by this voice alone.
+        probability: that it is on one of the watchlists, by itself.
+        watchlist_id: of the best candidate; empty without one.
+        best: the best candidate over all watchlists; None when none could be scored.
+    """
+
+    net_speech: timedelta
+    level: RiskLevel | None
+    probability: float
+    watchlist_id: str
+    best: Candidate | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpeakerHandover:
+    """The evidence of another voice that took over in the call. Couples hand each other the telephone, too.
+
+    Attributes:
+        position: in the call's audio, where the second voice begins; exact to a window of 3 s of net speech.
+        probability: that another voice took over, 0 to 1.
+        counted_llr: what of the flag's LLR counts: at most the line's cap.
+        in_turns: whether the first voice came back.
+        first: the voice that was there first.
+        second: the voice that came.
+    """
+
+    position: timedelta
+    probability: float
+    counted_llr: float
+    in_turns: bool
+    first: HandoverVoice
+    second: HandoverVoice
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flag:
+    """One typed reason.
+
+    Attributes:
+        type: the kind of reason.
+        llr: the evidence as a natural-log likelihood ratio; 0 says nothing.
+        known_actor_voice: what it rests on, for ``KNOWN_ACTOR_VOICE``.
+        script_match: what it rests on, for ``SCRIPT_MATCH``.
+        script_campaign: what it rests on, for ``SCRIPT_CAMPAIGN``.
+        speaker_handover: what it rests on, for ``SPEAKER_HANDOVER``.
+        repeat_voice: what it rests on, for ``REPEAT_VOICE``.
+    """
+
+    type: FlagType
+    llr: float
+    known_actor_voice: KnownActorVoice | None
+    script_match: ScriptMatch | None = None
+    script_campaign: ScriptCampaign | None = None
+    speaker_handover: SpeakerHandover | None = None
+    repeat_voice: RepeatVoice | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -268,9 +323,9 @@ class WordsEvidence:
     Attributes:
         scripts: those that more speaks for than against, the likeliest first, at most three; without their passages,
             which stand in the flag of a script.
-        llr: the natural-log likelihood ratio of the likeliest; 0 without one.
+        llr: the natural-log likelihood ratio of the likeliest, or of the campaign if that is greater; 0 without either.
         counted_llr: what of it counts: nothing below 0, and at most the line's cap.
-        probability: that the caller follows a known script, whoever it is.
+        probability: that the caller follows a script, whoever it is.
         level: by the words alone, at most what the line allows them; None for too few words.
         level_by_voice: by the voice alone; None while there is not enough speech.
         scripts_searched: how many scripts the words were compared with.
@@ -279,6 +334,10 @@ class WordsEvidence:
         segments_of_agent: final segments that were not, because the institution's own agent speaks.
         segments_replaced: partial segments that others took the place of.
         notices: what is unusual about the transcript.
+        labels: words that are worth a person's look, by where they begin; of more than 50 the severest. They decide
+            nothing.
+        labels_found: how many there are, at most 1,000.
+        label_pack_ids: the packs that the words were searched with.
     """
 
     scripts: tuple[ScriptMatch, ...]
@@ -293,6 +352,9 @@ class WordsEvidence:
     segments_of_agent: int
     segments_replaced: int
     notices: tuple[TranscriptNotice, ...]
+    labels: tuple[TextLabel, ...] = ()
+    labels_found: int = 0
+    label_pack_ids: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -350,6 +412,9 @@ class Decision:
             script raise it.
         timings: where ``latency`` went; None from a server that is older than this client.
         words: what the words say; None while none came.
+        settled: whether nothing but a handover will change it: on a line that watches for one the call goes on being
+            heard, and the state is ``PROVISIONAL`` so long. Always true in a ``FINAL`` decision of a server that isn't
+            older than this client.
     """
 
     decision_id: str
@@ -380,6 +445,7 @@ class Decision:
     level_probability: float | None = None
     timings: StageTimings | None = None
     words: WordsEvidence | None = None
+    settled: bool = False
 
     @property
     def best(self) -> Candidate | None:

@@ -1,47 +1,11 @@
 """What a client learns about a letter, a work order or a chat."""
 
 from dataclasses import dataclass
-from enum import Enum
 
 from shengdun.service.contract.campaigns import ScriptCampaign
 from shengdun.service.contract.decisions import Flag, PartialReason
-
-
-class LabelSeverity(Enum):
-    """How much a label matters to who reads it; no probability."""
-
-    LOW = "low"
-    """Said by many who coach or harm nobody."""
-    MEDIUM = "medium"
-    """Seldom said without a reason to look closer."""
-    HIGH = "high"
-    """To be looked at by a person."""
-    UNKNOWN = "unknown"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TextLabel:
-    """Words of a text that are worth a reader's look. They mark words and not people.
-
-    Attributes:
-        label: its name.
-        severity: how much it matters.
-        term: the word or phrase that was found there first, as its pack writes it; of a pattern its name.
-        start: where it begins in the text, in code points from 0, which are Python's own indices.
-        end: one past its last.
-        meaning_zh: what the label stands for, in Chinese.
-        meaning_en: the same in English.
-        pack_id: the pack that has the term, by name, version and content.
-    """
-
-    label: str
-    severity: LabelSeverity
-    term: str
-    start: int
-    end: int
-    meaning_zh: str
-    meaning_en: str
-    pack_id: str
+from shengdun.service.contract.labels import TextLabel
+from shengdun.service.contract.scripts import SimilarScript
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +22,7 @@ class ScreenedText:
         labels: words that are worth a look, by where they begin; at most 1,000. No flag comes of them.
         labels_found: how many there are in all.
         label_pack_ids: the packs that it was searched with.
+        similar: scripts that it is like in meaning, the most alike first, at most three. No flag comes of them.
     """
 
     flags: tuple[Flag, ...]
@@ -68,6 +33,7 @@ class ScreenedText:
     labels: tuple[TextLabel, ...] = ()
     labels_found: int = 0
     label_pack_ids: tuple[str, ...] = ()
+    similar: tuple[SimilarScript, ...] = ()
 
     @property
     def script_campaign(self) -> ScriptCampaign | None:

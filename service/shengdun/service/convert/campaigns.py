@@ -6,26 +6,20 @@ from typing import Final
 from shengdun.index.campaigns.campaign import Campaign, SharedPassage, SharedWording
 from shengdun.service.convert.scripts import LONGEST_EXCERPT
 from shengdun.service.convert.times import timestamp
-from shengdun.service.text_memory import FollowedCampaign
-from shengdun.v1 import campaign_pb2, script_pb2
+from shengdun.service.decision import FollowedCampaign
+from shengdun.v1 import campaign_pb2, decision_pb2, script_pb2
 
 MOST_MEMBERS: Final = 1000
 MOST_PASSAGES: Final = 20
 """Of those that stand in the outcome of a text."""
 
 
-def followed_message(followed: FollowedCampaign) -> campaign_pb2.ScriptCampaign:
-    """What speaks for a text following a campaign."""
-    campaign = followed.campaign
-    longest = sorted(followed.wording.passages, key=_length, reverse=True)[:MOST_PASSAGES]
-    return campaign_pb2.ScriptCampaign(
-        campaign_id=campaign.campaign_id,
+def campaign_flag(followed: FollowedCampaign) -> decision_pb2.Flag:
+    """The flag that a text, or the words of a call, follow a campaign."""
+    return decision_pb2.Flag(
+        type=decision_pb2.FLAG_TYPE_SCRIPT_CAMPAIGN,
         llr=followed.llr,
-        members=len(campaign.members),
-        customers=campaign.customers,
-        first_seen_time=timestamp(campaign.first_seen_at),
-        last_seen_time=timestamp(campaign.last_seen_at),
-        passages=_passages(sorted(longest, key=lambda passage: passage.start)),
+        script_campaign=_followed_message(followed),
     )
 
 
@@ -63,6 +57,20 @@ def whole_campaign_message(
         ],
         passages=_passages(wording.passages),
         customers_compared=wording.customers,
+    )
+
+
+def _followed_message(followed: FollowedCampaign) -> campaign_pb2.ScriptCampaign:
+    campaign = followed.campaign
+    longest = sorted(followed.wording.passages, key=_length, reverse=True)[:MOST_PASSAGES]
+    return campaign_pb2.ScriptCampaign(
+        campaign_id=campaign.campaign_id,
+        llr=followed.llr,
+        members=len(campaign.members),
+        customers=campaign.customers,
+        first_seen_time=timestamp(campaign.first_seen_at),
+        last_seen_time=timestamp(campaign.last_seen_at),
+        passages=_passages(sorted(longest, key=lambda passage: passage.start)),
     )
 
 

@@ -1,12 +1,12 @@
-"""Labels on texts, from the wire to a client's values."""
+"""Labels on words, from the wire to a client's values."""
 
-from shengdun.service.contract import texts as values
+from shengdun.service.contract import labels as values
 from shengdun.service.convert.client_enums import from_wire
 from shengdun.v1 import label_pb2
 
 
 def label_from_wire(wire: label_pb2.TextLabel) -> values.TextLabel:
-    """Words of a text that are worth a reader's look."""
+    """Words that are worth a reader's look."""
     return values.TextLabel(
         label=wire.label,
         severity=from_wire(
@@ -18,4 +18,5 @@ def label_from_wire(wire: label_pb2.TextLabel) -> values.TextLabel:
         meaning_zh=wire.meaning_zh,
         meaning_en=wire.meaning_en,
         pack_id=wire.pack_id,
+        source=wire.source,
     )

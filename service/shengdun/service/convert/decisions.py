@@ -3,19 +3,24 @@
 from collections.abc import Iterable
 
 from shengdun.fingerprint.voice.quality import AudioQuality, Finding
+from shengdun.service.convert.campaigns import campaign_flag
+from shengdun.service.convert.labels import label_message
 from shengdun.service.convert.scripts import followed_message
 from shengdun.service.convert.transcripts import notice_messages
+from shengdun.service.convert.voices import repeat_flag
 from shengdun.service.decision import (
     AdvisoryReason,
     AppliedLevels,
     CandidateOutcome,
     Decision,
     FollowedScript,
+    HandoverVoice,
     KnownActorVoice,
     Level,
     PartialReason,
     Risk,
     ShadowOutcome,
+    SpeakerHandover,
     StageTimings,
     State,
     WatchlistOutcome,
@@ -50,12 +55,16 @@ _PARTIAL_REASONS = {
     PartialReason.BUDGET_EXCEEDED: decision_pb2.PARTIAL_REASON_BUDGET_EXCEEDED,
     PartialReason.NO_WATCHLISTS: decision_pb2.PARTIAL_REASON_NO_WATCHLISTS,
     PartialReason.VOICEPRINTS_MISSING: decision_pb2.PARTIAL_REASON_VOICEPRINTS_MISSING,
+    PartialReason.CALLS_NOT_COMPARED: decision_pb2.PARTIAL_REASON_CALLS_NOT_COMPARED,
+    PartialReason.CAMPAIGNS_NOT_COMPARED: decision_pb2.PARTIAL_REASON_CAMPAIGNS_NOT_COMPARED,
 }
 _ADVISORY_REASONS = {
     AdvisoryReason.NO_SITE_PROFILE: decision_pb2.ADVISORY_REASON_NO_SITE_PROFILE,
     AdvisoryReason.PROMISE_NOT_KEPT: decision_pb2.ADVISORY_REASON_PROMISE_NOT_KEPT,
     AdvisoryReason.SCORE_DRIFT: decision_pb2.ADVISORY_REASON_SCORE_DRIFT,
     AdvisoryReason.BY_WORDS: decision_pb2.ADVISORY_REASON_BY_WORDS,
+    AdvisoryReason.BY_REPEAT_VOICE: decision_pb2.ADVISORY_REASON_BY_REPEAT_VOICE,
+    AdvisoryReason.BY_HANDOVER: decision_pb2.ADVISORY_REASON_BY_HANDOVER,
 }
 
 
@@ -85,6 +94,7 @@ def decision_message(decision: Decision) -> decision_pb2.Decision:
         applied_levels=levels_message(decision.risk.levels),
         timings=_timings(decision.timings),
         words=_words(decision.risk.words),
+        settled=decision.settled,
     )
     message.net_speech.FromTimedelta(decision.net_speech)
     message.latency.FromTimedelta(decision.latency)
@@ -152,9 +162,40 @@ def _timings(timings: StageTimings) -> decision_pb2.StageTimings:
 
 
 def _flags(risk: Risk) -> list[decision_pb2.Flag]:
-    scripts = risk.words.flags if risk.words is not None else ()
-    flags = [*map(_voice_flag, risk.flags), *map(_script_flag, scripts)]
+    flags = [*map(_voice_flag, risk.flags)]
+    if risk.words is not None:
+        flags += map(_script_flag, risk.words.flags)
+        flags += [campaign_flag(risk.words.campaign)] if risk.words.campaign else []
+    if risk.handover is not None:
+        flags.append(_handover_flag(risk.handover))
+    if risk.repeat is not None:
+        flags.append(repeat_flag(risk.repeat))
     return sorted(flags, key=lambda flag: -flag.llr)
+
+
+def _handover_flag(flag: SpeakerHandover) -> decision_pb2.Flag:
+    evidence = decision_pb2.SpeakerHandover(
+        probability=flag.probability,
+        counted_llr=flag.counted_llr,
+        in_turns=flag.in_turns,
+        first=_handover_voice(flag.first),
+        second=_handover_voice(flag.second),
+    )
+    evidence.position.FromTimedelta(flag.position)
+    return decision_pb2.Flag(
+        type=decision_pb2.FLAG_TYPE_SPEAKER_HANDOVER, llr=flag.llr, speaker_handover=evidence
+    )
+
+
+def _handover_voice(voice: HandoverVoice) -> decision_pb2.HandoverVoice:
+    message = decision_pb2.HandoverVoice(
+        level=_LEVELS[voice.level],
+        probability=voice.probability or 0.0,
+        watchlist_id=voice.watchlist_id or "",
+        best=_candidate(voice.best),
+    )
+    message.net_speech.FromTimedelta(voice.net_speech)
+    return message
 
 
 def _script_flag(flag: FollowedScript) -> decision_pb2.Flag:
@@ -194,6 +235,9 @@ def _words(words: WordsOutcome | None) -> decision_pb2.WordsEvidence | None:
         segments_of_agent=words.counts.of_agent,
         segments_replaced=words.counts.replaced,
         notices=notice_messages(words.counts.issues),
+        labels=map(label_message, words.labels.told),
+        labels_found=words.labels.found,
+        label_pack_ids=words.labels.pack_ids,
     )
 
 

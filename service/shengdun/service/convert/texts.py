@@ -2,20 +2,14 @@
 
 from typing import Final
 
-from shengdun.fingerprint.text.labels.labelling import FoundLabel
-from shengdun.fingerprint.text.labels.pack import Severity
-from shengdun.service.convert.campaigns import followed_message
-from shengdun.service.convert.scripts import match_message
+from shengdun.service.convert.campaigns import campaign_flag
+from shengdun.service.convert.labels import label_message
+from shengdun.service.convert.scripts import match_message, similar_message
 from shengdun.service.text_screening import ScreenedText
-from shengdun.v1 import decision_pb2, label_pb2, screening_pb2
+from shengdun.v1 import decision_pb2, screening_pb2
 
 MOST_LABELS: Final = 1000
 """A text full of them would not fit into a message."""
-_SEVERITIES: Final = {
-    Severity.LOW: label_pb2.LABEL_SEVERITY_LOW,
-    Severity.MEDIUM: label_pb2.LABEL_SEVERITY_MEDIUM,
-    Severity.HIGH: label_pb2.LABEL_SEVERITY_HIGH,
-}
 
 
 def screened_text_message(
@@ -35,9 +29,10 @@ def screened_text_message(
         line=line,
         partial=compared.stale,
         partial_reasons=[decision_pb2.PARTIAL_REASON_WATCHLISTS_STALE] if compared.stale else [],
-        labels=[_label(found) for found in screened.labels[:MOST_LABELS]],
+        labels=[label_message(found) for found in screened.labels[:MOST_LABELS]],
         labels_found=len(screened.labels),
         label_pack_ids=screened.label_pack_ids,
+        similar_scripts=map(similar_message, compared.similar),
     )
 
 
@@ -52,26 +47,5 @@ def _flags(screened: ScreenedText, text: str) -> list[decision_pb2.Flag]:
         if each.match.llr > 0
     ]
     if screened.followed:
-        campaign = followed_message(screened.followed)
-        flags.append(
-            decision_pb2.Flag(
-                type=decision_pb2.FLAG_TYPE_SCRIPT_CAMPAIGN,
-                llr=campaign.llr,
-                script_campaign=campaign,
-            )
-        )
+        flags.append(campaign_flag(screened.followed))
     return flags
-
-
-def _label(found: FoundLabel) -> label_pb2.TextLabel:
-    hit = found.hit
-    return label_pb2.TextLabel(
-        label=hit.label,
-        severity=_SEVERITIES[hit.severity],
-        term=hit.term,
-        start=hit.start,
-        end=hit.end,
-        meaning_zh=found.meaning.zh,
-        meaning_en=found.meaning.en,
-        pack_id=found.pack_id,
-    )

@@ -76,6 +76,7 @@ class Crew:
         tell: told once a second how the run goes: what was counted, seconds played and planned, calls running.
         recordings: when there are any, they are screened whole instead of calls.
         at_once: recordings of one process at the same time.
+        transcripts: file of what callers say in words; None for calls without transcripts.
     """
 
     server: Server
@@ -86,6 +87,7 @@ class Crew:
     tell: Callable[[Tally, float, float, int], None]
     recordings: tuple[tuple[Path, float], ...] = ()
     at_once: int = 1
+    transcripts: Path | None = None
 
     async def play(self, plan: Plan) -> Played:
         """Play a plan; whatever happens, what was counted until then is given.
@@ -123,6 +125,7 @@ class Crew:
                     for file, length_s in self.recordings[place :: self.processes]
                 ),
                 at_once=self.at_once,
+                transcripts=str(self.transcripts or ""),
             )
             for place, calls in enumerate(plan.share(self.processes))
         ]

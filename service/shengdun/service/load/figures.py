@@ -149,6 +149,7 @@ def _client(step: Step) -> dict[str, Any]:
     whole, played = step.whole, step.played
     return {
         "chunks": whole.sent,
+        "segments": whole.segments,
         "late_share": _share(whole.late, whole.sent),
         "late_by_server_share": _share(whole.held, whole.sent),
         "worst_late_ms": 1000 * played.tally.worst_late_s,
@@ -247,6 +248,7 @@ def _latencies(measured: Slice) -> dict[str, Any]:
         "complete": measured.complete,
         "first_answer": measured.first,
         "served": measured.served,
+        "by_words": measured.by_words,
         "opened": measured.opened,
         "refused": measured.refused,
     }

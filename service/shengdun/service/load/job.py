@@ -82,6 +82,7 @@ class Job:
         calls: the calls of this process.
         recordings: files to be screened whole instead of calls, and how many seconds each lasts.
         at_once: recordings that are screened at the same time.
+        transcripts: file of what callers say in words; empty for calls without transcripts.
     """
 
     server: Server
@@ -94,6 +95,7 @@ class Job:
     calls: tuple[PlannedCall, ...] = ()
     recordings: tuple[tuple[str, float], ...] = ()
     at_once: int = 1
+    transcripts: str = ""
 
     def to_line(self) -> bytes:
         """The job as the line that a worker reads."""

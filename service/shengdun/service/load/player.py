@@ -3,7 +3,7 @@
 import asyncio
 import math
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from mmap import mmap
 from typing import Final
@@ -17,6 +17,7 @@ from shengdun.service.client import (
     DecisionState,
     PartialReason,
     ShengdunClient,
+    TranscriptUse,
 )
 from shengdun.service.load.job import Job
 from shengdun.service.load.plan import PlannedCall
@@ -28,6 +29,7 @@ from shengdun.service.load.tally import (
     Slice,
     Tally,
 )
+from shengdun.service.load.wording import Saying
 
 _ROUNDING_S: Final = 1e-6
 
@@ -39,10 +41,12 @@ class Stage:
     Attributes:
         job: what the process was told.
         audio: the bytes of the reel.
+        wording: what callers say in words; none for calls without transcripts.
     """
 
     job: Job
     audio: mmap
+    wording: tuple[str, ...] = ()
 
 
 class Player:
@@ -64,6 +68,11 @@ class Player:
         self._call_id = f"{stage.job.run_id}-{call.number}"
         self._chunks = max(1, round(call.length_s / self._rules.chunk_s))
         self._second = int(call.start_s)
+        self._saying = (
+            Saying(stage.wording, number=call.number, length_s=call.length_s)
+            if stage.wording
+            else None
+        )
         self._decisions = 0
         self._pending = False
         self._all_in_time = True
@@ -96,6 +105,13 @@ class Player:
             watchlist_ids=rules.watchlist_ids,
             budget=timedelta(seconds=rules.budget_s) if rules.ask_budget else None,
         )
+        if self._saying is not None:
+            # Each call is about somebody else, so that its words are compared with those of others at its end.
+            config = replace(
+                config,
+                transcript_use=TranscriptUse.BESIDE_AUDIO,
+                customer_reference=self._call_id,
+            )
         opening_at = time.monotonic()
         async with client.screen_call(config) as call:
             opening_s = time.monotonic() - opening_at
@@ -120,8 +136,17 @@ class Player:
             sending_at = time.monotonic()
             self._count_sent(index + 1, late_s=sending_at - due_at, waited_s=waited_s)
             await call.send(self._chunk(index))
+            await self._say(call, index + 1)
             waited_s += time.monotonic() - sending_at
         await call.finish()
+
+    async def _say(self, call: CallStream, chunk: int) -> None:
+        if self._saying is None:
+            return
+        part = self._tally.slices[self._second_of(chunk)]
+        for segment in self._saying.until(chunk * self._rules.chunk_s):
+            await call.send_words(segment)
+            part.segments += 1
 
     def _count_sent(self, chunk: int, *, late_s: float, waited_s: float) -> None:
         part = self._tally.slices[self._second_of(chunk)]
@@ -144,7 +169,7 @@ class Player:
     def _heard(self, decision: Decision, now: float) -> None:
         self._tally.lost += max(0, decision.sequence - self._decisions - 1)
         self._decisions = decision.sequence
-        self._last = decision
+        before, self._last = self._last, decision
         chunk = self._chunk_answered(decision) if decision.sequence > 1 else 0
         part = self._tally.slices[self._second_of(chunk)]
         part.decisions += 1
@@ -153,6 +178,8 @@ class Player:
             part.opened.record(now - self._began_at)
         elif PartialReason.SERVER_STOPPING in decision.partial_reasons:
             self._all_in_time = False
+        elif _is_by_words(decision, before):
+            part.by_words.record(decision.latency.total_seconds())
         elif self._is_judged(decision, chunk):
             part.estimated += decision.answered_position is None
             self._judge(decision, now - self._planned_at(chunk), part)
@@ -216,3 +243,13 @@ class Player:
 
     def _second_of(self, chunk: int) -> int:
         return int(self._call.start_s + chunk * self._rules.chunk_s)
+
+
+def _is_by_words(decision: Decision, before: Decision | None) -> bool:
+    """Whether a decision answers words and no audio, as the last one of a call does whose voice was settled before."""
+    if before is None or decision.words is None:
+        return False
+    return (decision.net_speech, decision.answered_position) == (
+        before.net_speech,
+        before.answered_position,
+    )

@@ -16,6 +16,7 @@ _CAPTIONS: Final = {
     "complete": "chunk planned to complete decision",
     "first_answer": "chunk planned to first answer, partial ones included",
     "served": "the server's own latency",
+    "by_words": "the server's own latency of decisions by words",
     "opened": "call planned to first decision",
     "refused": "call planned to refusal",
 }

@@ -18,6 +18,7 @@ from shengdun.service.load.report import LoadTest
 from shengdun.service.load.scenarios import Course, Director, Scenario
 from shengdun.service.load.surroundings import surroundings
 from shengdun.service.load.tally import Tally
+from shengdun.service.load.wording import read_wording
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +42,7 @@ class Order:
         processes: client processes.
         connections: connections of each.
         at_once: recordings that each screens at the same time.
+        transcripts: file of what callers say in words; None for calls without transcripts.
     """
 
     scenario: Scenario
@@ -59,6 +61,7 @@ class Order:
     processes: int
     connections: int
     at_once: int
+    transcripts: Path | None = None
 
     @property
     def configuration(self) -> dict[str, Any]:
@@ -106,6 +109,7 @@ async def run_load(order: Order, *, stopping: asyncio.Event, teller: Teller) -> 
         LoadImpossible: there is nothing that can be played, or the server has no such line.
         ModelMissing: the demonstration's recordings are not installed.
     """
+    callers = len(read_wording(order.transcripts)) if order.transcripts else 0
     info = await _introduced(order.server)
     budget_s = order.budget_s or _budget_of(info, order.line)
     with tempfile.TemporaryDirectory(prefix="shengdun-load-") as directory:
@@ -121,7 +125,12 @@ async def run_load(order: Order, *, stopping: asyncio.Event, teller: Teller) -> 
     return LoadTest(
         scenario=order.scenario.value,
         configuration=order.configuration
-        | {"budget_s": budget_s, "recordings": source, "left_out": len(reel.left_out)},
+        | {
+            "budget_s": budget_s,
+            "recordings": source,
+            "left_out": len(reel.left_out),
+            "transcripts": f"of {callers} callers" if callers else "none",
+        },
         surroundings=surroundings(info),
         steps=tuple(director.steps),
         rated_per_s=director.rated_per_s,
@@ -141,6 +150,7 @@ def _director(
         stopping=stopping,
         tell=teller.progress,
         at_once=order.at_once,
+        transcripts=order.transcripts,
     )
     draw = Draw(
         seed=order.seed,

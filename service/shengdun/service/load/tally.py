@@ -50,6 +50,8 @@ class Slice:
         late: those that were sent later than planned by more than the tolerance.
         held: those of them that were late because the server made the call or the chunks before wait.
         audio_s: seconds of audio in recordings that were screened whole.
+        segments: words sent, in segments of a transcript.
+        by_words: the server's own latency of decisions that answer words and no audio.
         estimated: decisions whose chunk was inferred, because the server doesn't name it.
     """
 
@@ -70,6 +72,8 @@ class Slice:
     sent: int = 0
     late: int = 0
     held: int = 0
+    segments: int = 0
+    by_words: Histogram = field(default_factory=Histogram)
     estimated: int = 0
     audio_s: float = 0.0
 

@@ -19,6 +19,7 @@ from shengdun.service.load.job import Job
 from shengdun.service.load.player import Player, Stage
 from shengdun.service.load.reel import mapped
 from shengdun.service.load.tally import CLIENT_DEFECT, GIVEN_UP, HUNG_UP, NOT_ENDED, Tally
+from shengdun.service.load.wording import read_wording
 
 READY: Final = b"ready\n"
 """The line that a worker writes when it can take its job."""
@@ -47,7 +48,9 @@ class Worker:
         last_s = self._job.began_at + self._job.duration_s + self._job.rules.grace_s
         telling = asyncio.create_task(self._tell())
         with mapped(Path(self._job.reel)) as audio:
-            playing = asyncio.create_task(self._play(Stage(job=self._job, audio=audio)))
+            wording = read_wording(Path(self._job.transcripts)) if self._job.transcripts else ()
+            stage = Stage(job=self._job, audio=audio, wording=wording)
+            playing = asyncio.create_task(self._play(stage))
             done, _ = await asyncio.wait(
                 {playing, told_to_stop},
                 timeout=last_s - time.monotonic(),

@@ -1,7 +1,7 @@
 """Finding labels in a text."""
 
 import dataclasses
-from itertools import pairwise
+from itertools import cycle, pairwise
 
 import numpy as np
 import pytest
@@ -167,6 +167,22 @@ def test_a_text_in_pieces_has_the_hits_of_the_whole(
         text, starts, ends = canonical_with_origins(piece)
         hits = listener.hear(text, starts + at, ends + at)
         assert hits == finder.find(*canonical_with_origins(heard))
+
+
+@settings(deadline=None, max_examples=40)
+@given(pieces=pieces, guesses=pieces, keep=st.floats(0.0, 1.0))
+def test_what_is_only_tried_may_be_withdrawn(
+    pieces: list[str], guesses: list[str], keep: float
+) -> None:
+    """Each answer is that to what was taken in with the guess behind it, and nothing of the guess stays."""
+    listener, heard = LabelListener(DENSE), ""
+    for piece, guess in zip(pieces, cycle([*guesses, ""])):
+        at, kept = len(heard), piece[: round(keep * len(piece))]
+        text, starts, ends = canonical_with_origins(kept + guess)
+        settled = len(canonical_with_origins(kept)[0])
+        hits = listener.hear(text, starts + at, ends + at, settled=settled)
+        assert hits == DENSE.find(*canonical_with_origins(heard + kept + guess))
+        heard += kept
 
 
 @settings(deadline=None)

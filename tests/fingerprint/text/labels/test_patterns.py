@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fixtures.canonical_texts import canonical
-from shengdun.fingerprint.text.labels.patterns import LONGEST, Matcher, encoded, uncanonical
+from shengdun.fingerprint.text.labels.patterns import LONGEST, Gate, Matcher, encoded, uncanonical
 
 REFUSED = [
     ("", "is empty"),
@@ -120,3 +120,20 @@ def test_characters_that_canonical_text_never_has_are_named() -> None:
         ("P", "p"),
     ]
     assert not list(uncanonical(r"维权.{0,3}\p{Han}[一-龥A]\S(?i)app(?P<Name>投诉)", canonical))
+
+
+@settings(deadline=None)
+@given(
+    st.lists(st.sampled_from([*REGEXES, r"(?i)aP{1,3}", r"甲\b"]), max_size=4),
+    st.text(alphabet="甲乙丙aPp", max_size=200),
+    st.integers(0, 200),
+)
+def test_a_gate_is_shut_only_where_nothing_matches(
+    regexes: list[str], text: str, since: int
+) -> None:
+    """It may be open where nothing does; in an ordinary text it is shut."""
+    since = min(since, len(text))
+    if Gate(regexes).is_shut(encoded(text), since=since):
+        found = [list(Matcher(regex).matches(encoded(text), since=since)) for regex in regexes]
+        assert not any(found)
+    assert Gate(REGEXES).is_shut(encoded("丁" * 100), since=0)

@@ -1,9 +1,10 @@
 """Labelling a text as it was written: its canonical form is made here, and every hit says what it means."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from shengdun.fingerprint.text.labels.lexicon import LabelHit, Lexicon
+from shengdun.fingerprint.text.labels.listening import LabelListener
 from shengdun.fingerprint.text.labels.pack import Label, Meaning, Pack, Packs, Vocabulary
 from shengdun.fingerprint.text.normalise import normalise
 
@@ -15,11 +16,13 @@ class FoundLabel:
     Attributes:
         hit: where it is and what was found there.
         meaning: what the label stands for.
+        source: the law with its article, the notice or the rule that the label follows.
         pack_id: of the pack that has the term: the one that defines the label, or one that adds to it.
     """
 
     hit: LabelHit
     meaning: Meaning
+    source: str
     pack_id: str
 
 
@@ -50,11 +53,19 @@ class TextLabels:
             text: as it was said or written; places are its code points.
         """
         canonical = normalise(text)
-        hits = self._lexicon.find(canonical.text, canonical.starts, canonical.ends)
+        return self.named(self._lexicon.find(canonical.text, canonical.starts, canonical.ends))
+
+    def listener(self) -> LabelListener:
+        """Finds the labels of one text that comes in pieces."""
+        return LabelListener(self._lexicon)
+
+    def named(self, hits: Iterable[LabelHit]) -> tuple[FoundLabel, ...]:
+        """What hits of the listeners say, in their order."""
         return tuple(
             FoundLabel(
                 hit=hit,
                 meaning=self._labels[hit.label].meaning,
+                source=self._labels[hit.label].source,
                 pack_id=self._pack_ids[hit.label, hit.term],
             )
             for hit in hits

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from shengdun.fingerprint.text.labels.automaton import Automaton
 from shengdun.fingerprint.text.labels.pack import Label, Packs, Severity
-from shengdun.fingerprint.text.labels.patterns import LONGEST, Encoded, Matcher, encoded
+from shengdun.fingerprint.text.labels.patterns import LONGEST, Encoded, Gate, Matcher, encoded
 
 Positions = NDArray[np.int32]
 
@@ -85,6 +85,9 @@ class Lexicon:
         self._patterns: list[tuple[Matcher, _Entry]] = []
         for index, label in enumerate(packs.labels):
             self._add(index, label, words)
+        self._gate = Gate(
+            [pattern.regex for label in packs.labels for pattern in label.vocabulary.patterns]
+        )
         self._entries = list(words.values())
         self._automaton = Automaton(list(words))
         longest = max([LONGEST if self._patterns else 0, *map(len, words)])
@@ -164,6 +167,8 @@ class Lexicon:
         return spans, exceptions
 
     def _matches(self, text: Encoded, since: int) -> Iterator[_Span]:
+        if self._gate.is_shut(text, since=since):
+            return
         for matcher, entry in self._patterns:
             for start, end in matcher.matches(text, since=since):
                 yield _Span(start=start, end=end, entry=entry)

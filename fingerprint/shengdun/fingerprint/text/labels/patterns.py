@@ -7,7 +7,7 @@ beginning and the end of the text can't be asked for. Reference: Cox, "Regular E
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -24,6 +24,7 @@ LONGEST_REGEX: Final = 500
 _LARGEST_PROGRAM: Final = 1_500
 _FAR: Final = 4096
 _MEMORY_BYTES: Final = 4 << 20
+_MEMORY_TOGETHER_BYTES: Final = 64 << 20
 _NEUTRAL: Final = "丌亍丏丐丕" * (LONGEST // 5)
 """Rare characters: a pattern that matches some of them matches nearly everything."""
 
@@ -35,6 +36,7 @@ _SYNTAX = re.compile(
 )
 _REPEATED = re.compile(r"\{[0-9]*,?[0-9]*\}")
 _NUMBER = re.compile("[0-9]{3,}")
+_BOUNDARY = re.compile(r"\\[bB]")
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 _REFUSED_ESCAPES: Final = {
     "A": "the beginning of the text",
@@ -112,6 +114,24 @@ class Matcher:
         return start if found is None else text.character(found.end())
 
 
+class Gate:
+    """Tells in one look that none of many regular expressions matches, as in most texts. Safe to share between threads.
+
+    Args:
+        regexes: each one that ``Matcher`` takes.
+    """
+
+    def __init__(self, regexes: Sequence[str]) -> None:
+        # Where a window cuts a text off there may be a boundary of a word that the whole text doesn't have.
+        is_plain = not any(_BOUNDARY.search(regex) for regex in regexes)
+        self._any = _compiled_together(regexes) if is_plain and regexes else None
+
+    def is_shut(self, text: Encoded, *, since: int) -> bool:
+        """Whether no expression matches anywhere from a character on; False says nothing."""
+        start, end = int(text.at[since]), int(text.at[-1])
+        return self._any is not None and self._any.search(text.data, start, end) is None
+
+
 def uncanonical(regex: str, canonical: Callable[[str], str]) -> Iterator[tuple[str, str]]:
     """What a pattern asks for and canonical text never has, each with what it has instead, perhaps nothing.
 
@@ -154,6 +174,18 @@ def _compiled(regex: str) -> Any:  # noqa: ANN401 - re2 has no types
             "compiles to too large a program: use shorter repetitions, or several patterns"
         )
     return program
+
+
+def _compiled_together(regexes: Sequence[str]) -> Any:  # noqa: ANN401 - re2 has no types
+    """One expression that matches where any does; None if that is too much for RE2."""
+    options = re2.Options()
+    options.never_capture = True
+    options.log_errors = False
+    options.max_mem = _MEMORY_TOGETHER_BYTES
+    try:
+        return re2.compile("|".join(f"(?:{regex})" for regex in regexes), options)
+    except re2.error:
+        return None
 
 
 def _check_written(regex: str) -> None:

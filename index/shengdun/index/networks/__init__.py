@@ -1,0 +1,1 @@
+"""Networks: which agents, voices, customers, numbers and scripts belong together, and what speaks for it."""

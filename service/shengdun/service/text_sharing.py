@@ -1,0 +1,134 @@
+"""Keeps the memory of texts the same in all processes, by what each puts in the store, and across restarts.
+
+A text is compared and remembered where it came in, at once; the store has it some milliseconds later, and the other
+processes within a second. While the store can't be reached some hundred texts wait; the oldest of more are lost to the
+others.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import Final, Self
+
+import structlog
+
+from shengdun.index.campaigns.sharing import Entry, ForgottenCustomer, SharedText, SharedTexts
+from shengdun.index.errors import IndexRoomError
+from shengdun.service.text_memory import TextMemory
+from shengdun.service.texts import Run
+
+_WAITING: Final = 500
+_AT_ONCE: Final = 200
+_WAIT_MS: Final = 1000
+_AGAIN_S: Final = 1.0
+_log = structlog.get_logger(__name__)
+
+
+class TextSharing:
+    """Follows the store while it is entered.
+
+    Args:
+        memory: of this process.
+        shared: the texts in the store.
+        run: where texts of others are compared and remembered; each takes milliseconds.
+    """
+
+    def __init__(self, memory: TextMemory, shared: SharedTexts, run: Run) -> None:
+        self._memory = memory
+        self._shared = shared
+        self._run = run
+        self._waiting: deque[SharedText] = deque(maxlen=_WAITING)
+        self._came = asyncio.Event()
+        self._own: set[tuple[str, str]] = set()
+        self._numbers: dict[int, str] = {}
+        self._heard = 0
+        self._tasks: list[asyncio.Task[None]] = []
+
+    @property
+    def heard(self) -> int:
+        """The number of the last entry of the store that is remembered here."""
+        return self._heard
+
+    async def __aenter__(self) -> Self:
+        loop = asyncio.get_running_loop()
+
+        def put_out(text: SharedText) -> None:
+            loop.call_soon_threadsafe(self._put_out, text)
+
+        self._memory.tell(put_out)
+        self._tasks = [
+            asyncio.create_task(self._repeat(self._publish), name="text-publishing"),
+            asyncio.create_task(self._repeat(self._follow), name="text-following"),
+        ]
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def forget_customer(self, reference: str) -> int:
+        """Let all processes forget the texts of a customer; gives how many the store had.
+
+        Args:
+            reference: keyed pseudonym of the customer.
+
+        Raises:
+            IndexRoomError: the store can't be changed.
+        """
+        numbers = [number for number, customer in self._numbers.items() if customer == reference]
+        await self._shared.forget(reference, numbers)
+        await self._run(lambda: self._memory.forget_customer(reference))
+        return len(numbers)
+
+    def _put_out(self, text: SharedText) -> None:
+        if len(self._waiting) == _WAITING:
+            _log.warning("a text is not told to other processes, for the store can't be reached")
+        self._waiting.append(text)
+        self._came.set()
+
+    async def _publish(self) -> None:
+        await self._came.wait()
+        self._came.clear()
+        while self._waiting:
+            text = self._waiting[0]
+            self._own.add(_mark(text))
+            await self._shared.add(text)
+            # More may have come meanwhile, and this one may have had to make room.
+            if self._waiting and self._waiting[0] is text:
+                self._waiting.popleft()
+
+    async def _follow(self) -> None:
+        entries = await self._shared.read(after=self._heard, limit=_AT_ONCE)
+        for entry in entries:
+            await self._take(entry)
+        if not entries:
+            await self._shared.wait(after=self._heard, wait_ms=_WAIT_MS)
+
+    async def _take(self, entry: Entry) -> None:
+        number, content = entry
+        if isinstance(content, ForgottenCustomer):
+            customer = content.customer
+            self._numbers = {n: of for n, of in self._numbers.items() if of != customer}
+            await self._run(lambda: self._memory.forget_customer(customer))
+        elif content is not None:
+            self._numbers[number] = content.customer
+            if _mark(content) in self._own:
+                self._own.discard(_mark(content))
+            else:
+                text = content
+                await self._run(lambda: self._memory.take(text))
+        self._heard = number
+
+    async def _repeat(self, step: Callable[[], Awaitable[None]]) -> None:
+        while True:
+            try:
+                await step()
+            except IndexRoomError as error:
+                _log.warning("texts are not shared", reason=error.message)
+                await asyncio.sleep(_AGAIN_S)
+                self._came.set()
+
+
+def _mark(text: SharedText) -> tuple[str, str]:
+    return text.text_id, text.seen_at.isoformat()
