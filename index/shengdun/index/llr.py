@@ -55,8 +55,8 @@ class Sides:
         total: Floats = 1.0 / a + 1.0 / b
         return total
 
-    def noisiness(self, noisiest_snr_db: float) -> Floats:
-        """How far each side is below a quiet line, in units of 10 dB, summed; the noisiest counts as so many dB."""
+    def noisiness(self, noisiest_snr_db: float = 0.0) -> Floats:
+        """How far each side is below a quiet line, in units of 10 dB, summed; more noise counts as so many dB."""
         return _noisiness(self.snr_a_db, noisiest_snr_db) + _noisiness(
             self.snr_b_db, noisiest_snr_db
         )
