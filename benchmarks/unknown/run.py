@@ -92,7 +92,7 @@ def main() -> None:
 
 
 def _run(arguments: argparse.Namespace, stack: contextlib.ExitStack) -> None:
-    begun_s = time.perf_counter()
+    begun_s, at = time.perf_counter(), commit()
     material = listen(arguments)
     peers = [stack.enter_context(PeerProcess(arguments.peers, peer)) for peer in PeerName]
     fitted = fit(material.fit, model_id=material.model_id, seed=arguments.seed)
@@ -111,7 +111,7 @@ def _run(arguments: argparse.Namespace, stack: contextlib.ExitStack) -> None:
     suites = [worlds_suite(material, fitted, contenders, tried, arguments)]
     if arguments.windows:
         suites.append(windows_suite(material, fitted, contenders, arguments))
-    about = described(material, arguments, time.perf_counter() - begun_s)
+    about = described(material, arguments, at, time.perf_counter() - begun_s)
     print(write_report(suites, about, arguments.output))
 
 
@@ -267,7 +267,9 @@ def _sentences(worlds: Sequence[World]) -> tuple[str, ...]:
     )
 
 
-def described(material: Material, arguments: argparse.Namespace, seconds: float) -> tuple[str, ...]:
+def described(
+    material: Material, arguments: argparse.Namespace, at: str, seconds: float
+) -> tuple[str, ...]:
     """Sentences on what was compared."""
     rule = (
         f'"fit": of the settings that accuse at most {ALLOWED:g} of 10,000 ordinary customers among the speakers to '
@@ -275,7 +277,7 @@ def described(material: Material, arguments: argparse.Namespace, seconds: float)
         "calls themselves, which flatters a peer. Intervals are 95 %, drawn over speakers."
     )
     return (
-        f"Commit {commit()}, seed {arguments.seed}, {seconds / 60:.0f} minutes.",
+        f"Commit {at}, seed {arguments.seed}, {seconds / 60:.0f} minutes.",
         f"{len(material.fit)} speakers to fit on, {len(material.evaluate)} to evaluate on; noise {material.noises}.",
         rule,
     )

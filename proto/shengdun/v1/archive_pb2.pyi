@@ -383,3 +383,67 @@ class EraseCallsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___EraseCallsResponse: _TypeAlias = EraseCallsResponse  # noqa: Y015
+
+@_typing.final
+class VerifyErasureRequest(_message.Message):
+    """Asks whether an erasure holds."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RECEIPT_FIELD_NUMBER: _builtins.int
+    receipt: _builtins.str
+    """The receipt as JSON: of finished calls, of an actor, or of a script."""
+    def __init__(
+        self,
+        *,
+        receipt: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["receipt", b"receipt"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___VerifyErasureRequest: _TypeAlias = VerifyErasureRequest  # noqa: Y015
+
+@_typing.final
+class VerifyErasureResponse(_message.Message):
+    """What a receipt was checked against, and what was found."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HOLDS_FIELD_NUMBER: _builtins.int
+    IS_SIGNED_FIELD_NUMBER: _builtins.int
+    IS_JOURNALED_FIELD_NUMBER: _builtins.int
+    FOUND_FIELD_NUMBER: _builtins.int
+    PROBLEMS_FIELD_NUMBER: _builtins.int
+    holds: _builtins.bool
+    """Whether everything is as the receipt says."""
+    is_signed: _builtins.bool
+    """Whether this installation issued it, exactly as it is."""
+    is_journaled: _builtins.bool
+    """Whether the journal has its entry."""
+    @_builtins.property
+    def found(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What is there although it should be gone, in words."""
+
+    @_builtins.property
+    def problems(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What couldn't be looked through, in words."""
+
+    def __init__(
+        self,
+        *,
+        holds: _builtins.bool = ...,
+        is_signed: _builtins.bool = ...,
+        is_journaled: _builtins.bool = ...,
+        found: _abc.Iterable[_builtins.str] | None = ...,
+        problems: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["found", b"found", "holds", b"holds", "is_journaled", b"is_journaled", "is_signed", b"is_signed", "problems", b"problems"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___VerifyErasureResponse: _TypeAlias = VerifyErasureResponse  # noqa: Y015

@@ -50,6 +50,11 @@ class ArchiveServiceStub:
                 request_serializer=shengdun_dot_v1_dot_archive__pb2.EraseCallsRequest.SerializeToString,
                 response_deserializer=shengdun_dot_v1_dot_archive__pb2.EraseCallsResponse.FromString,
                 _registered_method=True)
+        self.VerifyErasure = channel.unary_unary(
+                '/shengdun.v1.ArchiveService/VerifyErasure',
+                request_serializer=shengdun_dot_v1_dot_archive__pb2.VerifyErasureRequest.SerializeToString,
+                response_deserializer=shengdun_dot_v1_dot_archive__pb2.VerifyErasureResponse.FromString,
+                _registered_method=True)
 
 
 class ArchiveServiceServicer:
@@ -77,6 +82,13 @@ class ArchiveServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def VerifyErasure(self, request, context):
+        """Looks on the answering machine and in its store for what a receipt says is gone. Roles: investigator and auditor.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ArchiveServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -94,6 +106,11 @@ def add_ArchiveServiceServicer_to_server(servicer, server):
                     servicer.EraseCalls,
                     request_deserializer=shengdun_dot_v1_dot_archive__pb2.EraseCallsRequest.FromString,
                     response_serializer=shengdun_dot_v1_dot_archive__pb2.EraseCallsResponse.SerializeToString,
+            ),
+            'VerifyErasure': grpc.unary_unary_rpc_method_handler(
+                    servicer.VerifyErasure,
+                    request_deserializer=shengdun_dot_v1_dot_archive__pb2.VerifyErasureRequest.FromString,
+                    response_serializer=shengdun_dot_v1_dot_archive__pb2.VerifyErasureResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -178,6 +195,33 @@ class ArchiveService:
             '/shengdun.v1.ArchiveService/EraseCalls',
             shengdun_dot_v1_dot_archive__pb2.EraseCallsRequest.SerializeToString,
             shengdun_dot_v1_dot_archive__pb2.EraseCallsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def VerifyErasure(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/shengdun.v1.ArchiveService/VerifyErasure',
+            shengdun_dot_v1_dot_archive__pb2.VerifyErasureRequest.SerializeToString,
+            shengdun_dot_v1_dot_archive__pb2.VerifyErasureResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -39,6 +39,8 @@ class ArchiveServiceStub:
     """One archived call."""
     EraseCalls: _grpc.UnaryUnaryMultiCallable[_archive_pb2.EraseCallsRequest, _archive_pb2.EraseCallsResponse]
     """Erases calls for good: nothing finds them any more when this returns. At most 50,000 at once."""
+    VerifyErasure: _grpc.UnaryUnaryMultiCallable[_archive_pb2.VerifyErasureRequest, _archive_pb2.VerifyErasureResponse]
+    """Looks on the answering machine and in its store for what a receipt says is gone. Roles: investigator and auditor."""
 
 @_typing.type_check_only
 class ArchiveServiceAsyncStub(ArchiveServiceStub):
@@ -51,6 +53,8 @@ class ArchiveServiceAsyncStub(ArchiveServiceStub):
     """One archived call."""
     EraseCalls: _aio.UnaryUnaryMultiCallable[_archive_pb2.EraseCallsRequest, _archive_pb2.EraseCallsResponse]  # type: ignore[assignment]
     """Erases calls for good: nothing finds them any more when this returns. At most 50,000 at once."""
+    VerifyErasure: _aio.UnaryUnaryMultiCallable[_archive_pb2.VerifyErasureRequest, _archive_pb2.VerifyErasureResponse]  # type: ignore[assignment]
+    """Looks on the answering machine and in its store for what a receipt says is gone. Roles: investigator and auditor."""
 
 class ArchiveServiceServicer(metaclass=_abc_1.ABCMeta):
     """Looks at finished calls, and erases them for good. Role: investigator. Every look is journaled, and every erasure."""
@@ -78,5 +82,13 @@ class ArchiveServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_archive_pb2.EraseCallsResponse, _abc.Awaitable[_archive_pb2.EraseCallsResponse]]:
         """Erases calls for good: nothing finds them any more when this returns. At most 50,000 at once."""
+
+    @_abc_1.abstractmethod
+    def VerifyErasure(
+        self,
+        request: _archive_pb2.VerifyErasureRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_archive_pb2.VerifyErasureResponse, _abc.Awaitable[_archive_pb2.VerifyErasureResponse]]:
+        """Looks on the answering machine and in its store for what a receipt says is gone. Roles: investigator and auditor."""
 
 def add_ArchiveServiceServicer_to_server(servicer: ArchiveServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

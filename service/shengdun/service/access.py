@@ -96,6 +96,7 @@ REQUIRED_ROLES: Final[Mapping[str, frozenset[Role]]] = MappingProxyType(
         _SCREENING + "ScreenRecording": frozenset({Role.TELEPHONY}),
         _SCREENING + "ScreenText": frozenset({Role.TELEPHONY}),
         _SCREENING + "GetServerInfo": EVERY_ROLE,
+        _ARCHIVE + "VerifyErasure": frozenset({Role.INVESTIGATOR, Role.AUDITOR}),
         _NETWORKS + "GetNetwork": frozenset({Role.INVESTIGATOR}),
         _REFLECTION + "ServerReflectionInfo": EVERY_ROLE,
     }

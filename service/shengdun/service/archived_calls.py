@@ -10,6 +10,7 @@ from shengdun.index.archive.partitions import call_pseudonym
 from shengdun.index.archive.receipts import to_json
 from shengdun.index.archive.rows import ArchivedCall, CallQuery
 from shengdun.index.registry import Registry
+from shengdun.index.watchlists import ErasureReceipt
 from shengdun.service.access import current_principal
 from shengdun.service.convert import archive as convert
 from shengdun.service.convert.calls import check_call_id
@@ -85,6 +86,20 @@ class ArchiveServicer(archive_pb2_grpc.ArchiveServiceServicer):
                 )
         receipt = await archive.erase(which, reason=reason, principal=current_principal().name)
         return pb.EraseCallsResponse(receipt=to_json(receipt))
+
+    async def VerifyErasure(  # noqa: N802
+        self,
+        request: pb.VerifyErasureRequest,
+        context: object,  # noqa: ARG002
+    ) -> pb.VerifyErasureResponse:
+        """Looks for what a receipt says is gone."""
+        receipt = convert.stated_receipt(request)
+        if isinstance(receipt, ErasureReceipt):
+            check = await self._registry.check_receipt(receipt)
+        else:
+            check = await self._opened().verify(receipt)
+        await self._look("erasure.verified", [f"receipt/{receipt.receipt_id}"])
+        return convert.check_message(check)
 
     def _opened(self) -> CallArchive:
         if self._archive is None:

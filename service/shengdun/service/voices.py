@@ -13,7 +13,7 @@ from shengdun.service.access import current_principal
 from shengdun.service.convert import voice_requests as requests
 from shengdun.service.convert import voices as messages
 from shengdun.service.convert.watchlists import actor_message
-from shengdun.service.errors import ArchiveOff, VoiceHasNoCalls, VoicePromoted
+from shengdun.service.errors import VoiceHasNoCalls, VoicePromoted, VoicesOff
 from shengdun.service.pages import within_a_message
 from shengdun.service.texts import Run
 from shengdun.service.unknown_voices import UnknownVoices
@@ -122,7 +122,7 @@ class VoiceServicer(voice_pb2_grpc.VoiceServiceServicer):
 
     def _known(self) -> UnknownVoices:
         if self._voices is None:
-            raise ArchiveOff
+            raise VoicesOff
         return self._voices
 
     async def _record(self, kind: str, *subjects: str) -> None:

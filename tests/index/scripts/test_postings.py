@@ -44,7 +44,6 @@ def test_common_wording_proposes_the_oldest_scripts_and_the_newest() -> None:
     found = postings.find(SHINGLES[:2], alive)
     assert rows_of(found) == [[*range(10, OLDEST_ROWS), *range(count - NEWEST_ROWS, count)], []]
     assert found.counts.tolist() == [count, 0]
-    assert rows_of(found.chosen(np.array([False, True]))) == [[], []]
 
 
 def test_nothing_is_found_in_nothing() -> None:

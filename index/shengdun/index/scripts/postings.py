@@ -22,6 +22,9 @@ NEWEST_ROWS: Final = 32
 """Of a wording that more scripts share, so many are proposed: it tells little about which one it is."""
 _LARGEST_MERGED: Final = 4_000_000
 """Larger blocks stay as they are: merging them would keep whoever registers a script waiting."""
+_MANY: Final = 1_000_000
+_LARGEST_MERGED_WITH_MANY: Final = 64_000_000
+"""Whoever adds so many postings waits for seconds anyway, and every block is looked through for every shingle."""
 _ROW_MASK: Final = np.uint64(0xFFFF_FFFF)
 _NONE: Final = np.zeros(0, np.int64)
 
@@ -50,11 +53,6 @@ class Found:
             counts=np.sum([np.zeros(asked, np.int64), *(part.counts for part in parts)], axis=0),
         )
 
-    def chosen(self, some: NDArray[np.bool_]) -> Self:
-        """What was found of some of the shingles, (n,) a flag for each; places stay."""
-        kept = some[self.places]
-        return type(self)(places=self.places[kept], rows=self.rows[kept], counts=self.counts)
-
 
 class Postings:
     """The rows of scripts by shingle. One writer at a time; any number of readers beside it."""
@@ -81,7 +79,8 @@ class Postings:
             return
         block = np.unique((hashes & ~_ROW_MASK) | rows.astype(np.uint64))
         blocks = [*self._blocks, block]
-        while len(blocks) > 1 and _is_worth_merging(blocks[-2], blocks[-1]):
+        most = _LARGEST_MERGED if len(block) < _MANY else _LARGEST_MERGED_WITH_MANY
+        while len(blocks) > 1 and _is_worth_merging(blocks[-2], blocks[-1], most):
             last = blocks.pop()
             blocks[-1] = _sorted(np.concatenate([blocks[-1], last]))
         self._blocks = tuple(blocks)
@@ -98,19 +97,27 @@ class Postings:
             hashes: (n,) of shingles.
             alive: (rows,) a flag for each row.
         """
-        low = hashes & ~_ROW_MASK
+        # Neighbours in order are neighbours in memory.
+        order = np.argsort(hashes)
+        low = hashes[order] & ~_ROW_MASK
         blocks = self._blocks
         runs = [_run(block, low) for block in blocks]
         held = np.array([last - first for first, last in runs]).reshape(len(runs), len(hashes))
         oldest = _quota(held, OLDEST_ROWS)
         newest = np.minimum(_quota(held[::-1], NEWEST_ROWS)[::-1], held - oldest)
-        parts = []
+        places, rows = [_NONE], [_NONE]
         for block, (first, last), old, new in zip(blocks, runs, oldest, newest, strict=True):
-            rows = _rows_of(block[np.concatenate([_runs(first, old), _runs(last - new, new)])])
-            kept = alive[rows]
-            places = np.concatenate([_repeated(old), _repeated(new)])
-            parts.append(Found(places=places[kept], rows=rows[kept], counts=last - first))
-        return Found.joined(parts, len(hashes))
+            asked = np.flatnonzero(old + new)
+            if len(asked):
+                begins = np.concatenate([first[asked], (last - new)[asked]])
+                taken = np.concatenate([old[asked], new[asked]])
+                places.append(np.repeat(np.concatenate([asked, asked]), taken))
+                rows.append(_rows_of(block[_runs(begins, taken)]))
+        every = np.concatenate(rows)
+        kept = alive[every]
+        counts = np.zeros(len(hashes), np.int64)
+        counts[order] = held.sum(axis=0)
+        return Found(places=order[np.concatenate(places)[kept]], rows=every[kept], counts=counts)
 
 
 def _run(block: Block, low: Hashes) -> tuple[Rows, Rows]:
@@ -124,10 +131,6 @@ def _quota(held: Rows, most: int) -> Rows:
     before = np.cumsum(held, axis=0) - held
     quota: Rows = np.clip(most - before, 0, held)
     return quota
-
-
-def _repeated(counts: Rows) -> Rows:
-    return np.repeat(np.arange(len(counts)), counts)
 
 
 def _runs(first: Rows, counts: Rows) -> Rows:
@@ -147,6 +150,5 @@ def _sorted(block: Block) -> Block:
     return result
 
 
-def _is_worth_merging(larger: Block, smaller: Block) -> bool:
-    merged = len(larger) + len(smaller)
-    return len(larger) < 2 * len(smaller) and merged <= _LARGEST_MERGED
+def _is_worth_merging(larger: Block, smaller: Block, most: int) -> bool:
+    return len(larger) < 2 * len(smaller) and len(larger) + len(smaller) <= most

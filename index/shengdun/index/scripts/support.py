@@ -30,7 +30,7 @@ class _Weights:
     weights: Rows
 
     def of(self, rows: Rows) -> Rows:
-        """(m,) the weights of some rows, 0 for those that have none; its own rows are ascending."""
+        """(m,) the weights of some rows, 0 for those that have none; its own are ascending, and at least one."""
         at = np.minimum(np.searchsorted(self.rows, rows), len(self.rows) - 1)
         return np.where(self.rows[at] == rows, self.weights[at], 0)
 
@@ -112,7 +112,10 @@ class Support:
         before = self._leading
         if len(before.rows) >= _LEADING:
             totals = totals.chosen(totals.weights >= before.weights[-1])
-        return before.chosen(~np.isin(before.rows, totals.rows)).beside(totals).first(_LEADING)
+        if not len(totals.rows):
+            return before
+        # Weights are above 0 where there are any.
+        return before.chosen(totals.of(before.rows) == 0).beside(totals).first(_LEADING)
 
     def _all(self) -> _Weights:
         every = _NOTHING

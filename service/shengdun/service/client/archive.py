@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from shengdun.index.archive.receipts import ReceiptCheck
 from shengdun.service.client.connection import REQUEST_DEADLINE, Connection
 from shengdun.service.contract.archive import (
     ArchiveReceipt,
@@ -50,6 +51,20 @@ class ArchiveMethods:
             repeat=True,
         )
         return convert.call_from_wire(wire.call)
+
+    async def verify_erasure(self, receipt: str) -> ReceiptCheck:
+        """Look on the server's machine and in its store for what a receipt says is gone.
+
+        Args:
+            receipt: as JSON: of finished calls, of an actor, or of a script.
+        """
+        wire = await self._connection.request(
+            self._archive.VerifyErasure,
+            pb.VerifyErasureRequest(receipt=receipt),
+            deadline=REQUEST_DEADLINE,
+            repeat=True,
+        )
+        return convert.check_from_wire(wire)
 
     async def erase_calls(
         self, which: CallSelection | Sequence[str], *, reason: str

@@ -2,17 +2,20 @@
 
 import base64
 import binascii
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC
+from datetime import UTC, datetime
 from typing import Any, Final
 
+from shengdun.index.archive.receipts import ArchiveReceipt, ReceiptCheck, from_json
 from shengdun.index.archive.rows import ArchivedCall, CallQuery
 from shengdun.index.archive.tables import microseconds
+from shengdun.index.watchlists import ErasureReceipt
 from shengdun.service.archiving import number_pseudonym
 from shengdun.service.convert.calls import check_call_id
 from shengdun.service.convert.times import timestamp
-from shengdun.service.errors import InvalidRequest
+from shengdun.service.errors import InvalidRequest, NotAReceipt
 from shengdun.v1 import archive_pb2 as pb
 from shengdun.v1 import decision_pb2
 
@@ -157,3 +160,32 @@ def _place(token: str) -> Place:
         return int(at_us), call_id
     except (binascii.Error, ValueError):
         raise InvalidRequest("page_token is not one that this server gave") from None
+
+
+def stated_receipt(request: pb.VerifyErasureRequest) -> ArchiveReceipt | ErasureReceipt:
+    """The receipt that is to be checked.
+
+    Raises:
+        NotAReceipt: it is none.
+    """
+    try:
+        fields = json.loads(request.receipt)
+        if "call_hashes" in fields:
+            return from_json(request.receipt)
+        erased_at = datetime.fromisoformat(fields.pop("erased_at"))
+        return ErasureReceipt(erased_at=erased_at, **fields)
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise NotAReceipt(
+            "this is no receipt of an erasure: give the JSON that `calls erase`, `actor erase` or `script erase` wrote"
+        ) from error
+
+
+def check_message(check: ReceiptCheck) -> pb.VerifyErasureResponse:
+    """What a receipt was checked against, as a message."""
+    return pb.VerifyErasureResponse(
+        holds=check.holds,
+        is_signed=check.is_signed,
+        is_journaled=check.is_journaled,
+        found=check.found,
+        problems=check.problems,
+    )

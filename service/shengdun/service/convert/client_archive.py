@@ -2,7 +2,7 @@
 
 from datetime import UTC
 
-from shengdun.index.archive.receipts import ArchiveReceipt, from_json
+from shengdun.index.archive.receipts import ArchiveReceipt, ReceiptCheck, from_json
 from shengdun.service.contract.archive import CallFlag, CallPage, CallSelection, FinishedCall
 from shengdun.service.contract.decisions import FlagType, RiskLevel
 from shengdun.service.convert.client_enums import from_wire, from_wire_optional
@@ -71,3 +71,13 @@ def call_from_wire(wire: pb.ArchivedCall) -> FinishedCall:
 def receipt_from_wire(wire: pb.EraseCallsResponse) -> ArchiveReceipt:
     """What was erased."""
     return from_json(wire.receipt)
+
+
+def check_from_wire(wire: pb.VerifyErasureResponse) -> ReceiptCheck:
+    """What a receipt was checked against."""
+    return ReceiptCheck(
+        is_signed=wire.is_signed,
+        is_journaled=wire.is_journaled,
+        found=tuple(wire.found),
+        problems=tuple(wire.problems),
+    )
