@@ -34,6 +34,7 @@ def ended(number: int) -> Ended:
         duration_s=0.0,
         level_dbfs=-90.0,
         snr_db=None,
+        band_snr_db=None,
         clipped_share=0.0,
         speech_share=0.0,
         silent_share=1.0,

@@ -25,7 +25,7 @@ async def wanted_voice(
     assessed = await assessor.assess(recording)
     if assessed.voice is None:
         raise RecordingsUnfit(_why(assessed), EnrollmentReport(recordings=(assessed.report,)))
-    snr_db = None if assessed.report.quality is None else assessed.report.quality.snr_db
+    snr_db = None if assessed.report.quality is None else assessed.report.quality.band_snr_db
     return WantedVoice(
         model_id=model_id,
         voiceprints=assessed.voice.voiceprint[np.newaxis],

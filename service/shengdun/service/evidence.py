@@ -42,7 +42,7 @@ class HeardSpeech:
     Attributes:
         voiceprints: (n, d) float32 unit rows, one for each window.
         net_speech_s: (n,) net speech in each.
-        snr_db: speech over noise of the call; None where it isn't known.
+        snr_db: speech over noise of the call, band by band; None where it isn't known.
         level_dbfs: (n,) mean level of each; None where it isn't known.
         overlapped: (n,) whether each is left out because two people talk at once in it; None where it isn't known.
     """
