@@ -158,3 +158,16 @@ async def test_the_server_says_how_its_archive_is(desk: Desk) -> None:
     assert (info.archive.lost_calls, info.archive.problems) == (0, 0)
     metrics = await run(desk, "metrics")
     assert "shengdun_archive_lost_calls_total" in metrics.stdout
+
+
+async def test_with_all_calls_of_a_customer_the_customers_texts_are_forgotten(desk: Desk) -> None:
+    """Letters and words are remembered for campaigns, which is of no use for somebody who is to be forgotten."""
+    letter = (
+        "我要求你们立即停息挂账，不然我就向监管部门投诉，并且要求征信修复，你们的催收人员违规。" * 2
+    )
+    for customer in ("4712", "4713"):
+        await desk.client.screen_text(letter, customer_reference=customer)
+    await silence(desk, "of-4712", customer_reference="4712")
+    before = (await desk.client.list_campaigns()).texts_remembered
+    await desk.client.erase_calls(CallSelection(customer_reference="4712"), reason="asked")
+    assert (await desk.client.list_campaigns()).texts_remembered == before - 1

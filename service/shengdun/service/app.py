@@ -199,7 +199,7 @@ async def open_application(
             BackgroundLane(background_workers(place.cores))
         )
         memory = TextMemory(settings.text, registry.keys.pseudonym, common, background.run)
-        await _share_texts(settings, memory, reading.store, registry, background, stack)
+        shared = await _share_texts(settings, memory, reading.store, registry, background, stack)
         voices = await open_unknown_voices(
             settings, archive, registry, voice.model.model_id, run=background.run, stack=stack
         )
@@ -277,7 +277,7 @@ async def open_application(
             scripts=ScriptServicer(registry, texts, memory),
             networks=NetworkServicer(registry, archive, background.run),
             voices=VoiceServicer(registry, archive, voices, background.run),
-            archived_calls=ArchiveServicer(registry, archive, background.run),
+            archived_calls=ArchiveServicer(registry, archive, shared, background.run),
             hunts=HuntServicer(
                 registry,
                 hunts,
@@ -313,10 +313,11 @@ async def _share_texts(
     registry: Registry,
     lane: BackgroundLane,
     stack: AsyncExitStack,
-) -> None:
-    if settings.text.campaign_texts:
-        shared = SharedTexts(store, registry.keys, most=settings.text.campaign_texts)
-        await stack.enter_async_context(TextSharing(memory, shared, lane.run))
+) -> TextSharing | None:
+    if not settings.text.campaign_texts:
+        return None
+    shared = SharedTexts(store, registry.keys, most=settings.text.campaign_texts)
+    return await stack.enter_async_context(TextSharing(memory, shared, lane.run))
 
 
 async def _open_archiving(

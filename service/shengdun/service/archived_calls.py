@@ -1,6 +1,7 @@
 """ArchiveService: looks at finished calls, and erases them for good."""
 
 import heapq
+from collections.abc import Collection
 from functools import partial
 from typing import Final
 
@@ -16,6 +17,7 @@ from shengdun.service.convert import archive as convert
 from shengdun.service.convert.calls import check_call_id
 from shengdun.service.errors import ArchiveOff, InvalidRequest
 from shengdun.service.pages import within_a_message
+from shengdun.service.text_sharing import TextSharing
 from shengdun.service.texts import Run
 from shengdun.v1 import archive_pb2 as pb
 from shengdun.v1 import archive_pb2_grpc
@@ -30,12 +32,20 @@ class ArchiveServicer(archive_pb2_grpc.ArchiveServiceServicer):
     Args:
         registry: has the journal and the keys.
         archive: the finished calls; None where none are kept.
+        texts: what customers wrote and said, for campaigns; None where nothing is remembered.
         run: where calls are gone through.
     """
 
-    def __init__(self, registry: Registry, archive: CallArchive | None, run: Run) -> None:
+    def __init__(
+        self,
+        registry: Registry,
+        archive: CallArchive | None,
+        texts: TextSharing | None,
+        run: Run,
+    ) -> None:
         self._registry = registry
         self._archive = archive
+        self._texts = texts
         self._run = run
 
     async def ListCalls(  # noqa: N802 - the contract's name, here and below
@@ -85,6 +95,9 @@ class ArchiveServicer(archive_pb2_grpc.ArchiveServiceServicer):
                     f"{found} calls match, and at most {_MOST_ERASED} are erased at once; narrow the time"
                 )
         receipt = await archive.erase(which, reason=reason, principal=current_principal().name)
+        if self._texts is not None and which == CallQuery(customer=_customer(which)):
+            # All of a customer's calls go, and with them what the customer's words and letters are remembered for.
+            await self._texts.forget_customer(_customer(which))
         return pb.EraseCallsResponse(receipt=to_json(receipt))
 
     async def VerifyErasure(  # noqa: N802
@@ -130,6 +143,10 @@ def _page(archive: CallArchive, asked: convert.PageRequest) -> tuple[int, list[A
         ]
         latest = heapq.nlargest(asked.size + 1, [*latest, *behind], key=lambda each: each[0])
     return found, [block.row(row) for _, block, row in latest]
+
+
+def _customer(which: CallQuery | Collection[str]) -> str:
+    return which.customer if isinstance(which, CallQuery) else ""
 
 
 def _count(archive: CallArchive, query: CallQuery) -> int:

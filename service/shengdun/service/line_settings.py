@@ -135,8 +135,9 @@ class RepeatVoiceSettings(Group):
 
     watch: bool = True
     """Compare them; it needs `[archive]`."""
-    flag_at: Probability = 0.9
-    """Probability of a voice that calls for several other customers from which it is told."""
+    flag_at: Probability = 0.998
+    """Probability of a voice that calls for several other customers from which it is told. At 0.9 more agents are found
+    after three and four customers, and children of one age are taken for one voice now and then (decision note 0034)."""
     highest_level: Literal["low", "medium", "high"] = "medium"
     """The highest level that it reaches by itself. At `low` it is only told."""
 

@@ -26,7 +26,7 @@ class VoicePolicy:
     household: int = 1
     founding_s: float = 2.9
     join: float = 0.5
-    sure: float = 0.9
+    sure: float = 0.998
     least_window: int = 100
     neighbours: int = 64
 
