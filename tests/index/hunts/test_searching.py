@@ -189,7 +189,7 @@ def test_the_bound_loses_nothing(seed: int, least: float, stretch: float) -> Non
     least_llr=st.floats(-4.0, 9.5),
     net_s=st.floats(0.5, 60.0),
     own_s=st.floats(0.5, 60.0),
-    snr=st.floats(-5.0, 50.0),
+    snr=st.floats(-15.0, 50.0),
 )
 def test_no_call_below_the_least_cosine_reaches_the_llr(
     least_llr: float, net_s: float, own_s: float, snr: float

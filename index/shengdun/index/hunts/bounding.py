@@ -143,7 +143,7 @@ def least_cosines(
                     Sides(net_a_s=net_s, net_b_s=net_speech_s, snr_a_db=noise, snr_b_db=snr_db),
                 )
                 for net_s in seconds
-                for noise in (0.0, QUIET_SNR_DB)
+                for noise in (coefficients.noisiest_snr_db, QUIET_SNR_DB)
             ],
             axis=0,
         )
