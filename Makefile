@@ -9,6 +9,7 @@ ECAPA_VENV := .venv-ecapa
 PEERS_VENV := .venv-peers
 SHERPA_VENV := .venv-sherpa
 TEXT_VENV := .venv-text
+UNKNOWN_VENV := .venv-unknown
 BENCH := $(STATE)/bench
 # What accuracy is measured in: the same on every machine. A server with a matrix unit computes in bfloat16.
 PRECISION ?= float32
@@ -16,7 +17,7 @@ export SHENGDUN_MODELS_DIR := $(CURDIR)/$(STATE)/models
 ROOMS := fingerprint index enrollment service
 SOURCES := $(ROOMS) benchmarks tests
 
-.PHONY: help demo bench bench-full bench-gate bench-accuracy bench-robustness bench-text .venv-peers .venv-text test test-ecapa lint types proto lock check wheel clean
+.PHONY: help demo bench bench-full bench-gate bench-accuracy bench-robustness bench-text bench-unknown .venv-peers .venv-text .venv-unknown test test-ecapa lint types proto lock check wheel clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -71,6 +72,17 @@ $(TEXT_VENV)/.text: requirements/text-peers.lock
 bench-text: $(VENV)/.runtime $(TEXT_VENV)/.text ## Measure the recognition of scripts on texts of CORPUS=DIR, beside peers
 	@test -n "$(CORPUS)" || { echo "make bench-text CORPUS=DIR [OPTIONS='--trials 50']" >&2; exit 2; }
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m benchmarks.text.run $(CORPUS) $(BENCH)/text --peers $(TEXT_VENV)/bin/python $(OPTIONS)
+
+$(UNKNOWN_VENV)/.unknown: requirements/unknown-peers.lock
+	@test -x $(UNKNOWN_VENV)/bin/python || $(PYTHON) -m venv $(UNKNOWN_VENV)
+	$(UNKNOWN_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/unknown-peers.lock
+	@touch $@
+.venv-unknown: $(UNKNOWN_VENV)/.unknown
+
+bench-unknown: $(VENV)/.runtime $(UNKNOWN_VENV)/.unknown ## Measure how agents nobody has enrolled are found on CORPUS=DIR, beside peers
+	@test -n "$(CORPUS)" || { echo "make bench-unknown CORPUS=DIR [OPTIONS='--worlds 20'] [LABELS=as-they-are]" >&2; exit 2; }
+	$(BIN)/shengdun models install --quiet
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m benchmarks.unknown.run $(CORPUS) $(SHENGDUN_MODELS_DIR) $(BENCH)/unknown --peers $(UNKNOWN_VENV)/bin/python $(SAME) $(OPTIONS)
 
 # Of the network only where PyTorch is: STOCK=FILE.onnx names an export of benchmarks/network/stock_export.py.
 bench: $(VENV)/.runtime ## Measure speed in ten minutes, as ratios: network [STOCK=FILE.onnx], voice activity, search, server
@@ -151,9 +163,11 @@ lock: ## Renew the lock files
 	uv pip compile -q pyproject.toml --universal --generate-hashes --no-annotate --no-header --python-version 3.11 -o requirements/runtime.lock
 	uv pip compile -q pyproject.toml --group dev --universal --generate-hashes --no-annotate --no-header --python-version 3.11 -o requirements/dev.lock
 	uv pip compile -q pyproject.toml --extra ecapa --universal --generate-hashes --no-annotate --no-header --python-version 3.11 -c requirements/dev.lock -o requirements/ecapa.lock
+	uv pip compile -q pyproject.toml --extra semantic --universal --generate-hashes --no-annotate --no-header --python-version 3.11 -c requirements/dev.lock -o requirements/semantic.lock
 	uv pip compile -q requirements/peers.in --override requirements/peers.overrides --universal --generate-hashes --no-annotate --no-header --python-version 3.11 -c requirements/ecapa.lock -o requirements/peers.lock
 	uv pip compile -q requirements/sherpa.in --universal --generate-hashes --no-annotate --no-header --python-version 3.11 -c requirements/runtime.lock -o requirements/sherpa.lock
 	uv pip compile -q requirements/text-peers.in --universal --generate-hashes --no-annotate --no-header --python-version 3.11 -c requirements/runtime.lock -o requirements/text-peers.lock
+	uv pip compile -q requirements/unknown-peers.in --universal --generate-hashes --no-annotate --no-header --python-version 3.11 -c requirements/runtime.lock -o requirements/unknown-peers.lock
 	echo hatchling | uv pip compile -q - --universal --generate-hashes --no-annotate --no-header --python-version 3.11 -c requirements/dev.lock -o requirements/build.lock
 
 wheel: $(VENV)/.dev ## Build the wheel into dist/
@@ -163,4 +177,4 @@ wheel: $(VENV)/.dev ## Build the wheel into dist/
 check: lint types test ## Everything but the demo
 
 clean: ## Remove the environment and everything that was fetched or stored
-	rm -rf $(VENV) $(ECAPA_VENV) $(PEERS_VENV) $(SHERPA_VENV) $(TEXT_VENV) $(STATE) dist
+	rm -rf $(VENV) $(ECAPA_VENV) $(PEERS_VENV) $(SHERPA_VENV) $(TEXT_VENV) $(UNKNOWN_VENV) $(STATE) dist

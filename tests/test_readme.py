@@ -260,7 +260,7 @@ def test_the_settings_that_operators_are_shown_are_valid(tmp_path: Path) -> None
     assert settings.lines["complaints"].watchlists == ("known-agents",)
     shown = read(OPERATIONS)
     for section in Settings.model_json_schema()["$defs"].keys() - {"LineSettings"}:
-        name = section.removesuffix("Settings").lower()
+        name = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", section.removesuffix("Settings")).lower()
         assert re.search(rf"^\| `\[(?:\w+\.)*(?:NAME\.)?{name}s?\]`", shown, re.MULTILINE), section
 
 

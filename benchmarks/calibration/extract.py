@@ -159,7 +159,7 @@ class VoicePath:
         windows += [last] if last else []
         windows = [w for w in windows if w.index * self._model.window_s < NET_SPEECH_CAP_S]
         rows = [self._model.embed([w.samples])[0] for w in windows]
-        snr_db = quality.report().snr_db
+        snr_db = quality.report().band_snr_db
         return Heard(
             voiceprints=np.array(rows, np.float32).reshape(-1, self._model.dimension),
             net_speech_s=[w.net_speech_s for w in windows],

@@ -12,12 +12,12 @@ The fit is cross-fitted: a training corpus is centred with the mean of the *othe
 against their speakers only. Centred with a mean that it's part of, a corpus looks better than any site will.
 
 The profile also holds the map for sites. For that every corpus plays a site: it is centred on its own callers, but a
-trial never on the speakers of either of its sides, nor of their folds.
+trial never on the speakers of either of its sides.
 """
 
 import argparse
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -26,7 +26,15 @@ import identification
 import numpy as np
 from numpy.typing import NDArray
 from report import write_report
-from trials import ENROLLED, Corpus, Trials, draw_trials, load_corpora, recording_pairs
+from trials import (
+    ENROLLED,
+    Corpus,
+    Trials,
+    compared_pairs,
+    draw_trials,
+    load_compared,
+    load_corpora,
+)
 
 from shengdun.fingerprint.voice.conditions import Condition
 from shengdun.index.accuracy import measures
@@ -38,9 +46,8 @@ from shengdun.index.fitting.coefficients import (
     ScoredTrials,
     fit_coefficients,
 )
-from shengdun.index.fitting.site import site_centre
 from shengdun.index.llr import Sides
-from shengdun.index.scoring import Scorer, normalised
+from shengdun.index.scoring import Scorer, normalised, unit_rows
 
 Floats = NDArray[np.float64]
 
@@ -50,7 +57,7 @@ OTHER_TRIALS: Final = 12_000
 MIN_LIST_SPEAKERS: Final = 9
 MIN_SITE_SPEAKERS: Final = 9
 """A site is made of a corpus' other speakers; with fewer of them there's nothing to be learnt from it."""
-FOLDS: Final = 5
+SCORED_AT_ONCE: Final = 20_000
 ORDINARY: Final = Condition.PCMU.value
 ORDINARY_WEIGHTS: Final = (2.0, 4.0, 8.0)
 """It stands for PCMA, packet loss, GSM, AMR at 12.2 kb/s and faint noise too, hardly told from it (note 0016). How
@@ -64,7 +71,7 @@ SHOWN_APART: Final = {
 }
 """Left out of the tables that put all corpora under one threshold. They stay in the fit: without them it exaggerates.
 Strangers of pbx_prompts then reach LLR 7 3.4 times as often as honest ones may, and the mean Cllr is 0.24 for 0.22."""
-CREATED_AT: Final = "2026-11-27T19:00:00Z"
+CREATED_AT: Final = "2026-11-28T06:00:00Z"
 UNFITTED: Final = LlrCoefficients(
     offset=0.0,
     slope=1.0,
@@ -103,12 +110,6 @@ VARIANTS: Final = (
     Variant(label="centred + AS-Norm 100", cohort_nearest=100),
     SHIPPED,
     Variant(label="centred on its own site", own=True),
-    Variant(
-        label="centred on its own site + whitening 0.5 + AS-Norm 100",
-        shrinkage=0.5,
-        own=True,
-        cohort_nearest=100,
-    ),
     SITE,
 )
 
@@ -120,12 +121,14 @@ class Study:
     Attributes:
         corpora: by name.
         trials: of each.
+        compared: the corpora in sides as the product compares them (``load_compared``).
         scores: of each variant and corpus, by the background that was left out.
         weights: of ordinary calls, for maps of sites and others, by what was left out.
     """
 
     corpora: dict[str, Corpus]
     trials: dict[str, Trials]
+    compared: dict[str, Corpus]
     scores: dict[tuple[str, str, tuple[str, ...]], Floats] = field(default_factory=dict)
     weights: dict[tuple[bool, frozenset[str]], float] = field(default_factory=dict)
 
@@ -157,7 +160,7 @@ class Study:
 
     def ordinary_weight(self, *left_out: str, own: bool) -> float:
         """How much ordinary calls weigh in a fit without some corpora, by nothing but the others."""
-        key = own, frozenset(left_out)
+        key = own, frozenset(left_out) & frozenset(self.open_names)
         if key not in self.weights:
             variant = SITE if own else SHIPPED
             self.weights[key] = min(
@@ -203,20 +206,62 @@ def scored(profile: CalibrationProfile, corpus: Corpus, trials: Trials) -> Float
     )
 
 
-def scored_as_site(base: CalibrationProfile, corpus: Corpus, trials: Trials) -> Floats:
-    """What it says with the corpus as a site, centred without the folds of either speaker of the trial."""
+def scored_as_site(
+    base: CalibrationProfile, corpus: Corpus, trials: Trials, *, site: Corpus | None = None
+) -> Floats:
+    """What it says with the corpus as a site: every trial centred on its speakers but the trial's own two.
+
+    Args:
+        base: whitens.
+        corpus: has the sides.
+        trials: of ``corpus``.
+        site: the same speakers, whose calls make the centre; None for ``corpus``.
+    """
+    whitening = np.eye(base.dimension) if base.whitening is None else base.whitening
+    rows = unit_rows(corpus.voiceprints).astype(np.float64) @ whitening
+    centres = _Centres.of(site or corpus, whitening)
     scores = np.empty(len(trials.left))
-    for at, callers in _fold_pairs(corpus, trials):
-        profile = dataclasses.replace(base, mean=_own_centre(base, corpus, callers))
-        if base.cohort is not None:
-            own = Scorer(dataclasses.replace(profile, cohort=None, cohort_nearest=0)).project(
-                corpus.voiceprints[_calls_of(corpus, callers)]
-            )
-            both = np.concatenate([own.astype(np.float16), base.cohort])
-            profile = dataclasses.replace(profile, cohort=both)
-        part = Trials(left=trials.left[at], right=trials.right[at], is_target=trials.is_target[at])
-        scores[at] = scored(profile, corpus, part)
+    for start in range(0, len(scores), SCORED_AT_ONCE):
+        at = slice(start, start + SCORED_AT_ONCE)
+        left, right = trials.left[at], trials.right[at]
+        centre = centres.without(corpus.speakers[left], corpus.speakers[right])
+        one, other = rows[left] - centre, rows[right] - centre
+        lengths = np.linalg.norm(one, axis=1) * np.linalg.norm(other, axis=1)
+        scores[at] = (one * other).sum(axis=1) / lengths
     return scores
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Centres:
+    """The centre of a site as its calls give it, every caller counting the same, with any two of them left out.
+
+    Attributes:
+        means: (speakers, d) of each caller's calls; zeros of those who never call.
+        callers: (speakers,) 1 for a caller, 0 for who never calls.
+    """
+
+    means: Floats
+    callers: Floats
+
+    @classmethod
+    def of(cls, corpus: Corpus, whitening: NDArray[np.floating]) -> "_Centres":
+        """Of whitened calls, (d, d) being what whitens."""
+        calls = _calls_of(corpus)
+        rows = unit_rows(corpus.voiceprints[calls]).astype(np.float64) @ whitening
+        means = np.zeros((corpus.speaker_count, rows.shape[1]))
+        callers = np.zeros(corpus.speaker_count)
+        for speaker in np.unique(corpus.speakers[calls]):
+            means[speaker] = rows[corpus.speakers[calls] == speaker].mean(axis=0)
+            callers[speaker] = 1.0
+        return cls(means=means, callers=callers)
+
+    def without(self, one: NDArray[np.int64], other: NDArray[np.int64]) -> Floats:
+        """(t, d) centres without two speakers each, (t,) and (t,), who may be the same."""
+        differ = (one != other).astype(np.float64)
+        total = self.means.sum(axis=0) - self.means[one] - self.means[other] * differ[:, None]
+        count = self.callers.sum() - self.callers[one] - self.callers[other] * differ
+        centres: Floats = total / count[:, None]
+        return centres
 
 
 def fit_map(
@@ -312,22 +357,24 @@ def held_out_profile(
 
 
 def trust_limits(study: Study, variant: Variant) -> Limits:
-    """How far LLRs may go, by pairs of recordings of corpora that were held out."""
+    """How far LLRs may go, by pairs as the product compares them, of corpora that were held out."""
     targets, others = [], []
     for name in study.open_names:
-        corpus = study.corpora[name]
-        if variant.own and not study.plays_site(name):
+        corpus = study.compared.get(name)
+        if corpus is None or (variant.own and not study.plays_site(name)):
             continue
-        pairs = recording_pairs(corpus, seed=SEED)
+        pairs = compared_pairs(corpus, seed=SEED)
         profile = blank_profile(variant, study.without(name), UNFITTED)
-        score = scored_as_site if variant.own else scored
-        llrs = fit_map(study, variant, name).llr(
-            score(profile, corpus, pairs), Sides(**sides_of(corpus, pairs))
+        scores = (
+            scored_as_site(profile, corpus, pairs, site=study.corpora[name])
+            if variant.own
+            else scored(profile, corpus, pairs)
         )
+        llrs = fit_map(study, variant, name).llr(scores, Sides(**sides_of(corpus, pairs)))
         targets.append(llrs[pairs.is_target])
         others.append(llrs[~pairs.is_target])
     floor, cap = measures.trust_limits(np.concatenate(targets), np.concatenate(others))
-    pairs_of = f"{sum(map(len, targets))} and {sum(map(len, others))} pairs of recordings"
+    pairs_of = f"{sum(map(len, targets))} and {sum(map(len, others))} pairs of sides"
     print(f"{variant.label}: limits {floor:.2f} .. {cap:.2f} from {pairs_of}", flush=True)
     return Limits(floor=round(floor, 2), cap=round(cap, 2))
 
@@ -390,39 +437,14 @@ def read_study(windows: Path) -> Study:
         name: draw_trials(corpus, targets=TARGET_TRIALS, others=OTHER_TRIALS, seed=SEED)
         for name, corpus in corpora.items()
     }
-    return Study(corpora=corpora, trials=trials)
+    compared = {corpus.name: corpus for corpus in load_compared(windows)}
+    return Study(corpora=corpora, trials=trials, compared=compared)
 
 
-def _fold_pairs(
-    corpus: Corpus, trials: Trials
-) -> Iterator[tuple[NDArray[np.int64], NDArray[np.bool_]]]:
-    """Trials by the folds of their speakers, and the speakers outside either fold."""
-    order = np.random.default_rng(SEED).permutation(corpus.speaker_count)
-    fold = np.empty(corpus.speaker_count, dtype=np.int64)
-    fold[order] = np.arange(corpus.speaker_count) % FOLDS
-    left, right = fold[corpus.speakers[trials.left]], fold[corpus.speakers[trials.right]]
-    for one in range(FOLDS):
-        for other in range(FOLDS):
-            at = np.flatnonzero((left == one) & (right == other))
-            if len(at):
-                yield at, (fold != one) & (fold != other)
-
-
-def _own_centre(
-    base: CalibrationProfile, corpus: Corpus, callers: NDArray[np.bool_]
-) -> NDArray[np.float32]:
-    """The centre that these callers' calls give, one call for each of their recordings."""
-    rows = _calls_of(corpus, callers)
-    speakers, counts = np.unique(corpus.speakers[rows], return_counts=True)
-    weights = 1.0 / counts[np.searchsorted(speakers, corpus.speakers[rows])]
-    return site_centre(base, corpus.voiceprints[rows], weights)
-
-
-def _calls_of(corpus: Corpus, callers: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """One side for each recording of some speakers, at its longest, in a condition drawn for it."""
+def _calls_of(corpus: Corpus) -> NDArray[np.int64]:
+    """One side for each recording, at its longest, in a condition drawn for it."""
     rng = np.random.default_rng(SEED)
     single = np.flatnonzero((corpus.recordings == 1) & (corpus.conditions != ENROLLED))
-    single = single[callers[corpus.speakers[single]]]
     shuffled = rng.permutation(single)
     names = np.array(["".join(sorted(corpus.origins[row])) for row in shuffled])
     longest_first = np.lexsort((-np.round(corpus.net_speech_s[shuffled]), names))

@@ -7,6 +7,7 @@ speaker); different-speaker trials stay within their corpus, since across corpor
 give the answer away.
 """
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -23,6 +24,8 @@ SIDE_SECONDS: Final = (3.0, 6.0, 10.0, 20.0)
 MERGED_RECORDINGS: Final = (2, 3)
 MERGES_PER_SPEAKER: Final = 6
 SLACK_S: Final = 0.3
+COMPARED_S: Final = 3.0
+"""Net speech of one window: an enrolment refuses recordings with less, and no call is judged by less."""
 ENROLLED: Final = "wideband"
 """The condition in which recordings are enrolled."""
 ONE_PERSON: Final = {
@@ -110,7 +113,16 @@ class Trials:
 def load_corpora(directory: Path) -> list[Corpus]:
     """All corpora that ``extract.py`` wrote there, without recordings of a non-commercial licence."""
     paths = sorted(path for path in directory.glob("*.npz") if not path.stem.endswith(".partial"))
-    return [corpus for path in paths if (corpus := _load(path)) is not None]
+    return [corpus for path in paths if (corpus := _load(path, compared=False)) is not None]
+
+
+def load_compared(directory: Path) -> list[Corpus]:
+    """The same corpora in sides as the product compares them, ``COMPARED_S`` or longer, each recording in one of them.
+
+    Recordings that are too short by themselves are taken together.
+    """
+    paths = sorted(path for path in directory.glob("*.npz") if not path.stem.endswith(".partial"))
+    return [corpus for path in paths if (corpus := _load(path, compared=True)) is not None]
 
 
 def draw_trials(corpus: Corpus, *, targets: int, others: int, seed: int) -> Trials:
@@ -138,14 +150,13 @@ def draw_trials(corpus: Corpus, *, targets: int, others: int, seed: int) -> Tria
     return Trials(left=np.array(left), right=np.array(right), is_target=is_target)
 
 
-def recording_pairs(corpus: Corpus, *, seed: int) -> Trials:
-    """Every pair of recordings once: one enrolled, the other calling in a condition drawn for it; at their longest."""
+def compared_pairs(corpus: Corpus, *, seed: int) -> Trials:
+    """Every pair of sides of ``load_compared`` once: one enrolled, the other calling in a condition drawn for it."""
     rng = np.random.default_rng(seed)
-    single = np.flatnonzero(corpus.recordings == 1)
-    names = np.array(["".join(sorted(corpus.origins[row])) for row in single])
+    names = np.array(["".join(sorted(origins)) for origins in corpus.origins])
     lefts, rights = [], []
     for name in np.unique(names):
-        rows = single[names == name]
+        rows = np.flatnonzero(names == name)
         long = rows[corpus.net_speech_s[rows] > corpus.net_speech_s[rows].max() - 1.0]
         enrolled = corpus.conditions[long] == ENROLLED
         if enrolled.any() and not enrolled.all():
@@ -157,7 +168,7 @@ def recording_pairs(corpus: Corpus, *, seed: int) -> Trials:
     return Trials(left=left, right=right, is_target=corpus.speakers[left] == corpus.speakers[right])
 
 
-def _load(path: Path) -> Corpus | None:
+def _load(path: Path, *, compared: bool) -> Corpus | None:
     with np.load(path, allow_pickle=False) as stored:
         columns = stored["recordings"]
         voiceprints, net_speech_s = stored["voiceprints"], stored["net_speech_s"]
@@ -168,25 +179,58 @@ def _load(path: Path) -> Corpus | None:
     people = [ONE_PERSON.get((path.stem, str(name)), str(name)) for name in columns[:, 0]]
     sessions = bool((columns[:, 0] != columns[:, 1]).any())
     origin = columns[:, 1] if sessions else columns[:, 2]
+    nets_s: Floats = np.bincount(owner, weights=net_speech_s, minlength=len(columns)).astype(
+        np.float64
+    )
+    everybody = sorted({people[row] for row in np.flatnonzero(usable)})
     sides = _Sides(voiceprints, net_speech_s)
     rng = np.random.default_rng(1)
-    for person in sorted({people[row] for row in np.flatnonzero(usable)}):
-        for condition in np.unique(columns[:, 3]):
-            mine = [
+    for person in everybody:
+        rows_of = {
+            str(condition): [
                 int(row)
                 for row in np.flatnonzero(usable & (columns[:, 3] == condition))
                 if people[row] == person
             ]
-            for chosen in _subsets(mine, rng):
-                sides.add(
-                    person,
-                    str(condition),
-                    [(str(origin[row]), np.flatnonzero(owner == row)) for row in chosen],
-                    float(_mean_snr(snr_db[chosen])),
-                )
+            for condition in np.unique(columns[:, 3])
+        }
+        for condition, chosen in (
+            _joined(rows_of, columns[:, 2], nets_s) if compared else _several(rows_of, rng)
+        ):
+            sides.add(
+                person,
+                condition,
+                [(str(origin[row]), np.flatnonzero(owner == row)) for row in chosen],
+                float(_mean_snr(snr_db[chosen])),
+            )
     licences = set(columns[usable, 4].tolist())
     licence = licences.pop() if len(licences) == 1 else "mixed"
-    return sides.corpus(path.stem, model_id, licence) if sides.people else None
+    return sides.corpus(path.stem, model_id, licence, everybody) if sides.people else None
+
+
+def _joined(
+    rows_of: dict[str, list[int]], names: NDArray[np.str_], nets_s: Floats
+) -> Iterator[tuple[str, list[int]]]:
+    """One speaker's recordings by condition, together where they are short, the same ones in every condition."""
+    groups: list[list[int]] = [[]]
+    for row in rows_of.get(ENROLLED, []):
+        groups[-1].append(row)
+        if nets_s[groups[-1]].sum() >= COMPARED_S - SLACK_S:
+            groups.append([])
+    for condition, rows in rows_of.items():
+        by_name = {str(names[row]): row for row in rows}
+        for group in groups[:-1]:
+            if all(str(names[row]) in by_name for row in group):
+                yield condition, [by_name[str(names[row])] for row in group]
+
+
+def _several(
+    rows_of: dict[str, list[int]], rng: np.random.Generator
+) -> Iterator[tuple[str, list[int]]]:
+    """One speaker's recordings by condition, each by itself and some of them merged."""
+    for condition, rows in rows_of.items():
+        for chosen in _subsets(rows, rng):
+            yield condition, chosen
 
 
 def _subsets(rows: list[int], rng: np.random.Generator) -> list[list[int]]:
@@ -237,9 +281,11 @@ class _Sides:
             self._snr_db.append(snr_db)
             self.people.append(person)
 
-    def corpus(self, name: str, model_id: str, licence_class: str) -> Corpus:
-        """Everything that was added."""
-        _, speakers = np.unique(self.people, return_inverse=True)
+    def corpus(
+        self, name: str, model_id: str, licence_class: str, everybody: Sequence[str]
+    ) -> Corpus:
+        """Everything that was added; speakers are numbered as in ``everybody``, in ascending order."""
+        speakers = np.searchsorted(everybody, self.people)
         return Corpus(
             name=name,
             model_id=model_id,

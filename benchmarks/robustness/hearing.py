@@ -18,8 +18,8 @@ from shengdun.index.prompts import HousePrompts
 from shengdun.index.scoring import Scorer, aggregate
 from shengdun.index.snapshot import Snapshot
 from shengdun.service.evidence import VoiceEvidence
+from shengdun.service.line_settings import LineSettings
 from shengdun.service.lines import Line
-from shengdun.service.settings import LineSettings
 
 WINDOWS: Final = 3
 """Ten seconds of net speech are three windows: a rest of one second isn't embedded."""

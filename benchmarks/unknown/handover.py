@@ -28,7 +28,7 @@ from shengdun.fingerprint.voice.model_store import ModelStore
 from shengdun.index.calibration import default_profile
 from shengdun.index.handover import FITTED, LEAST_WINDOWS, HandoverMap, divisions, find_handover
 from shengdun.index.scoring import Scorer, aggregate
-from shengdun.service.settings import HandoverSettings
+from shengdun.service.line_settings import HandoverSettings
 
 SEEDS: Final = {Side.FIT: 1, Side.EVALUATE: 2}
 TARGET: Final = 100
@@ -116,7 +116,7 @@ def watch(call: Call, look: Look) -> Seen:
 
 
 def watch_at_half_pace(call: Call, scorer: Scorer, threshold: float) -> Seen:
-    """As the server looks at a settled call: every other window, and all of them while something is unlike."""
+    """As a server with ``look_at_every`` 2: every other window, and all of them while something is unlike."""
     look, taken, scores, changes = product(scorer), [0], [], []
     calm = skipped = False
     for number in range(1, len(call.voiceprints)):
@@ -278,8 +278,7 @@ def measure(tapes: Sequence[Tape], store: ModelStore, *, one: int, two: int) -> 
 def report(found: dict[str, object]) -> str:
     """The result as a table."""
     lines = [
-        "| | calls | told of (95 %) | windows until told, median | change within a window "
-        "| windows looked at |",
+        "| | calls | told of (95 %) | until told, windows | change within one | windows looked at |",
         "|---|---|---|---|---|---|",
     ]
     rows = found["rows"]

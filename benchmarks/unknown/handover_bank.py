@@ -1,7 +1,7 @@
 """Windows of real speakers over telephone lines, of which calls with and without a handover are put together.
 
-Speakers are split once by a keyed hash of their name: whatever is fitted sees ``FIT`` alone, whatever is reported comes
-of ``EVALUATE``. The speakers of the demo recordings, who alone talk freely and in several sessions, are never fitted on.
+Speakers are split once by a keyed hash of their name: whatever is fitted sees ``FIT`` alone, whatever is reported
+comes of ``EVALUATE``. Those of the demo recordings, who alone talk freely and in several sessions, are never fitted on.
 """
 
 import csv

@@ -12,6 +12,18 @@ from numpy.typing import NDArray
 from shengdun.fingerprint.voice.conditions import Condition
 from shengdun.fingerprint.voice.models import VoiceModel
 
+ONE_VOICE: Final = (
+    "one voice, one line",
+    "one voice, the line changes",
+    "one voice, noise comes",
+    "one voice, acted emotion",
+)
+TWO_VOICES: Final = (
+    "another voice takes over",
+    "another voice takes over on another line",
+    "another voice takes over for the last window",
+    "another voice, then the first again",
+)
 LEAST_WINDOWS: Final = 4
 MOST_WINDOWS: Final = 16
 _PCM: Final = 32_767.0
@@ -52,6 +64,19 @@ class Callers:
         for tape in tapes:
             if side_of(tape.speaker) is side:
                 self._tapes[tape.speaker][tape.condition] = tape
+        makers = (
+            self._one_line,
+            self._line_changes,
+            self._noise_comes,
+            self._emotional,
+            self._takes_over,
+            self._takes_over_noisy,
+            self._takes_over_late,
+            self._comes_back,
+        )
+        self._kinds: dict[str, Callable[[str], Call | None]] = dict(
+            zip((*ONE_VOICE, *TWO_VOICES), makers, strict=True)
+        )
         self._shorter: dict[Tape, Rows] = {}
         self._of_corpus: dict[str, list[str]] = defaultdict(list)
         for name in self._tapes:
@@ -63,10 +88,10 @@ class Callers:
         return tuple(self._tapes)
 
     def calls(self, kind: str, count: int) -> Iterator[Call]:
-        """Some calls of a kind, of ``KINDS``."""
+        """Some calls of a kind, of ``ONE_VOICE`` or ``TWO_VOICES``."""
         made = 0
         while made < count:
-            call = KINDS[kind](self, kind)
+            call = self._kinds[kind](kind)
             if call is not None:
                 made += 1
                 yield call
@@ -206,17 +231,3 @@ class Callers:
         spare = max(0, len(tape.voiceprints) - length)
         start = int(self._rng.integers(spare + 1))
         return tape.voiceprints[start : start + length]
-
-
-KINDS: Final[dict[str, Callable[[Callers, str], Call | None]]] = {
-    "one voice, one line": Callers._one_line,
-    "one voice, the line changes": Callers._line_changes,
-    "one voice, noise comes": Callers._noise_comes,
-    "one voice, acted emotion": Callers._emotional,
-    "another voice takes over": Callers._takes_over,
-    "another voice takes over on another line": Callers._takes_over_noisy,
-    "another voice takes over for the last window": Callers._takes_over_late,
-    "another voice, then the first again": Callers._comes_back,
-}
-ONE_VOICE: Final = tuple(KINDS)[:4]
-TWO_VOICES: Final = tuple(KINDS)[4:]

@@ -329,7 +329,7 @@ async def test_templates_are_what_was_heard(
     assert template is not None
     assert np.linalg.norm(template.vector) == pytest.approx(1, abs=1e-3)
     assert report.quality is not None
-    assert info.snr_db == report.quality.snr_db
+    assert info.snr_db == report.quality.band_snr_db
     assert info.net_speech_s <= report.net_speech_s
 
 

@@ -62,18 +62,27 @@ def test_a_profile_survives_the_disk(profile: CalibrationProfile, tmp_path: Path
     assert list(tmp_path.iterdir()) == [path]
 
 
-@pytest.mark.parametrize(("exponent", "version"), [(1.0, 2), (0.5, 4)])
+@pytest.mark.parametrize(
+    ("exponent", "noisiest_snr_db", "version"), [(1.0, 0.0, 2), (0.5, 0.0, 4), (0.5, -10.0, 6)]
+)
 def test_a_profile_of_before_is_written_as_it_was(
-    profile: CalibrationProfile, tmp_path: Path, exponent: float, version: int
+    profile: CalibrationProfile,
+    tmp_path: Path,
+    exponent: float,
+    noisiest_snr_db: float,
+    version: int,
 ) -> None:
-    """One whose maps know no exponent has the content, and so the name, that it always had."""
+    """One whose maps know no exponent, or no noise below 0 dB, has the content and so the name that it always had."""
     path = tmp_path / "toy.npz"
-    coefficients = dataclasses.replace(profile.coefficients, brevity_exponent=exponent)
+    coefficients = dataclasses.replace(
+        profile.coefficients, brevity_exponent=exponent, noisiest_snr_db=noisiest_snr_db
+    )
     dataclasses.replace(profile, coefficients=coefficients).save(path)
     with np.load(path) as stored:
         content = json.loads(stored["metadata"].tobytes())
     assert content["format"] == f"{calibration.FORMAT}/{version}"
-    assert ("brevity_exponent" in content["coefficients"]) == (version == 4)
+    assert ("brevity_exponent" in content["coefficients"]) == (version >= 4)
+    assert ("noisiest_snr_db" in content["coefficients"]) == (version == 6)
     assert calibration.load(path).coefficients == coefficients
 
 

@@ -103,6 +103,20 @@ def test_unknown_noise_is_that_of_an_ordinary_line() -> None:
     np.testing.assert_array_equal(at(QUIET_SNR_DB), at(60.0))
 
 
+def test_noise_louder_than_the_voice_counts_as_far_as_a_map_was_fitted() -> None:
+    """Maps of before know no difference below 0 dB, those of now go on to the range that they state."""
+    score = np.array([0.4])
+
+    def at(snr_db: float, noisiest_snr_db: float) -> np.ndarray:
+        coefficients = dataclasses.replace(MAP, noisiest_snr_db=noisiest_snr_db)
+        return coefficients.llr(score, Sides(net_a_s=9.0, net_b_s=9.0, snr_b_db=snr_db))
+
+    np.testing.assert_array_equal(at(-10.0, 0.0), at(0.0, 0.0))
+    assert at(-10.0, -10.0) < at(0.0, -10.0)
+    np.testing.assert_array_equal(at(0.0, -10.0), at(0.0, 0.0))
+    np.testing.assert_array_equal(at(-15.0, -10.0), at(-10.0, -10.0))
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -111,6 +125,7 @@ def test_unknown_noise_is_that_of_an_ordinary_line() -> None:
         {"bend": -1.0},
         {"width": 0.0},
         {"brevity_exponent": 0.0},
+        {"noisiest_snr_db": 25.0},
         {"cap": 0.5},
         {"floor": -0.5},
         {"offset": float("nan")},

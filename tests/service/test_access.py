@@ -27,7 +27,15 @@ from shengdun.service.errors import (
     TokenUnknown,
     Unauthenticated,
 )
-from shengdun.v1 import network_pb2, screening_pb2, script_pb2, watchlist_pb2
+from shengdun.v1 import (
+    archive_pb2,
+    hunt_pb2,
+    network_pb2,
+    screening_pb2,
+    script_pb2,
+    voice_pb2,
+    watchlist_pb2,
+)
 
 SOMEONE = 54_321
 """A user that owns nothing on the machine."""
@@ -40,7 +48,15 @@ def tokens(tmp_path: Path) -> TokenFile:
 
 
 def every_method() -> set[str]:
-    modules = (screening_pb2, script_pb2, watchlist_pb2, network_pb2)
+    modules = (
+        screening_pb2,
+        script_pb2,
+        watchlist_pb2,
+        network_pb2,
+        archive_pb2,
+        voice_pb2,
+        hunt_pb2,
+    )
     ours = [module.DESCRIPTOR for module in modules]
     files = (*ours, reflection_pb2.DESCRIPTOR)
     return {

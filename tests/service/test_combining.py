@@ -20,8 +20,8 @@ from shengdun.service.decision import (
     Level,
     Risk,
 )
+from shengdun.service.line_settings import LineSettings, ScriptSettings
 from shengdun.service.lines import Line
-from shengdun.service.settings import LineSettings, ScriptSettings
 from shengdun.service.transcript import TranscriptCounts
 from shengdun.service.word_labels import HeardLabels
 from shengdun.service.words import HeardWords

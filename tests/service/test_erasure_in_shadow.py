@@ -13,8 +13,8 @@ from shengdun.index.registry import Registry
 from shengdun.index.scoring import Scorer
 from shengdun.index.watchlists import Template
 from shengdun.service.evidence import HeardSpeech
+from shengdun.service.line_settings import LineSettings
 from shengdun.service.lines import Lines
-from shengdun.service.settings import LineSettings
 from shengdun.service.shadows import Shadows
 
 WINDOW = 48_000

@@ -24,9 +24,9 @@ from shengdun.service.costs import Costs
 from shengdun.service.evidence import HeardSpeech, VoiceEvidence
 from shengdun.service.intake import Intake
 from shengdun.service.lanes import FrontLane
+from shengdun.service.line_settings import LineSettings
 from shengdun.service.lines import Line
 from shengdun.service.session import CallSession, Versions
-from shengdun.service.settings import LineSettings
 from shengdun.service.shadows import Shadows
 from shengdun.service.voiceprint_lane import VoiceprintLane
 

@@ -26,9 +26,9 @@ from shengdun.service.decision import Decision, PartialReason, State
 from shengdun.service.evidence import VoiceEvidence
 from shengdun.service.intake import OWED_AT_MOST, Intake
 from shengdun.service.lanes import FrontLane
+from shengdun.service.line_settings import LineSettings
 from shengdun.service.lines import Line
 from shengdun.service.session import CallSession, Chunk, Versions
-from shengdun.service.settings import LineSettings
 from shengdun.service.shadows import Shadows
 from shengdun.service.voiceprint_lane import VoiceprintLane
 

@@ -7,8 +7,9 @@ from pydantic import ValidationError
 
 from shengdun.service.decision import AdvisoryReason, AppliedLevels, Level, Risk
 from shengdun.service.errors import LineUnknown
+from shengdun.service.line_settings import LineSettings
 from shengdun.service.lines import Line, Lines
-from shengdun.service.settings import LineSettings, load_settings
+from shengdun.service.settings import load_settings
 from shengdun.service.standing import Basis, Standing
 
 

@@ -31,8 +31,8 @@ from shengdun.index.scoring import Scorer
 from shengdun.index.snapshot import Snapshot
 from shengdun.service.client import AudioFinding, Decision, DecisionState, RiskLevel
 from shengdun.service.evidence import VoiceEvidence
+from shengdun.service.line_settings import LineSettings
 from shengdun.service.lines import Line
-from shengdun.service.settings import LineSettings
 
 Recordings = Sequence[DemoRecording]
 WINDOW = 3 * MODEL_RATE_HZ

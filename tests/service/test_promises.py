@@ -23,10 +23,10 @@ from shengdun.index.watchlists import Template
 from shengdun.service import client as wire
 from shengdun.service import promises
 from shengdun.service.decision import AdvisoryReason, AppliedLevels, Level, Risk
+from shengdun.service.line_settings import LineSettings
 from shengdun.service.lines import Line, Lines
 from shengdun.service.profile_places import profile_keys
 from shengdun.service.promises import PromiseKeeper
-from shengdun.service.settings import LineSettings
 
 PROMISE = 50.0
 STRANGERS = drawn_strangers(drawn_voices(600, seed=11))

@@ -33,9 +33,9 @@ from shengdun.index.snapshot import Snapshot
 from shengdun.service.client import AudioFinding, DecisionState, RiskLevel
 from shengdun.service.errors import SettingsInvalid
 from shengdun.service.evidence import VoiceEvidence
+from shengdun.service.line_settings import LineSettings
 from shengdun.service.lines import Line
 from shengdun.service.prompts import read_prompts
-from shengdun.service.settings import LineSettings
 
 Recordings = Sequence[DemoRecording]
 ANNOUNCER = "S1"

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from shengdun.index.snapshot import Candidate, WatchlistResult
 from shengdun.service.decision import AppliedLevels, Level
+from shengdun.service.line_settings import LineSettings
 from shengdun.service.lines import Line
 from shengdun.service.risk import assess
-from shengdun.service.settings import LineSettings
 from shengdun.service.standing import Basis
 
 LINE = Line.from_settings("default", LineSettings(prior=0.01))

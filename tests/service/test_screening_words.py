@@ -325,5 +325,20 @@ async def test_a_call_follows_what_other_customers_wrote(
     assert (await _call(desk, "of-nobody", segments))[-1].flags == ()
 
 
+async def test_calls_with_words_are_part_of_the_load(desk: Desk) -> None:
+    """From their announcement on, and what hearing their words takes is told."""
+    config = CallConfig(call_id="loads", transcript_use=INSTEAD)
+    async with desk.client.screen_call(config) as call:
+        await anext(call)
+        load = (await desk.client.server_info()).load
+        assert load is not None
+        assert (load.calls_with_words, load.undecided_calls) == (1, 0)
+        await call.send_words(TranscriptSegment(text=SPOKEN))
+        await anext(call)
+        load = (await desk.client.server_info()).load
+        assert load is not None
+        assert 0.0 < load.words_share < 1.0
+
+
 def _plain(text: str) -> str:
     return "".join(character for character in text if character.isalnum())

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shengdun.service.errors import SettingsInvalid
-from shengdun.service.settings import LineSettings, Settings, load_settings
+from shengdun.service.line_settings import LineSettings
+from shengdun.service.settings import Settings, load_settings
 
 
 def load(tmp_path: Path, text: str = "", **environment: str) -> Settings:

@@ -44,10 +44,11 @@ from shengdun.index.watchlists import NewActor
 from shengdun.service.client import Decision, DecisionState, PartialReason, ShengdunClient
 from shengdun.service.decision import Risk
 from shengdun.service.evidence import HeardSpeech, search_lists
+from shengdun.service.line_settings import LineSettings
 from shengdun.service.lines import Lines
 from shengdun.service.risk import assess
 from shengdun.service.server import Server
-from shengdun.service.settings import LineSettings, LogSettings
+from shengdun.service.settings import LogSettings
 from shengdun.service.shadows import Shadows, best_of
 from shengdun.service.telemetry import configure_logging
 

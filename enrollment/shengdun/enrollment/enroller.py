@@ -289,7 +289,7 @@ def _template(
         voiceprint,
         model_id=model_id,
         net_speech_s=net_speech_s,
-        snr_db=quality.snr_db if quality else None,
+        snr_db=quality.band_snr_db if quality else None,
         clipped_share=quality.clipped_share if quality else 0.0,
         codec=one.report.codec,
         source=one.report.name[:NAME_CHARACTERS],

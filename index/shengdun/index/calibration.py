@@ -41,11 +41,12 @@ __all__ = [
 ]
 
 FORMAT: Final = "shengdun-calibration-profile"
-VERSION: Final = 4
+VERSION: Final = 6
 """Of the content, which names a profile; and of a file in which all of it can be read. One with a seal has the next."""
-_VERSION_BEFORE_EXPONENT: Final = 2
-"""Of content whose maps have no exponent of brevity. It's still written for these, so that they keep their name."""
-_VERSIONS: Final = (_VERSION_BEFORE_EXPONENT, VERSION)
+_ADDED: Final = {"brevity_exponent": (4, 1.0), "noisiest_snr_db": (VERSION, 0.0)}
+"""Coefficients of maps that came with a version of the content, and what maps of before have. Content that needs none
+of them is still written as it was, so that it keeps its name."""
+_VERSIONS: Final = (2, 4, VERSION)
 MAX_PROFILE_BYTES: Final = 8_000_000
 """A profile is held by every replica."""
 
@@ -242,14 +243,20 @@ class CalibrationProfile:
     @property
     def _version(self) -> int:
         maps = [each for each in (self.coefficients, self.site_coefficients) if each is not None]
-        is_early = all(each.brevity_exponent == 1.0 for each in maps)
-        return _VERSION_BEFORE_EXPONENT if is_early else VERSION
+        needed = [
+            version
+            for name, (version, before) in _ADDED.items()
+            if any(getattr(each, name) != before for each in maps)
+        ]
+        return max(needed, default=_VERSIONS[0])
 
     def _map_content(self, coefficients: LlrCoefficients) -> dict[str, float]:
-        content = asdict(coefficients)
-        if self._version == _VERSION_BEFORE_EXPONENT:
-            del content["brevity_exponent"]
-        return content
+        since = {name: version for name, (version, _) in _ADDED.items()}
+        return {
+            name: value
+            for name, value in asdict(coefficients).items()
+            if since.get(name, 0) <= self._version
+        }
 
     def _arrays(self) -> dict[str, NDArray[Any]]:
         found: dict[str, NDArray[Any] | None] = {

@@ -28,6 +28,10 @@
     ├── profile_history.NoEarlierProfile      FAILED_PRECONDITION  nothing to roll back to
     ├── accuracy.corpus.CorpusInvalid INVALID_ARGUMENT
     ├── CallAlreadyLive        ALREADY_EXISTS       another session holds this call id
+    ├── archive.errors.CallNotArchived    NOT_FOUND           never archived, past, or erased
+    ├── archive.errors.PartitionDamaged   DATA_LOSS           names the file; the others can be read
+    ├── archive.errors.ArchiveDiskFull    RESOURCE_EXHAUSTED  calls stay in the store
+    ├── archive.errors.ClockJumped        FAILED_PRECONDITION nothing is deleted by a clock that can't be right
     ├── StoreUnavailable       UNAVAILABLE
     ├── StoreBusy              UNAVAILABLE          others kept writing; nothing was changed
     ├── StoreRefused           FAILED_PRECONDITION  credentials, rights, a wrong URL

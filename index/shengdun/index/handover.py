@@ -68,10 +68,13 @@ class Division:
     Attributes:
         second: (n,) bool, the windows of the voice that came later.
         one_voice: LLR that both groups are one voice, without limits.
+        shift: where the change is within the two windows around it, by what they are like: from -1, at the end of the
+            second voice's first window, over 0, between the two, to 1, at the beginning of the window before.
     """
 
     second: NDArray[np.bool_]
     one_voice: float
+    shift: float
 
     @property
     def first_window(self) -> int:
@@ -136,7 +139,9 @@ def divisions(
     for second in (after, turns):
         if second is not None:
             yield Division(
-                second=second, one_voice=_one_voice(scorer, voiceprints, net_speech_s, second)
+                second=second,
+                one_voice=_one_voice(scorer, voiceprints, net_speech_s, second),
+                shift=_shift(weighted, second),
             )
 
 
@@ -186,6 +191,19 @@ def _firmness(weighted: NDArray[np.float64], second: NDArray[np.bool_]) -> float
     return float(
         np.linalg.norm(weighted[second].sum(axis=0)) + np.linalg.norm(weighted[~second].sum(axis=0))
     )
+
+
+def _shift(weighted: NDArray[np.float64], second: NDArray[np.bool_]) -> float:
+    one, other = (weighted[group].sum(axis=0) for group in (~second, second))
+    axis = other / np.linalg.norm(other) - one / np.linalg.norm(one)
+    likeness = (weighted / np.linalg.norm(weighted, axis=1, keepdims=True)) @ axis
+    low, high = float(np.median(likeness[~second])), float(np.median(likeness[second]))
+    if high <= low:
+        return 0.0
+    # The share of the second voice in the window before the change and in the one behind it.
+    at = int(np.argmax(second))
+    shares = np.clip((likeness[at - 1 : at + 1] - low) / (high - low), 0.0, 1.0)
+    return float(shares.sum()) - 1.0
 
 
 def _one_voice(

@@ -23,10 +23,11 @@ Floats = NDArray[np.float64]
 
 QUIET_SNR_DB: Final = 25.0
 """Noise below this ratio of speech to noise makes no difference any more."""
+NOISIEST_SNR_DB: Final = -10.0
+"""Above this ratio more noise makes a difference, to maps that are fitted now (``LlrCoefficients.noisiest_snr_db``)."""
 UNKNOWN_SNR_DB: Final = 15.0
 """What an unknown ratio counts as: that of an ordinary telephone call."""
 _NOISE_UNIT_DB: Final = 10.0
-_NOISIEST: Final = QUIET_SNR_DB / _NOISE_UNIT_DB
 _SOFT: Final = 1.0
 """The LLR begins to saturate so far from its limits."""
 
@@ -38,7 +39,7 @@ class Sides:
     Attributes:
         net_a_s: net speech of one side, in seconds.
         net_b_s: net speech of the other, in seconds.
-        snr_a_db: speech over noise of one side; NaN where it isn't known.
+        snr_a_db: speech over noise of one side, band by band (``AudioQuality.band_snr_db``); NaN where it isn't known.
         snr_b_db: speech over noise of the other; NaN where it isn't known.
     """
 
@@ -54,9 +55,11 @@ class Sides:
         total: Floats = 1.0 / a + 1.0 / b
         return total
 
-    def noisiness(self) -> Floats:
-        """How far each side is below a quiet line, in units of 10 dB from 0 to 2.5, summed: 0 to 5."""
-        return _noisiness(self.snr_a_db) + _noisiness(self.snr_b_db)
+    def noisiness(self, noisiest_snr_db: float = 0.0) -> Floats:
+        """How far each side is below a quiet line, in units of 10 dB, summed; more noise counts as so many dB."""
+        return _noisiness(self.snr_a_db, noisiest_snr_db) + _noisiness(
+            self.snr_b_db, noisiest_snr_db
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +77,8 @@ class LlrCoefficients:
         knot: score at which it bends.
         width: how gently, in units of score; above 0.
         brevity_exponent: makes brevity of the sum of 1 / seconds; above 0. Profiles of before it was one have 1.
+        noisiest_snr_db: more noise than this ratio of speech to noise counts as this much; below ``QUIET_SNR_DB``.
+            Profiles that were fitted on one ratio over the whole band have 0 (decision note 0016).
         shortest_net_speech_s: less net speech than this counts as this much, in seconds.
         longest_net_speech_s: more net speech than this counts as this much, in seconds.
         floor: the smallest LLR that the amount of calibration data supports, below 0.
@@ -90,6 +95,7 @@ class LlrCoefficients:
     knot: float = 0.0
     width: float = 1.0
     brevity_exponent: float = 1.0
+    noisiest_snr_db: float = 0.0
     shortest_net_speech_s: float
     longest_net_speech_s: float
     floor: float
@@ -106,12 +112,15 @@ class LlrCoefficients:
             raise ValueError("the bend must not be negative and its width must be positive")
         if self.brevity_exponent <= 0.0:
             raise ValueError("the exponent of brevity must be positive, or more speech said less")
+        if self.noisiest_snr_db >= QUIET_SNR_DB:
+            raise ValueError(f"the range of noise must begin below {QUIET_SNR_DB:g} dB")
         longest, shortest = self.longest_net_speech_s, self.shortest_net_speech_s
         brevities = [(2.0 / seconds) ** self.brevity_exponent for seconds in (longest, shortest)]
+        noisiest = 2.0 * (QUIET_SNR_DB - self.noisiest_snr_db) / _NOISE_UNIT_DB
         slopes = [
             self.slope + self.slope_brevity * brevity + self.slope_noise * noise
             for brevity in brevities
-            for noise in (0.0, 2.0 * _NOISIEST)
+            for noise in (0.0, noisiest)
         ]
         if min(slopes) <= 0.0:
             raise ValueError("the slope must stay positive at every amount of net speech and noise")
@@ -129,7 +138,7 @@ class LlrCoefficients:
         s = np.asarray(scores, np.float64)
         b = sides.brevity(self.shortest_net_speech_s, self.longest_net_speech_s)
         b = b**self.brevity_exponent
-        q = sides.noisiness()
+        q = sides.noisiness(self.noisiest_snr_db)
         offset = self.offset + self.offset_brevity * b + self.offset_noise * q
         slope = self.slope + self.slope_brevity * b + self.slope_noise * q
         x: Floats = offset + slope * s + self.bend * hinge(s, self.knot, self.width)
@@ -150,8 +159,9 @@ def _limited(x: Floats, floor: float, cap: float) -> Floats:
     return limited
 
 
-def _noisiness(snr_db: NDArray[np.floating] | float) -> Floats:
+def _noisiness(snr_db: NDArray[np.floating] | float, noisiest_snr_db: float) -> Floats:
     known = np.asarray(snr_db, np.float64)
     decibels = np.where(np.isnan(known), UNKNOWN_SNR_DB, known)
-    noisiness: Floats = np.clip(QUIET_SNR_DB - decibels, 0.0, QUIET_SNR_DB) / _NOISE_UNIT_DB
+    most = QUIET_SNR_DB - noisiest_snr_db
+    noisiness: Floats = np.clip(QUIET_SNR_DB - decibels, 0.0, most) / _NOISE_UNIT_DB
     return noisiness

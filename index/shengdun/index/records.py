@@ -216,7 +216,8 @@ class OpenedVoiceprint:
         voiceprint_id: its id.
         model_id: the voice model that computed it.
         net_speech_s: seconds of speech behind it.
-        snr_db: signal-to-noise ratio in dB, or None where it was not measured.
+        snr_db: speech over noise in dB, band by band (those of before: of the whole band); None where it was not
+            measured.
         header: its ``VoiceprintInfo``, as it is stored.
         rotated: d little-endian float32.
         key_id: the master key whose matrix it is rotated by.

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from shengdun.index import receipts
+from shengdun.index.archive.receipts import ReceiptCheck
 from shengdun.index.changes import Changes, Outcome
 from shengdun.index.compaction import Compactor
 from shengdun.index.errors import ActorNotFound
@@ -31,6 +32,7 @@ from shengdun.index.scoring import Scorer
 from shengdun.index.scripts.keeping import ScriptKeeping
 from shengdun.index.snapshot import Snapshot
 from shengdun.index.store import Store
+from shengdun.index.traces import traces
 from shengdun.index.watchlists import (
     Actor,
     ActorChanges,
@@ -60,6 +62,7 @@ class Registry:
 
     def __init__(self, store: Store, ledger: Ledger) -> None:
         """Use ``Registry.open``."""
+        self._store = store
         self._ledger = ledger
         self._changes = Changes(ledger)
         self._planner = Planner(ledger.codec)
@@ -389,6 +392,16 @@ class Registry:
             bool(page)
             and page[0].head.hash.hex() == receipt.journal_hash
             and (record in page[0].digests and page[0].digests[record] is None)
+        )
+
+    async def check_receipt(self, receipt: ErasureReceipt) -> ReceiptCheck:
+        """Look in this process and in the store for what a receipt says is gone."""
+        is_signed = receipts.is_signed(receipt, self.keys)
+        return ReceiptCheck(
+            is_signed=is_signed,
+            is_journaled=is_signed and await self.verify_receipt(receipt),
+            found=await traces(self.snapshot, self._store, receipt),
+            problems=(),
         )
 
     async def reseal_actors(self, *, principal: str) -> int:

@@ -161,7 +161,7 @@ class AudioQuality(_message.Message):
     speech_level_dbfs: _builtins.float
     """Level of the speech, in dB relative to full scale; absent before any speech."""
     snr_db: _builtins.float
-    """Speech over noise, in dB; absent while either has not been heard."""
+    """Speech over noise over the whole band, in dB; absent while either has not been heard."""
     clipped_share: _builtins.float
     """Share of samples at full scale, 0 to 1."""
     speech_share: _builtins.float

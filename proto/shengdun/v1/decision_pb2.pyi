@@ -15,6 +15,7 @@ from shengdun.v1 import campaign_pb2 as _campaign_pb2
 from shengdun.v1 import label_pb2 as _label_pb2
 from shengdun.v1 import script_pb2 as _script_pb2
 from shengdun.v1 import transcript_pb2 as _transcript_pb2
+from shengdun.v1 import voice_pb2 as _voice_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -100,6 +101,10 @@ class _FlagTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_FlagType.Val
     """
     FLAG_TYPE_SPEAKER_HANDOVER: _FlagType.ValueType  # 5
     """Another voice took over in the call."""
+    FLAG_TYPE_REPEAT_VOICE: _FlagType.ValueType  # 4
+    """The voice has called for several other customers lately. It is looked for when 6 s of net speech were heard, and
+    again when the call is decided.
+    """
 
 class FlagType(_FlagType, metaclass=_FlagTypeEnumTypeWrapper):
     """The kinds of reasons that a decision can carry."""
@@ -116,6 +121,10 @@ its end, if it has a customer reference, and stands in the last decision.
 """
 FLAG_TYPE_SPEAKER_HANDOVER: FlagType.ValueType  # 5
 """Another voice took over in the call."""
+FLAG_TYPE_REPEAT_VOICE: FlagType.ValueType  # 4
+"""The voice has called for several other customers lately. It is looked for when 6 s of net speech were heard, and
+again when the call is decided.
+"""
 Global___FlagType: _TypeAlias = FlagType  # noqa: Y015
 
 class _PartialReason:
@@ -142,6 +151,8 @@ class _PartialReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Partial
     """The words of the call could not be compared with those of other customers before its last decision was due. They are
     remembered all the same, so that later calls and letters are compared with them.
     """
+    PARTIAL_REASON_CALLS_NOT_COMPARED: _PartialReason.ValueType  # 7
+    """The voice could not be compared with those of other calls before the decision was due."""
 
 class PartialReason(_PartialReason, metaclass=_PartialReasonEnumTypeWrapper):
     """Why a decision rests on less than it could."""
@@ -164,6 +175,8 @@ PARTIAL_REASON_CAMPAIGNS_NOT_COMPARED: PartialReason.ValueType  # 6
 """The words of the call could not be compared with those of other customers before its last decision was due. They are
 remembered all the same, so that later calls and letters are compared with them.
 """
+PARTIAL_REASON_CALLS_NOT_COMPARED: PartialReason.ValueType  # 7
+"""The voice could not be compared with those of other calls before the decision was due."""
 Global___PartialReason: _TypeAlias = PartialReason  # noqa: Y015
 
 class _AdvisoryReason:
@@ -184,6 +197,8 @@ class _AdvisoryReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Adviso
     """Words raised the level; the promise is one of voices."""
     ADVISORY_REASON_BY_HANDOVER: _AdvisoryReason.ValueType  # 6
     """A handover, or a voice that took over, raised the level; the promise is one of calls as a whole."""
+    ADVISORY_REASON_BY_REPEAT_VOICE: _AdvisoryReason.ValueType  # 5
+    """That the voice calls for several customers raised the level; the promise is one of known agents."""
 
 class AdvisoryReason(_AdvisoryReason, metaclass=_AdvisoryReasonEnumTypeWrapper):
     """Why a decision may only be used as a hint: the rate of false flags that its line asks for is not vouched for."""
@@ -200,6 +215,8 @@ ADVISORY_REASON_BY_WORDS: AdvisoryReason.ValueType  # 4
 """Words raised the level; the promise is one of voices."""
 ADVISORY_REASON_BY_HANDOVER: AdvisoryReason.ValueType  # 6
 """A handover, or a voice that took over, raised the level; the promise is one of calls as a whole."""
+ADVISORY_REASON_BY_REPEAT_VOICE: AdvisoryReason.ValueType  # 5
+"""That the voice calls for several customers raised the level; the promise is one of known agents."""
 Global___AdvisoryReason: _TypeAlias = AdvisoryReason  # noqa: Y015
 
 @_typing.final
@@ -214,6 +231,7 @@ class Flag(_message.Message):
     SCRIPT_MATCH_FIELD_NUMBER: _builtins.int
     SCRIPT_CAMPAIGN_FIELD_NUMBER: _builtins.int
     SPEAKER_HANDOVER_FIELD_NUMBER: _builtins.int
+    REPEAT_VOICE_FIELD_NUMBER: _builtins.int
     type: Global___FlagType.ValueType
     """The kind of reason."""
     llr: _builtins.float
@@ -234,6 +252,10 @@ class Flag(_message.Message):
     def speaker_handover(self) -> Global___SpeakerHandover:
         """For FLAG_TYPE_SPEAKER_HANDOVER."""
 
+    @_builtins.property
+    def repeat_voice(self) -> _voice_pb2.RepeatVoice:
+        """For FLAG_TYPE_REPEAT_VOICE."""
+
     def __init__(
         self,
         *,
@@ -243,12 +265,13 @@ class Flag(_message.Message):
         script_match: _script_pb2.ScriptMatch | None = ...,
         script_campaign: _campaign_pb2.ScriptCampaign | None = ...,
         speaker_handover: Global___SpeakerHandover | None = ...,
+        repeat_voice: _voice_pb2.RepeatVoice | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["evidence", b"evidence", "known_actor_voice", b"known_actor_voice", "script_campaign", b"script_campaign", "script_match", b"script_match", "speaker_handover", b"speaker_handover"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["evidence", b"evidence", "known_actor_voice", b"known_actor_voice", "repeat_voice", b"repeat_voice", "script_campaign", b"script_campaign", "script_match", b"script_match", "speaker_handover", b"speaker_handover"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["evidence", b"evidence", "known_actor_voice", b"known_actor_voice", "llr", b"llr", "script_campaign", b"script_campaign", "script_match", b"script_match", "speaker_handover", b"speaker_handover", "type", b"type"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["evidence", b"evidence", "known_actor_voice", b"known_actor_voice", "llr", b"llr", "repeat_voice", b"repeat_voice", "script_campaign", b"script_campaign", "script_match", b"script_match", "speaker_handover", b"speaker_handover", "type", b"type"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_evidence: _TypeAlias = _typing.Literal["known_actor_voice", "script_match", "script_campaign", "speaker_handover"]  # noqa: Y015
+    _WhichOneofReturnType_evidence: _TypeAlias = _typing.Literal["known_actor_voice", "script_match", "script_campaign", "speaker_handover", "repeat_voice"]  # noqa: Y015
     _WhichOneofArgType_evidence: _TypeAlias = _typing.Literal["evidence", b"evidence"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_evidence) -> _WhichOneofReturnType_evidence | None: ...
 

@@ -12,6 +12,7 @@ from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from shengdun.v1 import audio_pb2 as _audio_pb2
 from shengdun.v1 import decision_pb2 as _decision_pb2
 from shengdun.v1 import label_pb2 as _label_pb2
+from shengdun.v1 import script_pb2 as _script_pb2
 from shengdun.v1 import transcript_pb2 as _transcript_pb2
 import builtins as _builtins
 import sys
@@ -374,6 +375,7 @@ class ScreenTextResponse(_message.Message):
     LABELS_FIELD_NUMBER: _builtins.int
     LABELS_FOUND_FIELD_NUMBER: _builtins.int
     LABEL_PACK_IDS_FIELD_NUMBER: _builtins.int
+    SIMILAR_SCRIPTS_FIELD_NUMBER: _builtins.int
     scripts_searched: _builtins.int
     """How many scripts it was compared with."""
     line: _builtins.str
@@ -402,6 +404,12 @@ class ScreenTextResponse(_message.Message):
     def label_pack_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The label packs that the text was searched with, by name, version and content."""
 
+    @_builtins.property
+    def similar_scripts(self) -> _containers.RepeatedCompositeFieldContainer[_script_pb2.SimilarScript]:
+        """Scripts that the text is like in meaning, the most alike first, at most three; none without a model for it
+        (text.semantic_model). They decide nothing, and no flag comes of them.
+        """
+
     def __init__(
         self,
         *,
@@ -413,10 +421,11 @@ class ScreenTextResponse(_message.Message):
         labels: _abc.Iterable[_label_pb2.TextLabel] | None = ...,
         labels_found: _builtins.int = ...,
         label_pack_ids: _abc.Iterable[_builtins.str] | None = ...,
+        similar_scripts: _abc.Iterable[_script_pb2.SimilarScript] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["flags", b"flags", "label_pack_ids", b"label_pack_ids", "labels", b"labels", "labels_found", b"labels_found", "line", b"line", "partial", b"partial", "partial_reasons", b"partial_reasons", "scripts_searched", b"scripts_searched"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["flags", b"flags", "label_pack_ids", b"label_pack_ids", "labels", b"labels", "labels_found", b"labels_found", "line", b"line", "partial", b"partial", "partial_reasons", b"partial_reasons", "scripts_searched", b"scripts_searched", "similar_scripts", b"similar_scripts"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -455,6 +464,7 @@ class GetServerInfoResponse(_message.Message):
     WORKERS_FIELD_NUMBER: _builtins.int
     LOAD_FIELD_NUMBER: _builtins.int
     VOICE_PRECISION_FIELD_NUMBER: _builtins.int
+    ARCHIVE_FIELD_NUMBER: _builtins.int
     version: _builtins.str
     """The version of the server."""
     model_id: _builtins.str
@@ -479,6 +489,10 @@ class GetServerInfoResponse(_message.Message):
     def load(self) -> Global___ServerLoad:
         """How much it is doing."""
 
+    @_builtins.property
+    def archive(self) -> Global___ArchiveState:
+        """How the archive of finished calls is; absent if none is kept."""
+
     def __init__(
         self,
         *,
@@ -492,14 +506,53 @@ class GetServerInfoResponse(_message.Message):
         workers: _builtins.int = ...,
         load: Global___ServerLoad | None = ...,
         voice_precision: _builtins.str = ...,
+        archive: Global___ArchiveState | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["load", b"load"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["archive", b"archive", "load", b"load"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["calibration_profile_id", b"calibration_profile_id", "lines", b"lines", "live_calls", b"live_calls", "load", b"load", "model_id", b"model_id", "version", b"version", "voice_precision", b"voice_precision", "watchlists_stale", b"watchlists_stale", "worker", b"worker", "workers", b"workers"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["archive", b"archive", "calibration_profile_id", b"calibration_profile_id", "lines", b"lines", "live_calls", b"live_calls", "load", b"load", "model_id", b"model_id", "version", b"version", "voice_precision", b"voice_precision", "watchlists_stale", b"watchlists_stale", "worker", b"worker", "workers", b"workers"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetServerInfoResponse: _TypeAlias = GetServerInfoResponse  # noqa: Y015
+
+@_typing.final
+class ArchiveState(_message.Message):
+    """How the archive of finished calls is, as the process that answers has it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CALLS_FIELD_NUMBER: _builtins.int
+    UNMOVED_CALLS_FIELD_NUMBER: _builtins.int
+    WAITING_CALLS_FIELD_NUMBER: _builtins.int
+    LOST_CALLS_FIELD_NUMBER: _builtins.int
+    PROBLEMS_FIELD_NUMBER: _builtins.int
+    calls: _builtins.int
+    """Calls in this machine's files."""
+    unmoved_calls: _builtins.int
+    """Calls in the store that aren't in files yet."""
+    waiting_calls: _builtins.int
+    """Calls that wait in memory until the store has them."""
+    lost_calls: _builtins.int
+    """Calls that were lost since the start, because too many waited."""
+    problems: _builtins.int
+    """Things that are wrong with it; the log and every list of calls name them."""
+    def __init__(
+        self,
+        *,
+        calls: _builtins.int = ...,
+        unmoved_calls: _builtins.int = ...,
+        waiting_calls: _builtins.int = ...,
+        lost_calls: _builtins.int = ...,
+        problems: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["calls", b"calls", "lost_calls", b"lost_calls", "problems", b"problems", "unmoved_calls", b"unmoved_calls", "waiting_calls", b"waiting_calls"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ArchiveState: _TypeAlias = ArchiveState  # noqa: Y015
 
 @_typing.final
 class ServerLoad(_message.Message):
@@ -516,6 +569,8 @@ class ServerLoad(_message.Message):
     DECISIONS_OVER_BUDGET_FIELD_NUMBER: _builtins.int
     FINAL_DECISIONS_OVER_BUDGET_FIELD_NUMBER: _builtins.int
     STAGES_FIELD_NUMBER: _builtins.int
+    CALLS_WITH_WORDS_FIELD_NUMBER: _builtins.int
+    WORDS_SHARE_FIELD_NUMBER: _builtins.int
     undecided_calls: _builtins.int
     """Calls that are taken and not decided yet; the others cost next to nothing."""
     load: _builtins.float
@@ -530,6 +585,10 @@ class ServerLoad(_message.Message):
     """Of these, decisions with PARTIAL_REASON_BUDGET_EXCEEDED."""
     final_decisions_over_budget: _builtins.int
     """Of these, FINAL ones: speech of their calls was never evaluated, because there was no time."""
+    calls_with_words: _builtins.int
+    """Calls that are taken and whose words come or were announced; they count until they end."""
+    words_share: _builtins.float
+    """What the words of one call take of a core, 1 being all of it; 0 until words were heard."""
     @_builtins.property
     def wait(self) -> _duration_pb2.Duration:
         """What a window of the default line that came now would wait."""
@@ -550,10 +609,12 @@ class ServerLoad(_message.Message):
         decisions_over_budget: _builtins.int = ...,
         final_decisions_over_budget: _builtins.int = ...,
         stages: _abc.Iterable[Global___StageLoad] | None = ...,
+        calls_with_words: _builtins.int = ...,
+        words_share: _builtins.float = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["wait", b"wait"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["decisions", b"decisions", "decisions_over_budget", b"decisions_over_budget", "final_decisions_over_budget", b"final_decisions_over_budget", "load", b"load", "load_limit", b"load_limit", "refused_calls", b"refused_calls", "stages", b"stages", "undecided_calls", b"undecided_calls", "wait", b"wait"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["calls_with_words", b"calls_with_words", "decisions", b"decisions", "decisions_over_budget", b"decisions_over_budget", "final_decisions_over_budget", b"final_decisions_over_budget", "load", b"load", "load_limit", b"load_limit", "refused_calls", b"refused_calls", "stages", b"stages", "undecided_calls", b"undecided_calls", "wait", b"wait", "words_share", b"words_share"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -509,25 +509,65 @@ class MatchTextResponse(_message.Message):
 
     MATCHES_FIELD_NUMBER: _builtins.int
     SCRIPTS_SEARCHED_FIELD_NUMBER: _builtins.int
+    SIMILAR_SCRIPTS_FIELD_NUMBER: _builtins.int
     scripts_searched: _builtins.int
     """How many scripts it was compared with."""
     @_builtins.property
     def matches(self) -> _containers.RepeatedCompositeFieldContainer[Global___ScriptMatch]:
         """The likeliest first; none without a passage in common."""
 
+    @_builtins.property
+    def similar_scripts(self) -> _containers.RepeatedCompositeFieldContainer[Global___SimilarScript]:
+        """Scripts that the text is like in meaning, the most alike first, at most three; none without a model for it
+        (text.semantic_model). A hint for a reader.
+        """
+
     def __init__(
         self,
         *,
         matches: _abc.Iterable[Global___ScriptMatch] | None = ...,
         scripts_searched: _builtins.int = ...,
+        similar_scripts: _abc.Iterable[Global___SimilarScript] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["matches", b"matches", "scripts_searched", b"scripts_searched"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["matches", b"matches", "scripts_searched", b"scripts_searched", "similar_scripts", b"similar_scripts"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___MatchTextResponse: _TypeAlias = MatchTextResponse  # noqa: Y015
+
+@_typing.final
+class SimilarScript(_message.Message):
+    """A script that a text is like in meaning, in whatever words. It decides nothing: no flag comes of it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SCRIPT_ID_FIELD_NUMBER: _builtins.int
+    TITLE_FIELD_NUMBER: _builtins.int
+    SIMILARITY_FIELD_NUMBER: _builtins.int
+    script_id: _builtins.str
+    """The script."""
+    title: _builtins.str
+    """A name for people."""
+    similarity: _builtins.float
+    """Semantic similarity: the greatest cosine between a stretch of the text and one of the script, -1 to 1. It is no
+    likelihood ratio, and what counts as much differs by model.
+    """
+    def __init__(
+        self,
+        *,
+        script_id: _builtins.str = ...,
+        title: _builtins.str = ...,
+        similarity: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["script_id", b"script_id", "similarity", b"similarity", "title", b"title"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SimilarScript: _TypeAlias = SimilarScript  # noqa: Y015
 
 @_typing.final
 class ListCampaignsRequest(_message.Message):

@@ -308,7 +308,9 @@ class Voiceprint(_message.Message):
     model_id: _builtins.str
     """The voice model that made it."""
     snr_db: _builtins.float
-    """Speech over noise, in dB; absent where it could not be measured."""
+    """Speech over noise band by band, -15 to 25 dB, as likelihood ratios take it into account; absent where it could
+    not be measured. Voiceprints of before have the ratio over the whole band, as in AudioQuality.
+    """
     clipped_share: _builtins.float
     """Share of samples at full scale, 0 to 1."""
     codec: _builtins.str

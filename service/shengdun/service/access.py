@@ -55,7 +55,10 @@ EVERY_ROLE: Final = frozenset(Role)
 _SCREENING = "/shengdun.v1.ScreeningService/"
 _WATCHLISTS = "/shengdun.v1.WatchlistService/"
 _SCRIPTS = "/shengdun.v1.ScriptService/"
+_VOICES = "/shengdun.v1.VoiceService/"
 _NETWORKS = "/shengdun.v1.NetworkService/"
+_ARCHIVE = "/shengdun.v1.ArchiveService/"
+_HUNTS = "/shengdun.v1.HuntService/"
 _HEALTH = "/grpc.health.v1.Health/"
 _REFLECTION = "/grpc.reflection.v1alpha.ServerReflection/"
 _WATCHLIST_METHODS = (
@@ -72,6 +75,7 @@ _WATCHLIST_METHODS = (
     "UpdateActor",
     "EraseActor",
 )
+_VOICE_METHODS = ("ListVoices", "GetVoice", "PromoteVoice")
 _SCRIPT_METHODS = (
     "AddScript",
     "GetScript",
@@ -83,6 +87,7 @@ _SCRIPT_METHODS = (
     "PromoteCampaign",
     "GetTrends",
 )
+_HUNT_METHODS = ("StartHunt", "GetHunt", "CancelHunt", "ResumeHunt", "ListHunts")
 
 REQUIRED_ROLES: Final[Mapping[str, frozenset[Role]]] = MappingProxyType(
     {
@@ -91,11 +96,18 @@ REQUIRED_ROLES: Final[Mapping[str, frozenset[Role]]] = MappingProxyType(
         _SCREENING + "ScreenRecording": frozenset({Role.TELEPHONY}),
         _SCREENING + "ScreenText": frozenset({Role.TELEPHONY}),
         _SCREENING + "GetServerInfo": EVERY_ROLE,
+        _ARCHIVE + "VerifyErasure": frozenset({Role.INVESTIGATOR, Role.AUDITOR}),
         _NETWORKS + "GetNetwork": frozenset({Role.INVESTIGATOR}),
         _REFLECTION + "ServerReflectionInfo": EVERY_ROLE,
     }
+    | {
+        _ARCHIVE + method: frozenset({Role.INVESTIGATOR})
+        for method in ("ListCalls", "GetCall", "EraseCalls")
+    }
     | {_WATCHLISTS + method: frozenset({Role.INVESTIGATOR}) for method in _WATCHLIST_METHODS}
+    | {_VOICES + method: frozenset({Role.INVESTIGATOR}) for method in _VOICE_METHODS}
     | {_SCRIPTS + method: frozenset({Role.INVESTIGATOR}) for method in _SCRIPT_METHODS}
+    | {_HUNTS + method: frozenset({Role.INVESTIGATOR}) for method in _HUNT_METHODS}
 )
 """For each RPC by its full name, the roles of which one is enough. An RPC that is not named here is ADMIN's alone."""
 

@@ -73,6 +73,7 @@ class Standing:
     Attributes:
         undecided: calls that are taken and not decided yet.
         with_words: calls that are taken and whose words come.
+        words_share: what the words of one call take of a core.
         load: share of the cores that they take, 1 being all of them.
         limit: how much of them may be taken.
         wait_s: what a window that came now with an ordinary budget would wait, in seconds.
@@ -81,6 +82,7 @@ class Standing:
 
     undecided: int
     with_words: int
+    words_share: float
     load: float
     limit: float
     wait_s: float
@@ -131,6 +133,7 @@ class Admission:
         return Standing(
             undecided=len(self._undecided),
             with_words=len(self._with_words),
+            words_share=self._costs.words_share,
             load=self._taken(),
             limit=self._limit,
             wait_s=self._wait_s(budget_s),

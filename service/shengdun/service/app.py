@@ -16,14 +16,16 @@ import numpy as np
 import structlog
 from threadpoolctl import threadpool_limits
 
-from shengdun.enrollment.assessment import VoiceTools
+from shengdun.enrollment.assessment import RecordingAssessor, VoiceTools
 from shengdun.enrollment.enroller import Enroller
 from shengdun.enrollment.policy import EnrollmentPolicy
+from shengdun.fingerprint.text.semantic import SentenceModel
 from shengdun.fingerprint.voice.activity import FRAME_SAMPLES, VoiceActivity
 from shengdun.fingerprint.voice.model_store import ModelStore, Progress
 from shengdun.fingerprint.voice.models import VoiceModel
 from shengdun.fingerprint.voice.samples import MODEL_RATE_HZ
 from shengdun.fingerprint.voice.speakers import SpeakerCount
+from shengdun.index.archive.archive import CallArchive
 from shengdun.index.attached import AttachedStore
 from shengdun.index.calls import CallDirectory
 from shengdun.index.campaigns.sharing import SharedTexts
@@ -35,13 +37,19 @@ from shengdun.index.prompts import HousePrompts, least_llr
 from shengdun.index.reading import StoreReading
 from shengdun.index.registry import Registry
 from shengdun.index.scoring import Scorer
+from shengdun.index.scripts.similar import SimilarScripts
 from shengdun.index.store import Store
 from shengdun.service.access import TokenFile
 from shengdun.service.admission import Admission
+from shengdun.service.archive_opening import open_archive
+from shengdun.service.archived_calls import ArchiveServicer
+from shengdun.service.archiving import Archiving
 from shengdun.service.background import BackgroundLane, available_cores, background_workers
 from shengdun.service.calls import LiveCalls
 from shengdun.service.common_wording import read_common
 from shengdun.service.costs import Costs, Stage, Stopwatch
+from shengdun.service.hunt_opening import hunt_enrolled, open_hunts
+from shengdun.service.hunts import HuntServicer
 from shengdun.service.lanes import FrontLane
 from shengdun.service.lines import Lines
 from shengdun.service.networks import NetworkServicer
@@ -54,14 +62,16 @@ from shengdun.service.retention import Retention
 from shengdun.service.screener import Screener
 from shengdun.service.screening import ScreeningServicer
 from shengdun.service.scripts import ScriptServicer
-from shengdun.service.settings import Settings, VoiceSettings
+from shengdun.service.settings import Settings, TextSettings, VoiceSettings
 from shengdun.service.shadows import Shadows
 from shengdun.service.text_labels import load_labels
 from shengdun.service.text_memory import TextMemory
 from shengdun.service.text_screening import TextScreening
 from shengdun.service.text_sharing import TextSharing
 from shengdun.service.texts import TextComparison
+from shengdun.service.voice_opening import open_unknown_voices
 from shengdun.service.voiceprint_lane import VoiceprintLane
+from shengdun.service.voices import VoiceServicer
 from shengdun.service.watchlist_uploads import UploadLimits
 from shengdun.service.watchlists import WatchlistServicer
 from shengdun.service.word_memory import WordMemory
@@ -114,6 +124,10 @@ class Application:
         watchlists: answers investigators about actors.
         scripts: answers them about scripts.
         networks: answers them about networks.
+        voices: answers them about voices that nobody has enrolled.
+        archived_calls: answers them about finished calls.
+        hunts: searches these for them.
+        archive: the finished calls; None where none are kept.
     """
 
     settings: Settings
@@ -127,6 +141,10 @@ class Application:
     watchlists: WatchlistServicer
     scripts: ScriptServicer
     networks: NetworkServicer
+    voices: VoiceServicer
+    archived_calls: ArchiveServicer
+    hunts: HuntServicer
+    archive: CallArchive | None
 
 
 @asynccontextmanager
@@ -165,10 +183,9 @@ async def open_application(
         with _logged("registry"):
             registry = await _open_registry(reading, voice, stack)
         await stack.enter_async_context(ProfileFollower(voice.profiles, voice.chosen, registry))
-        await stack.enter_async_context(Resealing(registry))
-        if settings.retention.expired_days != "never":
-            keep = timedelta(days=settings.retention.expired_days)
-            await stack.enter_async_context(Retention(registry, keep))
+        await _keep_in_order(settings, registry, stack)
+        with _logged("call archive"):
+            archive = await open_archive(settings, reading.store, registry, stack)
         calls = LiveCalls(
             CallDirectory(reading.store, registry.keys),
             max_calls=settings.server.max_calls,
@@ -182,9 +199,10 @@ async def open_application(
             BackgroundLane(background_workers(place.cores))
         )
         memory = TextMemory(settings.text, registry.keys.pseudonym, common, background.run)
-        if settings.text.campaign_texts:
-            shared = SharedTexts(reading.store, registry.keys, most=settings.text.campaign_texts)
-            await stack.enter_async_context(TextSharing(memory, shared, background.run))
+        shared = await _share_texts(settings, memory, reading.store, registry, background, stack)
+        voices = await open_unknown_voices(
+            settings, archive, registry, voice.model.model_id, run=background.run, stack=stack
+        )
         # Not the lane of enrolments and letters, which may each take a second.
         word_lane = await stack.enter_async_context(BackgroundLane(workers=1))
         screener = Screener(
@@ -205,12 +223,23 @@ async def open_application(
             ),
             word_lane=word_lane.run,
             word_memory=WordMemory(memory, word_lane.run, costs),
+            voices=voices,
             labels=labels,
             overlap_share=voice.speakers.overlap_share,
             prompts=voice.prompts,
         )
-        enroller = _enroller(settings, registry, voice, background)
-        texts = TextComparison(registry, background.run)
+        assessor = RecordingAssessor(_tools(registry, voice), _policy(settings), background.run)
+        enroller = Enroller(
+            registry=registry,
+            tools=_tools(registry, voice),
+            policy=_policy(settings),
+            run=background.run,
+        )
+        uploads = UploadLimits(idle_s=settings.server.call_idle_s)
+        hunts = await open_hunts(settings, archive, registry, voice.model.model_id, stack)
+        archiving = await _open_archiving(archive, registry, background, stack)
+        similar = await asyncio.to_thread(_similar_scripts, settings.text)
+        texts = TextComparison(registry, background.run, similar)
         await stack.enter_async_context(calls)
         with _logged("warm-up"):
             costs.observe_stage(Stage.VOICEPRINT, await asyncio.to_thread(_warm_up, voice))
@@ -236,16 +265,70 @@ async def open_application(
                 calls,
                 settings.server,
                 TextScreening(texts, memory, labels, background.run),
+                archiving,
             ),
             watchlists=WatchlistServicer(
                 registry=registry,
                 enroller=enroller,
                 model_id=voice.model.model_id,
-                limits=UploadLimits(idle_s=settings.server.call_idle_s),
+                limits=uploads,
+                enrolled=hunt_enrolled(settings, hunts),
             ),
             scripts=ScriptServicer(registry, texts, memory),
-            networks=NetworkServicer(registry, None, background.run),
+            networks=NetworkServicer(registry, archive, background.run),
+            voices=VoiceServicer(registry, archive, voices, background.run),
+            archived_calls=ArchiveServicer(registry, archive, shared, background.run),
+            hunts=HuntServicer(
+                registry,
+                hunts,
+                lines=screener.lines,
+                assessor=assessor,
+                model_id=voice.model.model_id,
+                limits=uploads,
+            ),
+            archive=archive,
         )
+
+
+def _similar_scripts(settings: TextSettings) -> SimilarScripts | None:
+    if settings.semantic_model is None:
+        return None
+    similar = SimilarScripts(SentenceModel(settings.semantic_model.expanduser()))
+    _log.info("sentence-embedding model", model=similar.model_id)
+    return similar
+
+
+async def _keep_in_order(settings: Settings, registry: Registry, stack: AsyncExitStack) -> None:
+    """Have done by itself what nobody should have to think of."""
+    await stack.enter_async_context(Resealing(registry))
+    if settings.retention.expired_days != "never":
+        keep = timedelta(days=settings.retention.expired_days)
+        await stack.enter_async_context(Retention(registry, keep))
+
+
+async def _share_texts(
+    settings: Settings,
+    memory: TextMemory,
+    store: Store,
+    registry: Registry,
+    lane: BackgroundLane,
+    stack: AsyncExitStack,
+) -> TextSharing | None:
+    if not settings.text.campaign_texts:
+        return None
+    shared = SharedTexts(store, registry.keys, most=settings.text.campaign_texts)
+    return await stack.enter_async_context(TextSharing(memory, shared, lane.run))
+
+
+async def _open_archiving(
+    archive: CallArchive | None,
+    registry: Registry,
+    lane: BackgroundLane,
+    stack: AsyncExitStack,
+) -> Archiving | None:
+    if archive is None:
+        return None
+    return await stack.enter_async_context(Archiving(archive, registry.keys.pseudonym, lane.run))
 
 
 def open_voice(settings: Settings, tell: Progress = _log.warning) -> Voice:
@@ -372,21 +455,18 @@ async def _open_registry(reading: StoreReading, voice: Voice, stack: AsyncExitSt
     return registry
 
 
-def _enroller(
-    settings: Settings, registry: Registry, voice: Voice, lane: BackgroundLane
-) -> Enroller:
-    return Enroller(
-        registry=registry,
-        tools=VoiceTools(
-            activity=voice.activity,
-            model=voice.model,
-            scorer_in_use=lambda: registry.snapshot.scorer(None, voice.model.model_id),
-            speakers=voice.speakers,
-            further=voice.beside,
-        ),
-        policy=EnrollmentPolicy(longest_recording_s=settings.server.recording_max_s),
-        run=lane.run,
+def _tools(registry: Registry, voice: Voice) -> VoiceTools:
+    return VoiceTools(
+        activity=voice.activity,
+        model=voice.model,
+        scorer_in_use=lambda: registry.snapshot.scorer(None, voice.model.model_id),
+        speakers=voice.speakers,
+        further=voice.beside,
     )
+
+
+def _policy(settings: Settings) -> EnrollmentPolicy:
+    return EnrollmentPolicy(longest_recording_s=settings.server.recording_max_s)
 
 
 def _warm_up(voice: Voice) -> float:

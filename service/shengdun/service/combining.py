@@ -25,8 +25,8 @@ from shengdun.service.decision import (
     Risk,
     WordsOutcome,
 )
+from shengdun.service.line_settings import ScriptSettings
 from shengdun.service.lines import Line
-from shengdun.service.settings import ScriptSettings
 from shengdun.service.standing import fixed_levels
 from shengdun.service.transcript import TranscriptCounts
 from shengdun.service.words import HeardWords

@@ -7,6 +7,7 @@ from enum import Enum
 from shengdun.fingerprint.voice.quality import AudioQuality
 from shengdun.index.campaigns.campaign import Campaign, SharedWording
 from shengdun.index.scripts.known import FoundScript
+from shengdun.index.voices.repeat import RepeatVoice
 from shengdun.service.transcript import TranscriptCounts
 from shengdun.service.word_labels import NO_LABELS, HeardLabels
 
@@ -36,6 +37,7 @@ class PartialReason(Enum):
     NO_WATCHLISTS = "no_watchlists"
     VOICEPRINTS_MISSING = "voiceprints_missing"
     CAMPAIGNS_NOT_COMPARED = "campaigns_not_compared"
+    CALLS_NOT_COMPARED = "calls_not_compared"
 
 
 class AdvisoryReason(Enum):
@@ -46,6 +48,7 @@ class AdvisoryReason(Enum):
     SCORE_DRIFT = "score_drift"
     BY_WORDS = "by_words"
     BY_HANDOVER = "by_handover"
+    BY_REPEAT_VOICE = "by_repeat_voice"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -274,6 +277,7 @@ class Risk:
         advisory_reasons: why this is only a hint; empty when the line's promise stands behind it.
         words: what the words amount to; None when none came.
         handover: the voice that took over; None where none did, or it isn't watched for.
+        repeat: that the voice has called for several other customers lately; None where it isn't likely enough.
     """
 
     level: Level | None = None
@@ -285,6 +289,7 @@ class Risk:
     advisory_reasons: tuple[AdvisoryReason, ...] = ()
     words: WordsOutcome | None = None
     handover: SpeakerHandover | None = None
+    repeat: RepeatVoice | None = None
 
     def __post_init__(self) -> None:
         together = (self.level_by_voice, self.probability, self.level_probability, self.levels)

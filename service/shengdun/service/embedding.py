@@ -24,7 +24,7 @@ class EmbeddedRecording:
     Attributes:
         voiceprint: float32 of unit length, shape ``(dimension,)``.
         net_speech_s: speech in it, in seconds.
-        snr_db: speech over noise; None where it could not be measured.
+        snr_db: speech over noise band by band (``AudioQuality.band_snr_db``); None where it could not be measured.
         clipped_share: share of samples at full scale, 0 to 1.
     """
 
@@ -66,6 +66,6 @@ def embed_recording(
     return EmbeddedRecording(
         voiceprint=aggregate(rows, np.array([window.net_speech_s for window in windows])),
         net_speech_s=listener.net_speech_s,
-        snr_db=quality.snr_db,
+        snr_db=quality.band_snr_db,
         clipped_share=quality.clipped_share,
     )

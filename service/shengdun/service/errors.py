@@ -121,6 +121,40 @@ class ArchiveOff(ShengdunError):
         )
 
 
+class NotAReceipt(ShengdunError):
+    """What was given to be checked is no receipt of an erasure."""
+
+    status: ClassVar[Status] = Status.INVALID_ARGUMENT
+    reason: ClassVar[str] = "NOT_A_RECEIPT"
+
+
+class VoicesOff(ShengdunError):
+    """Calls are not compared with each other, so there are no unknown voices."""
+
+    status: ClassVar[Status] = Status.FAILED_PRECONDITION
+    reason: ClassVar[str] = "VOICES_OFF"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "this server doesn't compare calls with each other: it keeps no finished calls (archive.enabled), or its "
+            "voice model has no spread of voices"
+        )
+
+
+class VoiceHasNoCalls(ShengdunError):
+    """None of a voice's calls is in the archive any more, so there are no voiceprints to make an actor of."""
+
+    status: ClassVar[Status] = Status.FAILED_PRECONDITION
+    reason: ClassVar[str] = "VOICE_HAS_NO_CALLS"
+
+
+class VoicePromoted(ShengdunError):
+    """A voice was made an actor before."""
+
+    status: ClassVar[Status] = Status.ALREADY_EXISTS
+    reason: ClassVar[str] = "VOICE_PROMOTED"
+
+
 class CampaignUnknown(ShengdunError):
     """No campaign among the texts that this process remembers has this id."""
 

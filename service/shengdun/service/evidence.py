@@ -28,6 +28,8 @@ from shengdun.service.standing import Standing
 _CALLERS_RANGE_DB: Final = 10.0
 _CALM_LLR: Final = 5.0
 """A window that is this much like the call's others is no reason to look closer (as in decision note 0026)."""
+_SHARED_LEAST: Final = 0.25
+"""Less of another voice in a window may as well be chance."""
 _OTHER_VOICE_LLR: Final = 2.0
 """On the demo recordings no call of one voice with four windows or more fell below 3.5, and of calls in which two took
 turns nine in ten fell below -2."""
@@ -40,7 +42,7 @@ class HeardSpeech:
     Attributes:
         voiceprints: (n, d) float32 unit rows, one for each window.
         net_speech_s: (n,) net speech in each.
-        snr_db: speech over noise of the call; None where it isn't known.
+        snr_db: speech over noise of the call, band by band; None where it isn't known.
         level_dbfs: (n,) mean level of each; None where it isn't known.
         overlapped: (n,) whether each is left out because two people talk at once in it; None where it isn't known.
     """
@@ -140,11 +142,12 @@ class VoiceEvidence:
         self._several_voices = False
         self._snr_db: float | None = None
         self._policy = line.policy.handover
-        self._starts_s: list[float] = []
+        self._spans_s: list[tuple[float, float]] = []
         self._handover: Handover | None = None
         self._compared = np.zeros(0, np.int64)
         self._settled: HeardSpeech | None = None
-        self._is_calm = self._has_skipped = False
+        self._is_calm = False
+        self._skipped = 0
         self._effort = Effort()
         self._profile_id = snapshot().scorer(None, model.model_id).profile_id
 
@@ -189,15 +192,23 @@ class VoiceEvidence:
     @property
     def has_skipped(self) -> bool:
         """Whether the last window wasn't looked at: the call is settled, and the one before was its voice."""
-        return self._has_skipped
+        return self._skipped > 0
+
+    @property
+    def pace(self) -> int:
+        """How many windows come to one that is looked at."""
+        return self._policy.look_at_every if self.is_settled and self._is_calm else 1
+
+    @property
+    def voice(self) -> HeardSpeech:
+        """The voice to know the call by: the one that took over, where one is flagged, or else the caller's."""
+        return self.callers if (second := self._second_voice()) is None else second
 
     @property
     def second_voice_s(self) -> float:
         """Net speech of the voice that took over, in seconds; 0 where none is flagged."""
-        if self._handover is None or not self._is_handed_over:
-            return 0.0
-        rows = self._compared[self._handover.division.second]
-        return float(self.heard.net_speech_s[rows].sum())
+        second = self._second_voice()
+        return 0.0 if second is None else float(second.net_speech_s.sum())
 
     @property
     def windows(self) -> int:
@@ -246,8 +257,8 @@ class VoiceEvidence:
             What all windows amount to; None when nothing but prompts of the house was heard so far, or the window
             was skipped (``has_skipped``).
         """
-        self._has_skipped = self.is_settled and self._is_calm and not self._has_skipped
-        if self._has_skipped:
+        self._skipped = (self._skipped + 1) % self.pace
+        if self._skipped:
             self._effort = Effort()
             return None
         watch = Stopwatch()
@@ -258,7 +269,7 @@ class VoiceEvidence:
         return risk
 
     def settle(self) -> None:
-        """Let what was heard so far decide; what follows is looked at for a handover alone, at half the pace.
+        """Let what was heard so far decide; what follows is looked at for a handover alone, at the line's pace.
 
         As long as none is flagged, the decision is then what it would be without watching.
         """
@@ -300,7 +311,7 @@ class VoiceEvidence:
                 self._effort = Effort(search_s=watch.lap())
                 return None
             return self._weigh(at=at, watch=watch)
-        self._starts_s.append(window.start_s)
+        self._spans_s.append((window.start_s, window.end_s))
         self._voiceprints.append(voiceprint)
         self._net_speech_s.append(window.net_speech_s)
         self._level_dbfs.append(10.0 * float(np.log10(np.mean(window.samples**2) + 1e-12)))
@@ -327,6 +338,11 @@ class VoiceEvidence:
         risk = self._weigh(at=at, watch=watch)
         self._effort = replace(self._effort, voiceprint_s=asking_s)
         return risk
+
+    def _second_voice(self) -> HeardSpeech | None:
+        if self._handover is None or not self._is_handed_over:
+            return None
+        return self.heard.only(self._compared[self._handover.division.second])
 
     def _look_for_handover(self, scorer: Scorer) -> None:
         heard = self.heard
@@ -381,8 +397,10 @@ class VoiceEvidence:
     ) -> Risk:
         if self._handover is None or not self._is_handed_over:
             return alone
-        second = self._handover.division.second
-        first_row = self._compared[self._handover.division.first_window]
+        division = self._handover.division
+        second = division.second
+        around = self._compared[division.first_window - 1 : division.first_window + 1]
+        before, behind = (self._spans_s[row] for row in around.tolist())
 
         def screened(voice: NDArray[np.bool_]) -> Screened:
             heard = self.heard.only(self._compared[voice])
@@ -394,12 +412,21 @@ class VoiceEvidence:
         return with_handover(
             alone,
             self._handover,
-            position=timedelta(seconds=self._starts_s[first_row]),
+            position=timedelta(seconds=_change_s(before, behind, division.shift)),
             every=every,
             first=screened(~second),
             second=screened(second),
             line=self._line,
         )
+
+
+def _change_s(before: tuple[float, float], behind: tuple[float, float], shift: float) -> float:
+    """Where the voice changes, given the spans of the windows around it and ``Division.shift``."""
+    if abs(shift) < _SHARED_LEAST:
+        return (before[1] + behind[0]) / 2.0
+    if shift > 0.0:
+        return before[1] - shift * (before[1] - before[0])
+    return behind[0] - shift * (behind[1] - behind[0])
 
 
 def _last_is_like_others(scorer: Scorer, voices: HeardSpeech) -> bool:

@@ -9,7 +9,7 @@ Bayes' rule over these, either voice being as likely to be the actor's::
 A mean of honest ratios is honest, so a caller isn't made more suspect by being looked at more often, and the second of
 two voices is found although the first was a stranger's. Beside that, listed callers may hand over more often than
 others do, which multiplies the odds by ``(1 + a (L - 1)) / (1 + s (L - 1))``, as words do (decision note 0031): ``a``
-and ``s`` are the shares of handovers of either, equal unless a line says otherwise, and then nothing is multiplied.
+and ``s`` are the shares of calls of either in which one happens.
 """
 
 import math
@@ -31,9 +31,9 @@ from shengdun.service.decision import (
     Risk,
     SpeakerHandover,
 )
+from shengdun.service.line_settings import HandoverSettings
 from shengdun.service.lines import Line
 from shengdun.service.risk import assess
-from shengdun.service.settings import HandoverSettings
 from shengdun.service.standing import fixed_levels
 
 _LEVELS: Final = tuple(Level)
@@ -185,7 +185,7 @@ def _llrs_of(
 ) -> NDArray[np.float64]:
     # Whom a search of a long list left out is farther away than all that it has.
     known = dict(zip(result.actor_ids, llrs.tolist(), strict=True))
-    least = min(llrs.tolist(), default=0.0)
+    least = min([0.0, *llrs.tolist()])
     return np.array([known.get(name, least) for name in actor_ids])
 
 

@@ -174,7 +174,7 @@ class Intake:
     def _take_now(self, arrival: Arrival) -> Taken:
         before = self._evidence.windows
         risk = self._evidence.add(
-            arrival.window.window, at=datetime.now(UTC), snr_db=arrival.window.quality.snr_db
+            arrival.window.window, at=datetime.now(UTC), snr_db=arrival.window.quality.band_snr_db
         )
         return Taken(
             arrival=arrival,

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from shengdun.service.decision import AdvisoryReason, AppliedLevels, Level, Risk
 from shengdun.service.errors import LineUnknown
-from shengdun.service.settings import HandoverSettings, LineSettings, ScriptSettings
+from shengdun.service.line_settings import HandoverSettings, LineSettings, ScriptSettings
 from shengdun.service.standing import Standing, fixed_levels
 
 DEFAULT_LINE = "default"

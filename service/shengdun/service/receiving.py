@@ -22,9 +22,8 @@ Message = TypeVar("Message")
 PORTION_S: Final = 2
 """Audio that a call may have listened to at once, in seconds."""
 _GATHER_S: Final = 0.5
-"""At most 16 KB gather, a quarter of what gRPC takes in by itself: the caller is never held up."""
-_GATHER_WORDS_S: Final = 0.1
-"""As long words that come among the audio may wait; of their calls nobody knows when they come next."""
+"""At most 16 KB gather, a quarter of what gRPC takes in by itself: the caller is never held up. Words among them wait
+as long, once the voice is settled; whoever recognised them took longer."""
 _GATHERED_EVERY_S: Final = 0.05
 """Calls that are received at the same moment share what waking up takes; all of 500 at once would hold up the loop."""
 _CAME_AT_ONCE_S: Final = 0.005
@@ -41,7 +40,6 @@ class Receiver(Generic[Message]):
 
     Attributes:
         inbox: where the audio goes.
-        has_words: whether words come too, for which messages are left to gather for less long.
     """
 
     def __init__(
@@ -59,7 +57,6 @@ class Receiver(Generic[Message]):
         self._began_at = self._came_at = self._loop.time()
         self._final_at: float | None = None
         self._final_s = 0.0
-        self.has_words = False
         self.inbox = Inbox(
             round(settings.call_queue_s * self._bytes_per_s),
             portion_bytes=PORTION_S * self._bytes_per_s,
@@ -103,14 +100,13 @@ class Receiver(Generic[Message]):
 
     async def _let_gather(self, now: float, end_s: float) -> None:
         waited_s = now - self._came_at
-        gather_s = _GATHER_WORDS_S if self.has_words else _GATHER_S
-        if self._final_at is None or waited_s > gather_s:
+        if self._final_at is None or waited_s > _GATHER_S:
             # From here on the call is at its own pace: nothing is there already.
             self._final_at, self._final_s = now, end_s
         # Not while more is there, nor of a call that is behind its own pace, as on a machine that is too busy.
         behind_s = now - self._final_at - (end_s - self._final_s)
-        if waited_s > _CAME_AT_ONCE_S and behind_s < gather_s:
-            until = math.ceil((now + gather_s) / _GATHERED_EVERY_S) * _GATHERED_EVERY_S
+        if waited_s > _CAME_AT_ONCE_S and behind_s < _GATHER_S:
+            until = math.ceil((now + _GATHER_S) / _GATHERED_EVERY_S) * _GATHERED_EVERY_S
             # Until then it is we who don't look.
             self._came_at = until
             await asyncio.sleep(until - now)

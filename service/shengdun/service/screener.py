@@ -16,6 +16,7 @@ from shengdun.index.prompts import HousePrompts
 from shengdun.index.registry import Registry
 from shengdun.index.scoring import Scorer
 from shengdun.service.admission import Permit
+from shengdun.service.archiving import number_pseudonym
 from shengdun.service.convert.calls import CallRequest
 from shengdun.service.costs import Costs
 from shengdun.service.evidence import VoiceEvidence
@@ -23,9 +24,11 @@ from shengdun.service.intake import Intake
 from shengdun.service.lanes import FrontLane
 from shengdun.service.lines import Line, Lines
 from shengdun.service.promises import PromiseKeeper
+from shengdun.service.repeating import RepeatLook
 from shengdun.service.session import CallSession, Versions
 from shengdun.service.shadows import Shadows
 from shengdun.service.texts import Run
+from shengdun.service.unknown_voices import Claimed, UnknownVoices
 from shengdun.service.voiceprint_lane import VoiceprintLane
 from shengdun.service.word_intake import WordIntake
 from shengdun.service.word_memory import WordMemory
@@ -50,6 +53,7 @@ class Screener:
         shadows: what is tried out beside them.
         word_lane: where words are compared with scripts.
         word_memory: the words of earlier calls and letters.
+        voices: of earlier calls; None where none are kept.
         labels: what is worth a person's look in words.
         overlap_share: tells how much two people talk at once in a window.
         prompts: what the house plays into calls itself; None if none were named.
@@ -68,6 +72,7 @@ class Screener:
     word_memory: WordMemory
     labels: TextLabels
     overlap_share: OverlapShare
+    voices: UnknownVoices | None = None
     prompts: HousePrompts | None = None
 
     @property
@@ -116,6 +121,7 @@ class Screener:
                 watchlists_stale=lambda: self.registry.health.stale,
             ),
             shadows=self.shadows.of_call(call_id=call_id, watchlist_ids=watchlist_ids, line=line),
+            repeat=self._repeat(request, line, call_id),
             words=self._words(request, line, permit),
             awaits_words=request.awaits_words,
         )
@@ -130,6 +136,18 @@ class Screener:
             prompts=self.prompts,
             overlap_share=self.overlap_share,
         )
+
+    def _repeat(self, request: CallRequest, line: Line, call_id: str) -> RepeatLook | None:
+        if self.voices is None or not line.policy.repeat_voice.watch:
+            return None
+        pseudonym = self.registry.keys.pseudonym
+        reference = request.customer_reference
+        claimed = Claimed(
+            call_id=call_id,
+            customer=pseudonym(reference) if reference else "",
+            number=number_pseudonym(request.calling_number, pseudonym),
+        )
+        return RepeatLook(self.voices, claimed)
 
     def _words(self, request: CallRequest, line: Line, permit: Permit) -> WordIntake:
         return WordIntake(

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import AbstractContextManager, aclosing
-from datetime import timedelta
+from datetime import datetime, timedelta
 from importlib.metadata import version
 from typing import TypeVar
 from uuid import uuid4
@@ -14,6 +14,7 @@ from shengdun.fingerprint.voice.codecs import AudioFormat, Encoding, encode
 from shengdun.fingerprint.voice.recordings import Recording, decode_recording
 from shengdun.fingerprint.voice.samples import MODEL_RATE_HZ
 from shengdun.service.admission import Admission, Permit
+from shengdun.service.archiving import Archiving, Ended, now
 from shengdun.service.background import BackgroundLane
 from shengdun.service.calls import LiveCall, LiveCalls
 from shengdun.service.convert.calls import (
@@ -25,7 +26,7 @@ from shengdun.service.convert.calls import (
 )
 from shengdun.service.convert.decisions import decision_message
 from shengdun.service.convert.lines import standing_message
-from shengdun.service.convert.load import load_message
+from shengdun.service.convert.load import archive_message, load_message
 from shengdun.service.convert.script_requests import MOST_MATCHES, check_customer
 from shengdun.service.convert.texts import screened_text_message
 from shengdun.service.convert.transcripts import segment_of
@@ -66,6 +67,7 @@ class ScreeningServicer(screening_pb2_grpc.ScreeningServiceServicer):
         calls: the live calls.
         settings: limits on calls and recordings.
         texts: screens texts.
+        archiving: has finished calls archived; None where none are kept.
     """
 
     def __init__(
@@ -75,6 +77,7 @@ class ScreeningServicer(screening_pb2_grpc.ScreeningServiceServicer):
         calls: LiveCalls,
         settings: ServerSettings,
         texts: TextScreening,
+        archiving: Archiving | None = None,
     ) -> None:
         self._screener = screener
         self._admission = admission
@@ -82,6 +85,7 @@ class ScreeningServicer(screening_pb2_grpc.ScreeningServiceServicer):
         self._calls = calls
         self._settings = settings
         self._texts = texts
+        self._archiving = archiving
         self._decoding = asyncio.Semaphore(1)
 
     async def drain(self) -> None:
@@ -106,9 +110,7 @@ class ScreeningServicer(screening_pb2_grpc.ScreeningServiceServicer):
             )
             async with (
                 self._calls.open(request.call_id) as call,
-                aclosing(
-                    self._answer(session, call, request_iterator, request.audio_format)
-                ) as responses,
+                aclosing(self._answer(session, call, request_iterator, request)) as responses,
             ):
                 async for response in responses:
                     yield response
@@ -140,7 +142,7 @@ class ScreeningServicer(screening_pb2_grpc.ScreeningServiceServicer):
                 audio_format=_RECORDING_FORMAT,
                 budget=_RECORDING_BUDGET,
             )
-            return await self._answer_recording(session, call_id, request_iterator)
+            return await self._answer_recording(session, request, call_id, request_iterator)
 
     async def ScreenText(  # noqa: N802
         self,
@@ -190,6 +192,7 @@ class ScreeningServicer(screening_pb2_grpc.ScreeningServiceServicer):
             worker=self._calls.place.number,
             workers=self._calls.place.workers,
             voice_precision=self._screener.model.precision,
+            archive=archive_message(self._archiving.standing if self._archiving else None),
         )
 
     def _admit(self, request: CallRequest, budget: timedelta) -> AbstractContextManager[Permit]:
@@ -204,12 +207,13 @@ class ScreeningServicer(screening_pb2_grpc.ScreeningServiceServicer):
         session: CallSession,
         call: LiveCall,
         requests: AsyncIterator[screening_pb2.ScreenCallRequest],
-        audio_format: AudioFormat | None,
+        request: CallRequest,
     ) -> AsyncGenerator[screening_pb2.ScreenCallResponse]:
+        started_at, audio_format = now(), request.audio_format
+
         def audio_of(message: screening_pb2.ScreenCallRequest) -> bytes:
             if message.WhichOneof("message") != "segment":
                 return chunk_audio(message, has_audio=audio_format is not None)
-            receiver.has_words = True
             session.read(segment_of(message.segment))
             return b""
 
@@ -226,21 +230,43 @@ class ScreeningServicer(screening_pb2_grpc.ScreeningServiceServicer):
             finally:
                 if not session.is_concluded:
                     self._publish(call, session.abandon(), live=False)
+                codec = audio_format.encoding.value if audio_format else ""
+                self._archive(session, request, started_at, codec)
+
+    def _archive(
+        self, session: CallSession, request: CallRequest, started_at: datetime, codec: str
+    ) -> None:
+        if self._archiving is not None:
+            self._archiving.take(
+                Ended(
+                    request=request,
+                    finished=session.finished,
+                    started_at=started_at,
+                    ended_at=now(),
+                    codec=codec,
+                )
+            )
 
     async def _answer_recording(
         self,
         session: CallSession,
+        request: CallRequest,
         call_id: str,
         requests: AsyncIterator[screening_pb2.ScreenRecordingRequest],
     ) -> screening_pb2.ScreenRecordingResponse:
         async with self._calls.open(call_id) as call:
+            started_at = now()
             recording = await self._decoded(await self._recording_bytes(requests))
             try:
                 decision = await self._screen_recording(session, call, recording)
             finally:
                 session.close()
+            message = self._publish(call, decision, live=False)
+            if request.call_id:
+                # Without an id it is a file that somebody tries, and no call.
+                self._archive(session, request, started_at, recording.codec)
             return screening_pb2.ScreenRecordingResponse(
-                decision=self._publish(call, decision, live=False),
+                decision=message,
                 codec=recording.codec,
                 sample_rate_hz=recording.sample_rate_hz,
             )

@@ -99,6 +99,7 @@ class ScriptServicer(CampaignMethods):
         return pb.MatchTextResponse(
             matches=[messages.match_message(each, text) for each in compared.found],
             scripts_searched=compared.searched,
+            similar_scripts=map(messages.similar_message, compared.similar),
         )
 
     def _message(self, script: Script) -> pb.ScriptInfo:

@@ -28,17 +28,39 @@ from shengdun.service.running import run
 from shengdun.service.settings import Settings
 from shengdun.service.tls import asks_for_tokens, check_exposure, server_credentials
 from shengdun.service.workers.place import ALONE, Place
-from shengdun.v1 import network_pb2_grpc, screening_pb2_grpc, script_pb2_grpc, watchlist_pb2_grpc
+from shengdun.v1 import (
+    archive_pb2_grpc,
+    hunt_pb2_grpc,
+    network_pb2_grpc,
+    screening_pb2_grpc,
+    script_pb2_grpc,
+    voice_pb2_grpc,
+    watchlist_pb2_grpc,
+)
+from shengdun.v1.archive_pb2 import DESCRIPTOR as ARCHIVE_FILE
+from shengdun.v1.hunt_pb2 import DESCRIPTOR as HUNT_FILE
 from shengdun.v1.network_pb2 import DESCRIPTOR as NETWORK_FILE
 from shengdun.v1.screening_pb2 import DESCRIPTOR as SCREENING_FILE
 from shengdun.v1.script_pb2 import DESCRIPTOR as SCRIPT_FILE
+from shengdun.v1.voice_pb2 import DESCRIPTOR as VOICE_FILE
 from shengdun.v1.watchlist_pb2 import DESCRIPTOR as WATCHLIST_FILE
 
 SCREENING_NAME: Final = SCREENING_FILE.services_by_name["ScreeningService"].full_name
 WATCHLISTS_NAME: Final = WATCHLIST_FILE.services_by_name["WatchlistService"].full_name
 SCRIPTS_NAME: Final = SCRIPT_FILE.services_by_name["ScriptService"].full_name
 NETWORKS_NAME: Final = NETWORK_FILE.services_by_name["NetworkService"].full_name
-NAMES: Final = (SCREENING_NAME, WATCHLISTS_NAME, SCRIPTS_NAME, NETWORKS_NAME)
+ARCHIVE_NAME: Final = ARCHIVE_FILE.services_by_name["ArchiveService"].full_name
+HUNTS_NAME: Final = HUNT_FILE.services_by_name["HuntService"].full_name
+VOICES_NAME: Final = VOICE_FILE.services_by_name["VoiceService"].full_name
+NAMES: Final = (
+    SCREENING_NAME,
+    WATCHLISTS_NAME,
+    SCRIPTS_NAME,
+    NETWORKS_NAME,
+    ARCHIVE_NAME,
+    HUNTS_NAME,
+    VOICES_NAME,
+)
 MAX_MESSAGE_BYTES: Final = 4 << 20
 """Messages beyond are refused by gRPC itself with RESOURCE_EXHAUSTED, before our code could name a reason; those
 between the limit of a chunk (1 MiB) or of a text (200,000 characters, 0.8 MB at most) and this are refused by name. So
@@ -77,6 +99,7 @@ class Server:
         self._health = health_aio.HealthServicer()
         self._in_flight = InFlight()
         self._hurry = asyncio.Event()
+        self._application: Application | None = None
         self._stopping: asyncio.Task[None] | None = None
         self._address: str | None = None
 
@@ -131,6 +154,7 @@ class Server:
             open_application(settings, self._tokens, self._place)
         )
         await self._set_health(screening=False, watchlists=False)
+        self._application = application
         server = self._make_server(application)
         port = listen(server, settings.server, credentials, shared=self._place.is_shared)
         await server.start()
@@ -158,7 +182,10 @@ class Server:
         screening_pb2_grpc.add_ScreeningServiceServicer_to_server(application.screening, server)
         watchlist_pb2_grpc.add_WatchlistServiceServicer_to_server(application.watchlists, server)
         script_pb2_grpc.add_ScriptServiceServicer_to_server(application.scripts, server)
+        voice_pb2_grpc.add_VoiceServiceServicer_to_server(application.voices, server)
         network_pb2_grpc.add_NetworkServiceServicer_to_server(application.networks, server)
+        archive_pb2_grpc.add_ArchiveServiceServicer_to_server(application.archived_calls, server)
+        hunt_pb2_grpc.add_HuntServiceServicer_to_server(application.hunts, server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
         enable_server_reflection((*NAMES, HEALTH_NAME, REFLECTION_NAME), server)
         return server
@@ -170,6 +197,9 @@ class Server:
             (WATCHLISTS_NAME, watchlists),
             (SCRIPTS_NAME, watchlists),
             (NETWORKS_NAME, watchlists),
+            (ARCHIVE_NAME, watchlists),
+            (HUNTS_NAME, watchlists),
+            (VOICES_NAME, watchlists),
             (_OVERALL, screening),
         ):
             await self._health.set(name, _SERVING if serving else _NOT_SERVING)

@@ -13,10 +13,12 @@ from shengdun.service.admission import Permit
 from shengdun.service.combining import with_words
 from shengdun.service.costs import Effort
 from shengdun.service.decision import Decision, PartialReason, Risk, State
-from shengdun.service.evidence import VoiceEvidence
+from shengdun.service.evidence import HeardSpeech, VoiceEvidence
+from shengdun.service.finished import FinishedCall
 from shengdun.service.intake import Arrival, Intake, Taken
 from shengdun.service.lanes import FrontLane, Listened
 from shengdun.service.lines import Line
+from shengdun.service.repeating import RepeatLook, with_repeat
 from shengdun.service.shadows import CallShadows
 from shengdun.service.timing import Timing
 from shengdun.service.transcript import Segment
@@ -68,6 +70,7 @@ class CallSession:
         permit: that of the call.
         versions: of what decisions are made with, echoed in every one.
         shadows: what is tried out beside it; it has no part in any decision.
+        repeat: compares its voice with those of other calls; None where that isn't done.
         words: takes the words of its transcript in; None where there can be none.
         awaits_words: whether words were announced, so that the call isn't decided before its end.
     """
@@ -85,6 +88,7 @@ class CallSession:
         permit: Permit,
         versions: Versions,
         shadows: CallShadows,
+        repeat: RepeatLook | None = None,
         words: WordIntake | None = None,
         awaits_words: bool = False,
     ) -> None:
@@ -100,6 +104,8 @@ class CallSession:
         self._timing = Timing()
         self._versions = versions
         self._shadows = shadows
+        self._repeat = repeat
+        self._not_compared = False
         self._words = words
         self._awaits_words = awaits_words
         self._taken_words: TakenWords | None = None
@@ -108,6 +114,8 @@ class CallSession:
         self._revision = 0
         self._concluded = self._settled = self._resting = False
         self._sequence = 0
+        self._last: Decision | None = None
+        self._heard: HeardSpeech | None = None
         self._state = State.NOT_ENOUGH_SPEECH
         # Of the same evidence as the risk: while a window is being weighed, the evidence may be ahead of it.
         self._profile_id = evidence.profile_id
@@ -129,6 +137,16 @@ class CallSession:
     def is_concluded(self) -> bool:
         """Whether the last decision of the call has been given."""
         return self._concluded or self._state is State.FINAL
+
+    @property
+    def finished(self) -> FinishedCall:
+        """What is left of the call; once its last decision was given."""
+        assert self._last is not None
+        return FinishedCall(
+            decision=self._last,
+            heard=self._heard,
+            words="" if self._words is None else self._words.said,
+        )
 
     def begin(self) -> Decision:
         """The decision before anything was heard."""
@@ -191,6 +209,8 @@ class CallSession:
             self._intake.owe(arrival)
             revision = self._revision
             await self._take_in_by(self._due(arrival.window.position_s, arrival.received_at))
+            if self.is_settled:
+                await self._look_back(self._due(arrival.window.position_s, arrival.received_at))
             if self._revision > revision or self._intake.owed:
                 yield self._answer(arrival)
             if self.is_settled:
@@ -216,6 +236,7 @@ class CallSession:
         else:
             heard = await self._hear_rest(since)
         due = self._due(heard.position_s, since)
+        await self._look_back(due)
         if self._words is not None and (words := await self._words.finish(by=due)) is not None:
             self._take_words(words)
             self._timing.add(Effort(search_s=words.heard.elapsed_s))
@@ -239,6 +260,11 @@ class CallSession:
             await self._weigh_again(due)
         return listened.heard
 
+    async def _look_back(self, due: float) -> None:
+        """Compare the voice with those of other calls, now that all of it that counts was heard."""
+        if self._repeat is not None and self._heard is not None and self._risk.level is not None:
+            self._not_compared = not await self._repeat.finish(self._heard, by=due)
+
     async def _weigh_again(self, due: float) -> None:
         # Who was erased or has expired since the last window must not stand in what is kept of the call.
         risk, effort = await self._intake.weigh(by=due)
@@ -250,6 +276,8 @@ class CallSession:
         self._intake.close()
         if self._words is not None:
             self._words.close()
+        if self._repeat is not None:
+            self._repeat.close()
 
     def abandon(self, reason: PartialReason | None = None) -> Decision:
         """The final decision on what has been weighed so far, because no more can be."""
@@ -270,10 +298,9 @@ class CallSession:
         for window in listened.heard.windows:
             before_s, last_s = last_s, window.position_s
         self._window_ends_s = before_s, last_s
-        # Of a settled call that goes on being watched, every other window is looked at.
-        pace = 2.0 if self._evidence.is_settled else 1.0
         self._permit.heard(
-            since_window_s=listened.heard.position_s - last_s, gap_s=pace * (last_s - before_s)
+            since_window_s=listened.heard.position_s - last_s,
+            gap_s=self._evidence.pace * (last_s - before_s),
         )
         return [
             Arrival(
@@ -334,10 +361,12 @@ class CallSession:
         return self._risk_with(taken).level, heard.scripts, heard.labels.told, issues
 
     def _risk_with(self, taken: TakenWords | None) -> Risk:
+        found = self._repeat.found if self._repeat is not None else None
+        risk = with_repeat(self._risk, found, self._line)
         if taken is None:
-            return self._risk
+            return risk
         return with_words(
-            self._risk,
+            risk,
             taken.heard,
             taken.counts,
             self._line,
@@ -346,6 +375,9 @@ class CallSession:
 
     def _weighed(self, risk: Risk) -> None:
         self._risk = risk
+        self._heard = self._evidence.voice if self._evidence.windows else None
+        if self._repeat is not None and self._heard is not None:
+            self._repeat.consider(self._heard)
         self._profile_id = self._evidence.profile_id
         self._several_voices = self._evidence.has_several_voices
         self._overlap = self._evidence.has_overlap
@@ -381,7 +413,7 @@ class CallSession:
             self.close()
         risk = self._risk_with(self._taken_words)
         latency = timedelta(seconds=max(0.0, self._now() - since))
-        return Decision(
+        self._last = Decision(
             decision_id=f"{self._run_id}-{self._revision}",
             call_id=self._call_id,
             sequence=self._sequence,
@@ -408,6 +440,7 @@ class CallSession:
             audio_position=timedelta(seconds=self._position_s),
             answered_position=timedelta(seconds=answered_s),
         )
+        return self._last
 
     def _partial_reasons(self) -> tuple[PartialReason, ...]:
         words = self._taken_words
@@ -419,6 +452,7 @@ class CallSession:
             PartialReason.WATCHLISTS_STALE: self._versions.watchlists_stale(),
             PartialReason.NO_WATCHLISTS: self._risk.level is not None and not self._risk.watchlists,
             PartialReason.VOICEPRINTS_MISSING: without_voiceprint,
+            PartialReason.CALLS_NOT_COMPARED: self._not_compared,
             PartialReason.CAMPAIGNS_NOT_COMPARED: not (words is None or words.recalled.in_time),
         }
         return tuple(reason for reason, applies in reasons.items() if applies)

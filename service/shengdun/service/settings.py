@@ -8,13 +8,10 @@ once.
 import os
 import tomllib
 from collections.abc import Mapping
-from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import (
-    BaseModel,
-    ConfigDict,
     Field,
     SecretStr,
     ValidationError,
@@ -22,22 +19,14 @@ from pydantic import (
 )
 
 from shengdun.service.errors import SettingsInvalid
+from shengdun.service.line_settings import Group, LineSettings, Probability, Slug
 
 FILE_NAME = "shengdun.toml"
 ENVIRONMENT_PREFIX = "SHENGDUN_"
 _FILE_PLACES = (Path(FILE_NAME), Path("/etc/shengdun") / FILE_NAME)
 
-Probability = Annotated[float, Field(gt=0, lt=1)]
-FalseFlags = Annotated[float, Field(ge=1e-4, le=1000)]
-"""Of 10,000 calls; the least is one in a hundred million calls, which no site can show."""
-Slug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
 
-
-class _Settings(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
-
-
-class TlsSettings(_Settings):
+class TlsSettings(Group):
     """Certificates of the server, PEM files."""
 
     certificate: Path = Field(examples=["/etc/shengdun/server.pem"])
@@ -48,7 +37,7 @@ class TlsSettings(_Settings):
     """When set, clients must show a certificate signed by this authority (mTLS)."""
 
 
-class ServerSettings(_Settings):
+class ServerSettings(Group):
     """Where the server listens and what it lets one caller do."""
 
     host: str = "127.0.0.1"
@@ -76,7 +65,7 @@ class ServerSettings(_Settings):
     """Longest time that a graceful stop may take, in seconds."""
 
 
-class StoreSettings(_Settings):
+class StoreSettings(Group):
     """The Redis or Valkey that keeps watchlists; without a URL one is run in the data directory."""
 
     url: SecretStr | None = Field(
@@ -97,7 +86,7 @@ class StoreSettings(_Settings):
     """Begins every key, so that several installations can share a store."""
 
 
-class VoiceSettings(_Settings):
+class VoiceSettings(Group):
     """The voice model and its calibration."""
 
     model: str = "campplus-zh-en"
@@ -118,7 +107,7 @@ class VoiceSettings(_Settings):
     """Voiceprints computed at once, by all workers, at most one for each core; none means as many."""
 
 
-class TextSettings(_Settings):
+class TextSettings(Group):
     """Letters, chats and the words of calls."""
 
     label_packs: tuple[Path, ...] = Field(default=(), examples=[("/etc/shengdun/bank-words.yaml",)])
@@ -130,12 +119,17 @@ class TextSettings(_Settings):
     4 kB each, in every worker. 0 remembers none."""
     campaign_days: Annotated[float, Field(gt=0, le=3650)] = 60.0
     """Days for which they are remembered at most."""
+    semantic_model: Path | None = Field(
+        default=None, examples=["/opt/models/text2vec-base-chinese"]
+    )
+    """Directory of a sentence-embedding model in ONNX, in the layout of the model hub, which tells the scripts that a
+    letter is like in meaning; needs the extra `shengdun[semantic]`. It decides nothing. None tells none."""
     trend_days: Annotated[int, Field(ge=0, le=400)] = 35
     """Days of which the phrases of these texts are counted, to tell what customers have begun to say; in memory, at
     most 2 MB a day and line, and 40 MB a line for the day that goes on. 0 counts none."""
 
 
-class RetentionSettings(_Settings):
+class RetentionSettings(Group):
     """How long is kept what is not used any more."""
 
     expired_days: Annotated[int, Field(ge=0, le=3650)] | Literal["never"] = 30
@@ -143,7 +137,43 @@ class RetentionSettings(_Settings):
     With "never" they stay."""
 
 
-class AccessSettings(_Settings):
+class ArchiveSettings(Group):
+    """Finished calls: one row each, with a voiceprint and no audio."""
+
+    enabled: bool = True
+    """Keep finished calls. Without them no voice is recognised that calls for many customers, and nothing can be found
+    in past calls."""
+    days: Annotated[int, Field(ge=1, le=3650)] = 90
+    """Days for which calls are kept, unless their line says otherwise; then they are deleted for good."""
+    flush_s: Annotated[float, Field(ge=1, le=3600)] = 60.0
+    """Seconds after which calls are moved from the store to this machine's files."""
+    away_days: Annotated[float, Field(ge=0.01, le=365)] = 7.0
+    """Days for which a machine that is down has calls kept for it in the store."""
+
+
+class HuntSettings(Group):
+    """Searches of finished calls."""
+
+    on_enrolment: bool = False
+    """Hunt for every actor that is enrolled, as soon as it is."""
+    workers: Annotated[int, Field(ge=1, le=64)] = 1
+    """Threads that compare calls for a hunt, beside the one that reads them. All step back behind live calls."""
+
+
+class VoicesSettings(Group):
+    """Voices that nobody has enrolled: which of the last weeks' calls are by one voice."""
+
+    days: Annotated[float, Field(gt=0, le=366)] = 30.0
+    """Days of calls that are compared; at most those that the archive keeps."""
+    calls: Annotated[int, Field(ge=100, le=5_000_000)] = 1_000_000
+    """Calls that are compared at most, the newest; each takes 0.5 KB of memory."""
+    other_customers: Annotated[int, Field(ge=1, le=100)] = 2
+    """Customers besides the present one for whom a voice must have called to be told: with 2, at the third."""
+    repeating: Probability = 0.05
+    """Share of calls, before they are heard, by voices that have called for another customer before."""
+
+
+class AccessSettings(Group):
     """Who may call."""
 
     required: bool = False
@@ -152,7 +182,7 @@ class AccessSettings(_Settings):
     """File of hashed tokens; none means `tokens.json` in the data directory."""
 
 
-class LogSettings(_Settings):
+class LogSettings(Group):
     """What is logged. Never audio, voiceprints, words, or customer references."""
 
     level: Literal["debug", "info", "warning", "error"] = "info"
@@ -161,182 +191,7 @@ class LogSettings(_Settings):
     """`json` for machines, `console` for people."""
 
 
-class LevelSettings(_Settings):
-    """Probabilities at which a level begins, where nothing better is known."""
-
-    medium: Probability = 0.5
-    """Least probability of MEDIUM."""
-    high: Probability = 0.95
-    """Least probability of HIGH."""
-
-    @model_validator(mode="after")
-    def _ordered(self) -> "LevelSettings":
-        if self.medium >= self.high:
-            raise ValueError("medium must be below high")
-        return self
-
-
-class CostSettings(_Settings):
-    """What mistakes cost, in any unit; only their ratio counts."""
-
-    false_flag: Annotated[float, Field(gt=0)] = Field(examples=[1.0])
-    """Cost of flagging a caller who is on no watchlist."""
-    missed_agent: Annotated[float, Field(gt=0)] = Field(examples=[2.0])
-    """Cost of not flagging a caller who is; within a factor of a million of the other."""
-
-    @model_validator(mode="after")
-    def _comparable(self) -> "CostSettings":
-        if not 1e-6 <= self.false_flag / self.missed_agent <= 1e6:
-            raise ValueError("false_flag and missed_agent must be within a factor of a million")
-        return self
-
-    @property
-    def bayes_level(self) -> float:
-        """The least posterior at which flagging costs less than not flagging, 0 to 1 (Bayes' decision rule)."""
-        return self.false_flag / (self.false_flag + self.missed_agent)
-
-
-class ActionSettings(_Settings):
-    """What is recommended at each level, in the words of the telephony system."""
-
-    undecided: str = "continue"
-    """While there is not enough speech."""
-    low: str = "continue"
-    """At LOW."""
-    medium: str = "review_after_call"
-    """At MEDIUM."""
-    high: str = "route_to_specialist"
-    """At HIGH."""
-    advisory: str | None = Field(default=None, examples=["log_only"])
-    """At MEDIUM and HIGH of a decision that is advisory only; none means the action of the level."""
-
-
-class ScriptSettings(_Settings):
-    """What it counts for that a caller's words are those of a known script."""
-
-    llr_cap: Annotated[float, Field(ge=0, le=20)] = 6.0
-    """The greatest natural-log likelihood ratio that counts, of words against none: at 6 they multiply odds by 400 at
-    most. At 0 words are told and count for nothing."""
-    prior: Probability = 0.01
-    """Share of this line's calls by people on no watchlist that follow a known script, before anything is heard: many
-    who were coached are genuine customers."""
-    of_agents: Probability = 0.5
-    """The same share of calls by people on its watchlists; at least `prior`. How much of the words' evidence speaks for
-    such a caller, and not for a coached one, follows from the two."""
-    highest_level: Literal["low", "medium", "high"] = "medium"
-    """The highest level that words reach by themselves. At `medium` nothing happens to a caller whose voice is unknown
-    but that a person looks."""
-
-    @model_validator(mode="after")
-    def _ordered(self) -> "ScriptSettings":
-        if self.of_agents < self.prior:
-            raise ValueError("of_agents must be at least prior")
-        return self
-
-
-class HandoverSettings(_Settings):
-    """Whether it is watched for another voice that takes over in a call, and what that counts for."""
-
-    watch: Literal["off", "whole_call"] | Annotated[float, Field(gt=0, le=240)] = "off"
-    """Minutes of a call's audio that are watched, or `whole_call`. While they last the voice goes on being heard, also
-    when the decision is settled; `off` watches nothing."""
-    prior: Probability = 0.02
-    """Share of this line's calls by people on no watchlist in which another voice takes over: couples hand each other
-    the telephone, and children fetch a parent."""
-    of_agents: Probability = 0.02
-    """The same share of calls by people on its watchlists; at least `prior`. While the two are equal, a handover by
-    itself says nothing of who calls; it is what the voices are that counts."""
-    llr_cap: Annotated[float, Field(ge=0, le=5)] = 5.0
-    """The greatest natural-log likelihood ratio of a handover that counts."""
-    flag_at: Probability = 0.5
-    """Probability of a handover from which it is told, and both voices are screened separately."""
-    highest_level: Literal["low", "medium", "high"] = "low"
-    """The highest level that a handover reaches by itself, whoever the voices are. At `low` it is only told."""
-
-    @model_validator(mode="after")
-    def _ordered(self) -> "HandoverSettings":
-        if self.of_agents < self.prior:
-            raise ValueError("of_agents must be at least prior")
-        return self
-
-    @property
-    def is_on(self) -> bool:
-        """Whether any of a call is watched."""
-        return self.watch != "off"
-
-    def covers(self, position_s: float) -> bool:
-        """Whether a position in a call's audio, in seconds, is watched."""
-        if isinstance(self.watch, str):
-            return self.is_on
-        return position_s < 60.0 * self.watch
-
-
-class LineSettings(_Settings):
-    """The policy of a line of business."""
-
-    watchlists: tuple[Slug, ...] = ()
-    """Watchlists to screen; none means every watchlist there is."""
-    prior: Probability = 0.03
-    """Share of this line's calls that come from someone on its watchlists, before anything is heard. It bounds how many
-    genuine callers can be flagged: raise it only on a line where listed agents really call that often."""
-    false_flags_per_10000_calls: FalseFlags | None = Field(default=None, examples=[10])
-    """The promise: of 10,000 calls by people on none of the watchlists, how many may reach MEDIUM at any time. Levels
-    are then derived from the calls of the site's calibration profile and the watchlists as they are. Until that is
-    done, and without such a profile, the fixed `levels` apply and decisions are advisory. None means no promise."""
-    false_flags_at_high_per_10000_calls: FalseFlags | None = Field(default=None, examples=[1])
-    """How many of these may reach HIGH; none means a tenth of the promise."""
-    costs: CostSettings | None = None
-    """What mistakes cost: MEDIUM begins where flagging costs less than not flagging, HIGH at ten times those odds.
-    Beside a promise the stricter of the two wins."""
-    levels: LevelSettings = LevelSettings()
-    """Probabilities at which a level begins, without a promise and costs. May not be set beside either."""
-    actions: ActionSettings = ActionSettings()
-    """What is recommended at each level."""
-    budget_ms: Annotated[int, Field(ge=10, le=60_000)] = 300
-    """Time from the chunk that completes a window to its decision."""
-    final_after_s: Annotated[float, Field(ge=3)] = 21.0
-    """Net speech after which the decision is final, in seconds."""
-    final_high: Probability = 0.995
-    """A probability at or above this makes the decision final early, from the second window on."""
-    final_low: Probability = 0.0005
-    """A probability at or below this makes the decision final early, from the third window on."""
-    scripts: ScriptSettings = ScriptSettings()
-    """What words count for, in calls with a transcript."""
-    handover: HandoverSettings = HandoverSettings()
-    """Whether it is watched for another voice that takes over, and what that counts for."""
-
-    @model_validator(mode="after")
-    def _agreeing(self) -> "LineSettings":
-        promise, at_high = (
-            self.false_flags_per_10000_calls,
-            self.false_flags_at_high_per_10000_calls,
-        )
-        if at_high is not None and (promise is None or at_high >= promise):
-            raise ValueError(
-                "false_flags_at_high_per_10000_calls must be below false_flags_per_10000_calls, and needs it"
-            )
-        if self.levels != LevelSettings() and (promise is not None or self.costs is not None):
-            raise ValueError(
-                "levels are derived from false_flags_per_10000_calls and costs; take out either these or levels"
-            )
-        return self
-
-    @property
-    def high_share(self) -> float:
-        """The share of the false flags at MEDIUM that may reach HIGH, above 0 and below 1."""
-        promise, at_high = (
-            self.false_flags_per_10000_calls,
-            self.false_flags_at_high_per_10000_calls,
-        )
-        return 0.1 if promise is None or at_high is None else at_high / promise
-
-    @property
-    def budget(self) -> timedelta:
-        """The budget as a duration."""
-        return timedelta(milliseconds=self.budget_ms)
-
-
-class Settings(_Settings):
+class Settings(Group):
     """All settings of a server."""
 
     data_dir: Path = Path("~/.local/share/shengdun")
@@ -353,6 +208,12 @@ class Settings(_Settings):
     """Letters, chats and the words of calls."""
     retention: RetentionSettings = RetentionSettings()
     """What is erased by itself."""
+    archive: ArchiveSettings = ArchiveSettings()
+    """Finished calls."""
+    hunts: HuntSettings = HuntSettings()
+    """Searches of finished calls."""
+    voices: VoicesSettings = VoicesSettings()
+    """Voices that nobody has enrolled."""
     access: AccessSettings = AccessSettings()
     """Who may call."""
     log: LogSettings = LogSettings()

@@ -9,7 +9,8 @@ from typing import Any, Final
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from shengdun.service.settings import FILE_NAME, LineSettings, Settings
+from shengdun.service.line_settings import LineSettings
+from shengdun.service.settings import FILE_NAME, Settings
 
 _EXAMPLE_LINE: Final = "complaints"
 

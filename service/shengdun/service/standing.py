@@ -8,7 +8,7 @@ import numpy as np
 
 from shengdun.index.promise import LEAST_GAP, LevelDerivation, expit, logit
 from shengdun.service.decision import AdvisoryReason, AppliedLevels
-from shengdun.service.settings import LineSettings
+from shengdun.service.line_settings import LineSettings
 
 _MOST_GROWTH: Final = 1.2
 _MOST_MORE: Final = 5

@@ -2,12 +2,15 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from math import inf
-from typing import Protocol, TypeVar
+from typing import Final, Protocol, TypeVar
 
 from shengdun.index.registry import Registry
 from shengdun.index.scripts.known import FoundScript
+from shengdun.index.scripts.similar import SimilarScript, SimilarScripts
 
+_MOST_SIMILAR: Final = 3
 T = TypeVar("T")
 
 
@@ -26,11 +29,13 @@ class ComparedText:
         found: the scripts that the text may use, the likeliest first.
         searched: how many it was compared with.
         stale: whether they may not be the newest, because the store does not answer.
+        similar: scripts that it is like in meaning, the most alike first; none where nothing tells.
     """
 
     found: tuple[FoundScript, ...]
     searched: int
     stale: bool
+    similar: tuple[SimilarScript, ...] = ()
 
 
 class TextComparison:
@@ -39,11 +44,13 @@ class TextComparison:
     Args:
         registry: what is registered.
         run: where it is done; a letter may take a second, in which no call may wait.
+        similar: tells scripts by their meaning; None tells none.
     """
 
-    def __init__(self, registry: Registry, run: Run) -> None:
+    def __init__(self, registry: Registry, run: Run, similar: SimilarScripts | None = None) -> None:
         self._registry = registry
         self._run = run
+        self._similar = similar
 
     async def compare(self, text: str, *, limit: int, above: float = -inf) -> ComparedText:
         """Compare a text.
@@ -61,5 +68,14 @@ class TextComparison:
         known = self._registry.scripts.known
         found = await self._run(lambda: known.match(text, limit=limit, above=above))
         return ComparedText(
-            found=tuple(found), searched=len(known), stale=self._registry.health.stale
+            found=tuple(found),
+            searched=len(known),
+            stale=self._registry.health.stale,
+            similar=await self._run(lambda: self._alike(text)),
         )
+
+    def _alike(self, text: str) -> tuple[SimilarScript, ...]:
+        if self._similar is None:
+            return ()
+        scripts, now = self._registry.snapshot.scripts, datetime.now(UTC)
+        return self._similar.of(text, scripts, at=now, limit=_MOST_SIMILAR)

@@ -2,7 +2,7 @@
 
 import asyncio
 from bisect import bisect_right
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager
 from typing import Final
 
@@ -33,15 +33,23 @@ class WatchlistServicer(watchlist_pb2_grpc.WatchlistServiceServicer):
         enroller: registers actors from recordings.
         model_id: the server's voice model; new watchlists are for it.
         limits: how much one enrolment may send.
+        enrolled: told of every actor that was enrolled; None if nobody wants to know.
     """
 
     def __init__(
-        self, *, registry: Registry, enroller: Enroller, model_id: str, limits: UploadLimits
+        self,
+        *,
+        registry: Registry,
+        enroller: Enroller,
+        model_id: str,
+        limits: UploadLimits,
+        enrolled: Callable[[str], Awaitable[None]] | None = None,
     ) -> None:
         self._registry = registry
         self._enroller = enroller
         self._model_id = model_id
         self._limits = limits
+        self._enrolled = enrolled
 
     async def CreateWatchlist(  # noqa: N802 - the contract's name, here and below
         self,
@@ -117,6 +125,8 @@ class WatchlistServicer(watchlist_pb2_grpc.WatchlistServiceServicer):
             request = requests.enrollment_request(config, registered_by=_principal())
             result = await self._enroller.enroll(request, recordings, principal=_principal())
             await self._record_duplicates(result.report)
+            if self._enrolled is not None:
+                await self._enrolled(result.actor.actor_id)
             return messages.result_message(result)
 
     async def AddVoiceprints(  # noqa: N802

@@ -20,7 +20,7 @@ from shengdun.service.transcript import Segment, Transcript, TranscriptCounts
 from shengdun.service.word_memory import NOT_RECALLED, CallMemory, Recalled
 from shengdun.service.words import HeardWords, WordsEvidence
 
-_PARTIAL_EVERY_S: Final = 3.0
+_PARTIAL_EVERY_S: Final = 5.0
 _BEGUN_EVERY_S: Final = 0.1
 _CHARACTERS_PER_S: Final = 8.0
 """Nobody says more: words that come faster are of a call that is replayed, and count as long as saying them takes."""
@@ -83,6 +83,11 @@ class WordIntake:
     def has_begun(self) -> bool:
         """Whether any segment came."""
         return self._begun
+
+    @property
+    def said(self) -> str:
+        """All final words that were heard so far."""
+        return self._evidence.said
 
     def tell(self, ring: Callable[[object], None]) -> None:
         """Have ``ring`` called, with whatever, when there is something for ``taken``."""

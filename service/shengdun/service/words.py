@@ -60,6 +60,11 @@ class WordsEvidence:
         self._matches: Sequence[ScriptMatch] = ()
         self._masked: dict[str, str] = {}
 
+    @property
+    def said(self) -> str:
+        """All final words so far."""
+        return self._said.between(0, self._said.length)
+
     def hear(self, final: str, partial: str = "") -> HeardWords:
         """Take the next final words in, and try the partial ones behind them.
 

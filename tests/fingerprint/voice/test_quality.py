@@ -5,6 +5,7 @@ from fixtures.signals import keys, music, noise, ringback, silence, tone
 from shengdun.fingerprint.voice.activity import Framer, VoiceActivity
 from shengdun.fingerprint.voice.codecs import AudioFormat, Encoding, StreamDecoder, encode
 from shengdun.fingerprint.voice.demo_recordings import DemoRecording
+from shengdun.fingerprint.voice.noise import LARGEST_DB, LEAST_DB
 from shengdun.fingerprint.voice.quality import AudioQuality, Finding, QualityMeter
 from shengdun.fingerprint.voice.recordings import decode_recording
 from shengdun.fingerprint.voice.samples import Samples
@@ -82,6 +83,43 @@ def test_noise_is_measured(voice_activity: VoiceActivity, speech: Samples, snr_d
     assert measured_db == pytest.approx(snr_db + 3.0, abs=2.5)
 
 
+@pytest.mark.parametrize("snr_db", [5.0, 15.0])
+def test_a_hum_takes_less_from_a_voice_than_a_hiss(
+    voice_activity: VoiceActivity, speech: Samples, snr_db: float
+) -> None:
+    """Noise of one power in a part of the band and in all of it: one ratio sees no difference, the bands do."""
+    pauses = np.concatenate([silence(1.0), speech[:48_000], silence(1.0), speech[48_000:]])
+    level = float(np.sqrt(np.square(speech).mean())) / 10 ** (snr_db / 20)
+    spectrum = np.fft.rfft(noise(len(pauses) / 16_000, level=level))
+    spectrum[round(len(spectrum) * 0.1) :] = 0.0
+    spectrum[: round(len(spectrum) * 0.04)] = 0.0
+    hum = np.fft.irfft(spectrum, len(pauses)).astype(np.float32)
+    hum *= np.float32(level / np.sqrt(np.square(hum).mean()) / np.sqrt(2.0))
+    in_part = assess(voice_activity, pauses + hum)
+    in_all = assess(voice_activity, pauses + noise(len(pauses) / 16_000, level=level))
+    assert in_part.band_snr_db is not None
+    assert in_all.band_snr_db is not None
+    assert in_part.snr_db == pytest.approx(in_all.snr_db, abs=2.0)
+    assert in_part.band_snr_db > in_all.band_snr_db + 5.0
+
+
+def test_noise_by_band_does_not_depend_on_how_audio_is_cut(
+    voice_activity: VoiceActivity, speech: Samples
+) -> None:
+    """Frame by frame or at once, a call is as noisy, and never outside the range."""
+    paused = np.concatenate([silence(1.5), speech, silence(1.5)])
+    frames = Framer().push(paused + noise(len(paused) / 16_000, level=0.02))
+    (probabilities,) = voice_activity.speech_probabilities([(voice_activity.new_state(), frames)])
+    at_once, bit_by_bit = QualityMeter(), QualityMeter()
+    at_once.update(frames, probabilities)
+    for number, probability in enumerate(probabilities):
+        bit_by_bit.update(frames[number * 512 : (number + 1) * 512], np.array([probability]))
+    found = at_once.report().band_snr_db
+    assert found is not None
+    assert bit_by_bit.report().band_snr_db == pytest.approx(found, abs=1e-6)
+    assert LEAST_DB <= found <= LARGEST_DB
+
+
 def test_clipped_speech_is_noticed(voice_activity: VoiceActivity, speech: Samples) -> None:
     """Speech that was far too loud is called clipped; the same speech quiet is not."""
     full_scale = np.asarray(speech / np.abs(speech).max(), np.float32)
@@ -117,3 +155,4 @@ def test_nothing_is_found_before_anything_was_heard() -> None:
     quality = QualityMeter().report()
     assert quality.findings == ()
     assert quality.snr_db is None
+    assert quality.band_snr_db is None

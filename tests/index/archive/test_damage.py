@@ -64,6 +64,9 @@ async def test_a_damaged_partition_is_named_and_skipped(
     """The other day is still there, for whoever opens the archive."""
     damage(file_of(two_days, CALLS))
     archive = await open_archive()
+    with pytest.raises(PartitionDamaged):
+        archive.get(call(1).call_id)
+    assert not await archive.add(call(1))
     name = archive._keeper.manifest.partitions[0].name
     assert len(ids(archive)) == 10
     assert len(archive.problems) == 1

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shengdun.fingerprint.voice.activity import FRAME_SAMPLES, Probabilities
+from shengdun.fingerprint.voice.noise import BandNoise
 from shengdun.fingerprint.voice.samples import MODEL_RATE_HZ, Samples, Seconds
 from shengdun.fingerprint.voice.source import SourceStatistics
 from shengdun.fingerprint.voice.tones import HANN, is_dtmf, is_tone
@@ -74,7 +75,9 @@ class AudioQuality:
         duration_s: audio seen, in whole frames.
         level_dbfs: mean level of the speech; of everything, where there is no speech.
         snr_db: mean level of speech over the median level of pauses, at most 60; None with less than
-            half a second of either.
+            half a second of either. For people, and for what is refused.
+        band_snr_db: speech over noise band by band, -15 to 25 (``noise.BandNoise``); None with less than half a second
+            of speech or of pauses. For maps to likelihood ratios: noise in a part of the band leaves a voice the rest.
         clipped_share: share of samples at the codec's peak, 0 to 1.
         speech_share: share of frames with speech, 0 to 1.
         silent_share: share of silent frames, 0 to 1.
@@ -86,6 +89,7 @@ class AudioQuality:
     duration_s: Seconds
     level_dbfs: float
     snr_db: float | None
+    band_snr_db: float | None
     clipped_share: float
     speech_share: float
     silent_share: float
@@ -107,6 +111,7 @@ class QualityMeter:
         self._speech = _Power()
         self._pauses = _Level()
         self._all = _Power()
+        self._bands = BandNoise()
         self._silent = 0
         self._dtmf = 0
         self._tonal = 0
@@ -139,7 +144,9 @@ class QualityMeter:
         self._speech.add(power[probabilities >= _SPEECH])
         self._pauses.add(power[probabilities < _PAUSE])
         self._clipped += int(np.count_nonzero(np.abs(samples) >= _CLIPPED_FROM))
-        self._count_tones(frames, sounding=~silent, may_have_keys=may_have_keys)
+        spectrum = np.square(np.abs(np.fft.rfft(frames * HANN)))
+        self._bands.add(spectrum, speech=probabilities >= _SPEECH, pauses=probabilities < _PAUSE)
+        self._count_tones(frames, spectrum, sounding=~silent, may_have_keys=may_have_keys)
 
     def report(self, source: SourceStatistics | None = None) -> AudioQuality:
         """Says what the audio was like so far.
@@ -164,6 +171,7 @@ class QualityMeter:
             duration_s=self._frames * FRAME_S,
             level_dbfs=level_dbfs,
             snr_db=snr_db,
+            band_snr_db=self._bands.snr_db if self._has_both() else None,
             clipped_share=shares.clipped,
             speech_share=shares.speech,
             silent_share=shares.silent,
@@ -173,9 +181,13 @@ class QualityMeter:
         )
 
     def _count_tones(
-        self, frames: NDArray[np.float32], *, sounding: NDArray[np.bool_], may_have_keys: bool
+        self,
+        frames: NDArray[np.float32],
+        spectrum: NDArray[np.float32],
+        *,
+        sounding: NDArray[np.bool_],
+        may_have_keys: bool,
     ) -> None:
-        spectrum = np.square(np.abs(np.fft.rfft(frames * HANN)))
         peaks = spectrum.argmax(axis=1)
         before = np.concatenate([[self._last_peak], peaks[:-1]])
         steady = np.abs(peaks - before) <= _STEADY_BINS
@@ -188,11 +200,14 @@ class QualityMeter:
         self._tonal += int(is_tone(spectrum[steady & sounding]).sum())
 
     def _snr_db(self) -> float | None:
-        if min(self._speech.frames, self._pauses.frames) < _LEAST_FRAMES_FOR_SNR:
+        if not self._has_both():
             return None
         noise = _power_of(self._pauses.median_dbfs)
         ratio = max(self._speech.mean - noise, 0.0) / noise
         return min(_decibels(ratio), _LARGEST_SNR_DB)
+
+    def _has_both(self) -> bool:
+        return min(self._speech.frames, self._pauses.frames) >= _LEAST_FRAMES_FOR_SNR
 
     def _findings(
         self, shares: "_Shares", level_dbfs: float, snr_db: float | None

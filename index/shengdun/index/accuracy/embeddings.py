@@ -40,8 +40,8 @@ _SLACK_S: Seconds = 0.5
 _PAUSE: Final = np.zeros(MODEL_RATE_HZ // 5, np.float32)
 _AT_ONCE: Final = 8
 _SOURCES: Final = (
-    "acoustics", "activity", "campplus", "codecs", "conditions", "fbank", "foreground", "g711", "quality", "recordings",
-    "tones", "windows",
+    "acoustics", "activity", "campplus", "codecs", "conditions", "fbank", "foreground", "g711", "noise", "quality",
+    "recordings", "tones", "windows",
 )  # fmt: skip
 
 
@@ -237,7 +237,7 @@ class Embedder:
         quality = QualityMeter()
         quality.update(frames, probabilities)
         kept = [window for window in windows if window.index * self._model.window_s < at_most_s]
-        return kept, quality.report().snr_db
+        return kept, quality.report().band_snr_db
 
     def _heard(self, windows: Sequence[Window], seconds: Sequence[Seconds]) -> Heard:
         cut = {wanted: list(_cut(windows, wanted, self._model.window_s)) for wanted in seconds}

@@ -182,7 +182,7 @@ class CallArchive:
         damaged = [text for name, text in sorted(self._damaged.items()) if name in counting]
         missed = [
             f"This machine's archive lacks the calls of entries {first + 1} to {last}, which came while it was away: "
-            f"copy the archive of another machine, or backfill them."
+            f"ask another machine for these."
             for first, last in self._keeper.manifest.missed
         ]
         follower = [self._follower.problem] if self._follower.problem else []
@@ -261,6 +261,19 @@ class CallArchive:
             problems=self._damaged,
         )
         return scan.blocks()
+
+    def extent(self, query: CallQuery) -> int:
+        """How many calls a scan goes through at most: all of the partitions that may have any, and of the tail."""
+        scan = Scan(
+            self._keeper,
+            self._follower,
+            self._keys,
+            query,
+            columns=(),
+            voiceprints=False,
+            problems={},
+        )
+        return scan.extent()
 
     async def flush(self) -> None:
         """Move what the store has to this machine's partitions.

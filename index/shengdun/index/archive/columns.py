@@ -8,6 +8,7 @@ under a second.
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Generic, Protocol, Self, TypeVar, overload
 
 import numpy as np
@@ -160,7 +161,7 @@ class Lists(Generic[Inner]):
     def __len__(self) -> int:
         return len(self.lengths)
 
-    @property
+    @cached_property
     def starts(self) -> NDArray[np.int64]:
         """(n + 1,) where each list begins, and where the last one ends."""
         return np.concatenate([[0], np.cumsum(self.lengths, dtype=np.int64)])

@@ -29,7 +29,7 @@ FORGET_S: Final = 20.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listener:
-    """What somebody wants to be told, on the event loop.
+    """What somebody wants to be told, on the event loop. What goes by its age isn't told: it is known beforehand.
 
     Attributes:
         added: calls that were archived, by this process or another.

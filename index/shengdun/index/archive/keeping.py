@@ -55,18 +55,27 @@ class Partitions:
     readers: Mapping[str, PartitionReader] = field(default_factory=dict)
 
     def has(self, pseudonym: bytes, is_it: Callable[[str], bool]) -> bool:
-        """Whether a call is in any of them that can be read; blocks."""
-        return self.find(pseudonym, is_it) is not None
+        """Whether a call is in any of them, also in one that can't be read to the end; blocks."""
+        try:
+            return self.find(pseudonym, is_it) is not None
+        except PartitionDamaged:
+            return True
 
     def find(
         self, pseudonym: bytes, is_it: Callable[[str], bool]
     ) -> tuple[PartitionReader, int] | None:
-        """Where a call is, given by the keyed hash of its id; blocks."""
+        """Where a call is, given by the keyed hash of its id; blocks. One whose index is damaged is left out.
+
+        Raises:
+            PartitionDamaged: its index has the call, and it can't be read.
+        """
         for reader in self.readers.values():
+            rows: list[int] = []
             with suppress(PartitionDamaged):
-                for row in reader.find(pseudonym).tolist():
-                    if is_it(words(reader.open(), "call_id")[row]):
-                        return reader, row
+                rows = reader.find(pseudonym).tolist()
+            for row in rows:
+                if is_it(words(reader.open(), "call_id")[row]):
+                    return reader, row
         return None
 
 

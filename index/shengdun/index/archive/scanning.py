@@ -80,6 +80,14 @@ class Scan:
             for table in tail.get(day, ()):
                 yield from self._of_source(table, len(table), day)
 
+    def extent(self) -> int:
+        """How many calls the scan goes through at most."""
+        partitions = self._partitions.manifest.partitions
+        tables = [table for of_day in self._tables().values() for table in of_day]
+        masks = [(table, matching(table, self._query)) for table in tables]
+        tail = sum(len(table) if mask is None else int(mask.sum()) for table, mask in masks)
+        return tail + sum(one.calls for one in partitions if self._concerns(one))
+
     def _days(self) -> set[str]:
         return {one.day for one in self._partitions.manifest.partitions if self._concerns(one)}
 

@@ -4,6 +4,8 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from types import MappingProxyType
 from typing import Any, Final, Protocol, cast
 
 import numpy as np
@@ -205,8 +207,14 @@ def _decision_at(source: CallSource, row: int) -> ArchivedDecision:
         level=words(source, "level")[row],
         probability=float(numbers(source, "probability")[row]),
         flags=flags_at(source, row),
-        versions=json.loads(words(source, "versions")[row]),
+        versions=_versions(words(source, "versions")[row]),
     )
+
+
+@lru_cache(maxsize=1024)
+def _versions(text: str) -> Mapping[str, str]:
+    # Few calls have others than the one before.
+    return MappingProxyType(json.loads(text))
 
 
 def _columns(sequences: NDArray[np.int64], calls: Sequence[ArchivedCall]) -> dict[str, Column]:

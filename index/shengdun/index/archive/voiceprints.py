@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 SCALE: Final = 32767.0
+_FEW: Final = 32
 Stored = NDArray[np.int16]
 """(n, d) rotated voiceprints times ``SCALE``."""
 
@@ -21,5 +22,8 @@ def stored(voiceprints: NDArray[np.float32], matrix: NDArray[np.float64]) -> Sto
 
 
 def restored(rows: Stored, matrix: NDArray[np.float64]) -> NDArray[np.float32]:
-    """(n, d) float32 voiceprints, the rotation undone."""
+    """(n, d) float32 voiceprints, the rotation undone; the same within 1e-6 however many there are."""
+    if len(rows) < _FEW:
+        # To make the matrix over takes as long as that of some dozen voiceprints.
+        return np.asarray(rows.astype(np.float64) @ matrix / SCALE, np.float32)
     return np.asarray(rows.astype(np.float32) @ (matrix / SCALE).astype(np.float32))

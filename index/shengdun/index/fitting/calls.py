@@ -27,7 +27,7 @@ class SiteCall:
         name: for people; never kept in a profile.
         windows: (w, d) float32 unit rows, one for each window of net speech, w >= 1.
         net_speech_s: (w,) net speech in each, in seconds, above 0.
-        snr_db: speech over noise; None where it couldn't be measured.
+        snr_db: speech over noise band by band; None where it couldn't be measured.
         speaker: who calls, by label; None without.
     """
 

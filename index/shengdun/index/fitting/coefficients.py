@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shengdun.index.fitting.regression import Belief, Trials, fit_llr
-from shengdun.index.llr import LlrCoefficients, Sides, hinge
+from shengdun.index.llr import NOISIEST_SNR_DB, LlrCoefficients, Sides, hinge
 
 Floats = NDArray[np.float64]
 
@@ -67,7 +67,7 @@ class ScoredTrials:
     def features(self, knot: float, width: float) -> Floats:
         """(n, 7), what the coefficients multiply, in the order of their names."""
         brevity = self.sides.brevity(SHORTEST_S, LONGEST_S) ** BREVITY_EXPONENT
-        noise = self.sides.noisiness()
+        noise = self.sides.noisiness(NOISIEST_SNR_DB)
         s = self.scores
         columns = (
             np.ones(len(s)),
@@ -150,6 +150,7 @@ def _coefficients(
         knot=round(knot, 4),
         width=round(width, 4),
         brevity_exponent=BREVITY_EXPONENT,
+        noisiest_snr_db=NOISIEST_SNR_DB,
         shortest_net_speech_s=SHORTEST_S,
         longest_net_speech_s=LONGEST_S,
         floor=limits.floor,

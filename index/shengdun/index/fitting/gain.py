@@ -181,7 +181,7 @@ def _without(fit: SiteFit, base: CalibrationProfile, rows: Sequence[int]) -> Cal
     left_out = set(rows)
     kept = [row for row in range(len(fit.calls)) if row not in left_out]
     whole = WholeCalls.of([fit.calls[row] for row in kept])
-    centre = site_centre(base, whole.voiceprints, fit.voices.weights[kept])
+    centre = site_centre(whole.voiceprints, fit.voices.weights[kept])
     assert base.site_coefficients is not None
     profile = replace(fit.profile, mean=centre, coefficients=base.site_coefficients)
     calls = [fit.calls[row] for row in kept]

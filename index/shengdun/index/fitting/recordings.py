@@ -195,7 +195,7 @@ class CallListener:
             name=recording.name,
             windows=np.concatenate([self._model.embed([window.samples]) for window in windows]),
             net_speech_s=np.array([window.net_speech_s for window in windows]),
-            snr_db=listener.quality().snr_db,
+            snr_db=listener.quality().band_snr_db,
             speaker=recording.speaker,
         )
 

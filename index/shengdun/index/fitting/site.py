@@ -33,8 +33,6 @@ LEAST_VOICES: Final = 50
 MOST_CALLS: Final = 4_000
 """More calls than this make the centre no surer; they are thinned out evenly."""
 MOST_STRANGERS: Final = 1_500
-CENTRE_PSEUDO_VOICES: Final = 4.0
-"""How many voices the base profile's centre counts as."""
 LEAST_DIRECTIONS: Final = 5.0
 """Voiceprints of different people differ in some tens of directions."""
 _LABELLED_PSEUDO_VOICES: Final = 30.0
@@ -118,7 +116,7 @@ def fit_site_profile(
         )
     whole = WholeCalls.of(used)
     # Before it's known who calls often, a centre of all calls is good enough to tell voices apart.
-    rough = site_centre(base, whole.voiceprints, np.ones(len(used)))
+    rough = site_centre(whole.voiceprints, np.ones(len(used)))
     require_spread(whole.voiceprints, rough, least=min(LEAST_DIRECTIONS, least_voices / 2))
     voices = tell_voices(used, Scorer(replace(base, mean=rough, coefficients=of_sites)))
     if voices.count < least_voices:
@@ -126,7 +124,7 @@ def fit_site_profile(
             f"{len(used)} calls by about {voices.count:.0f} voices can't make a profile: it needs {least_voices} "
             "voices. Give more calls, of different callers."
         )
-    centre = site_centre(base, whole.voiceprints, voices.weights)
+    centre = site_centre(whole.voiceprints, voices.weights)
     profile = CalibrationProfile(
         name=name,
         model_id=base.model_id,
@@ -164,14 +162,10 @@ def fit_site_profile(
     )
 
 
-def site_centre(
-    base: CalibrationProfile, voiceprints: NDArray[np.float32], weights: Floats
-) -> NDArray[np.float32]:
-    """(d,) the weighted mean of voiceprints (c, d), drawn a little towards the base's centre."""
-    total = weights @ voiceprints.astype(np.float64) + CENTRE_PSEUDO_VOICES * base.mean
-    centre: NDArray[np.float32] = (total / (weights.sum() + CENTRE_PSEUDO_VOICES)).astype(
-        np.float32
-    )
+def site_centre(voiceprints: NDArray[np.float32], weights: Floats) -> NDArray[np.float32]:
+    """(d,) the weighted mean of voiceprints (c, d)."""
+    total = weights @ voiceprints.astype(np.float64)
+    centre: NDArray[np.float32] = (total / weights.sum()).astype(np.float32)
     return centre
 
 

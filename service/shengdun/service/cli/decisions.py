@@ -26,6 +26,7 @@ def decision_line(decision: Decision, *, timed: bool) -> str:
     reasons += shadow_notes(decision)
     reasons += word_notes(decision)
     reasons += handover_notes(decision)
+    reasons += repeat_notes(decision)
     if decision.advisory:
         reasons.append("advisory: " + " ".join(each.value for each in decision.advisory_reasons))
     return "  ".join(parts) + (f"  [{', '.join(reasons)}]" if reasons else "")
@@ -81,6 +82,16 @@ def handover_notes(decision: Decision) -> list[str]:
         f"handover at {handover.position.total_seconds():.1f} s LLR {llr:+.1f}, second voice "
         f"{_DASH if (best := handover.second.best) is None else f'{best.actor_id} LLR {best.llr:+.1f}'}"
         for llr, handover in found
+    ]
+
+
+def repeat_notes(decision: Decision) -> list[str]:
+    """For how many others the voice has called, how sure that is, and where to see more."""
+    found = [(flag.llr, flag.repeat_voice) for flag in decision.flags if flag.repeat_voice]
+    return [
+        f"repeat voice: {repeat.other_customers} other customers in {len(repeat.calls)} calls, "
+        f"p {repeat.probability:.0%} LLR {llr:+.1f}{f', voice {repeat.voice_id}' if repeat.voice_id else ''}"
+        for llr, repeat in found
     ]
 
 

@@ -9,6 +9,7 @@ import typer
 from shengdun.service.cli.output import complain, say
 from shengdun.service.cli.target import Target, with_server
 from shengdun.service.client import ServerInfo, ServerLoad, StageLoad
+from shengdun.service.contract.servers import ArchiveState
 
 app = typer.Typer()
 
@@ -17,6 +18,8 @@ _CONNECTIONS_A_WORKER: Final = 16
 
 _LOADS: Final[tuple[tuple[str, str, str, Callable[[ServerLoad], float]], ...]] = (
     ("undecided_calls", "gauge", "Calls that are not decided yet.", lambda load: load.undecided_calls),
+    ("calls_with_words", "gauge", "Calls whose words come.", lambda load: load.calls_with_words),
+    ("words_ratio", "gauge", "What words of a call take of a core.", lambda load: load.words_share),
     ("load_ratio", "gauge", "Share of the cores that they take.", lambda load: load.load),
     ("load_limit_ratio", "gauge", "Above it calls are refused.", lambda load: load.load_limit),
     ("wait_seconds", "gauge", "What a window would wait now.", lambda load: load.wait.total_seconds()),
@@ -35,6 +38,30 @@ _LOADS: Final[tuple[tuple[str, str, str, Callable[[ServerLoad], float]], ...]] =
         lambda load: load.final_decisions_over_budget,
     ),
 )  # fmt: skip
+
+
+_ARCHIVE: Final[tuple[tuple[str, str, str, Callable[[ArchiveState], float]], ...]] = (
+    ("archived_calls", "gauge", "Calls in this machine's files.", lambda state: state.calls),
+    (
+        "archive_unmoved_calls",
+        "gauge",
+        "Calls in the store that aren't in files yet.",
+        lambda state: state.unmoved_calls,
+    ),
+    (
+        "archive_waiting_calls",
+        "gauge",
+        "Calls in memory until the store has them.",
+        lambda state: state.waiting_calls,
+    ),
+    (
+        "archive_lost_calls_total",
+        "counter",
+        "Calls that were never archived.",
+        lambda state: state.lost_calls,
+    ),
+    ("archive_problems", "gauge", "Things that the log names.", lambda state: state.problems),
+)
 
 
 @app.command()
@@ -70,6 +97,10 @@ def _exposition(infos: Sequence[ServerInfo]) -> Iterator[str]:
     yield from (_sample("live_calls", info, info.live_calls) for info in infos)
     yield from _family("watchlists_stale", "gauge", "1 while the store can't be reached.")
     yield from (_sample("watchlists_stale", info, int(info.watchlists_stale)) for info in infos)
+    states = [(info, info.archive) for info in infos if info.archive is not None]
+    for name, kind, about, count_of in _ARCHIVE if states else ():
+        yield from _family(name, kind, about)
+        yield from (_sample(name, info, count_of(state)) for info, state in states)
     loads = [(info, info.load) for info in infos if info.load is not None]
     if not loads:
         return

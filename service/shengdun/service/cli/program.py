@@ -31,6 +31,10 @@ COMMANDS: Final = {
     "actor": "Show, change and erase actors and their voiceprints.",
     "script": "Add, list, show, match and erase known scripts.",
     "campaign": "List and show wording that customers share, and make known scripts of it.",
+    "calls": "List, show and erase finished calls.",
+    "verify-erasure": "Check a receipt of an erasure against what there is.",
+    "hunt": "Find every archived call of a voice or a script.",
+    "cluster": "List and show voices that call for several customers, and make actors of them.",
     "network": "Show which agents, voices, customers, numbers and scripts belong together.",
     "text": "Label a text, or tell what many texts have begun to say, without a server.",
     "embed": "Compute voiceprints of recordings into a file, without a server.",
@@ -122,7 +126,8 @@ def _listed() -> None:
 
 
 def _load(app: typer.Typer, name: str, summary: str) -> None:
-    loaded = importlib.import_module(f"shengdun.service.cli.{name}").app
+    module = name.replace("-", "_")
+    loaded = importlib.import_module(f"shengdun.service.cli.{module}").app
     if len(loaded.registered_commands) == 1 and loaded.registered_callback is None:
         command = loaded.registered_commands[0]
         # Without a help of its own a command is explained by its docstring.

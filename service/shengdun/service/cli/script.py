@@ -166,6 +166,8 @@ async def match(
         show_match(each)
     if not matched.matches:
         say(f"no wording in common with any of {matched.scripts_searched} scripts")
+    for similar in matched.similar:
+        say(f"semantic similarity {similar.similarity:+.2f}: {similar.script_id} '{similar.title}'")
 
 
 @app.command()

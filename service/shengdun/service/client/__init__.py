@@ -48,6 +48,7 @@ from shengdun.service.contract.scripts import (
     Script,
     ScriptKind,
     ScriptMatch,
+    SimilarScript,
 )
 from shengdun.service.contract.servers import (
     LineInfo,
@@ -66,6 +67,14 @@ from shengdun.service.contract.transcripts import (
     TranscriptUse,
 )
 from shengdun.service.contract.trends import LineTrends, PhraseTrend, TextTrends
+from shengdun.service.contract.voices import (
+    PromotedVoice,
+    RepeatCall,
+    RepeatVoice,
+    UnknownVoice,
+    UnknownVoices,
+    VoiceCall,
+)
 from shengdun.service.contract.watchlists import (
     KEEP,
     Actor,
@@ -131,8 +140,11 @@ __all__ = [
     "PassageView",
     "PhraseTrend",
     "PromotedScript",
+    "PromotedVoice",
     "Recording",
     "RecordingReport",
+    "RepeatCall",
+    "RepeatVoice",
     "RiskLevel",
     "ScreenedRecording",
     "ScreenedText",
@@ -145,6 +157,7 @@ __all__ = [
     "ShadowOutcome",
     "SharedPassage",
     "ShengdunClient",
+    "SimilarScript",
     "Speaker",
     "SpeakerHandover",
     "Stage",
@@ -157,6 +170,9 @@ __all__ = [
     "TranscriptSegment",
     "TranscriptUse",
     "UnfitReason",
+    "UnknownVoice",
+    "UnknownVoices",
+    "VoiceCall",
     "Voiceprint",
     "Watchlist",
     "WatchlistChanges",

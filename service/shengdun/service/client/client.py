@@ -5,16 +5,26 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Self
 
+from shengdun.service.client.archive import ArchiveMethods
 from shengdun.service.client.campaigns import CampaignMethods
 from shengdun.service.client.connection import Connection, Credentials, open_channel
+from shengdun.service.client.hunts import HuntMethods
 from shengdun.service.client.keeping import KeepingMethods
 from shengdun.service.client.networks import NetworkMethods
 from shengdun.service.client.screening import ScreeningMethods
 from shengdun.service.client.scripts import ScriptMethods
+from shengdun.service.client.voices import VoiceMethods
 
 
 class ShengdunClient(
-    ScreeningMethods, KeepingMethods, ScriptMethods, CampaignMethods, NetworkMethods
+    ScreeningMethods,
+    KeepingMethods,
+    ScriptMethods,
+    CampaignMethods,
+    NetworkMethods,
+    ArchiveMethods,
+    HuntMethods,
+    VoiceMethods,
 ):
     """Talks to one server. Made by ``connect``; safe to use from many tasks of one event loop.
 
@@ -28,6 +38,9 @@ class ShengdunClient(
         ScriptMethods.__init__(self, connection)
         CampaignMethods.__init__(self, connection)
         NetworkMethods.__init__(self, connection)
+        ArchiveMethods.__init__(self, connection)
+        HuntMethods.__init__(self, connection)
+        VoiceMethods.__init__(self, connection)
 
     @classmethod
     @asynccontextmanager

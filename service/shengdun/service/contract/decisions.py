@@ -11,6 +11,7 @@ from shengdun.service.contract.campaigns import ScriptCampaign
 from shengdun.service.contract.labels import TextLabel
 from shengdun.service.contract.scripts import ScriptMatch
 from shengdun.service.contract.transcripts import TranscriptNotice, TranscriptUse
+from shengdun.service.contract.voices import RepeatVoice
 
 
 class AudioEncoding(Enum):
@@ -132,6 +133,7 @@ class FlagType(Enum):
     SCRIPT_MATCH = "script_match"
     SCRIPT_CAMPAIGN = "script_campaign"
     SPEAKER_HANDOVER = "speaker_handover"
+    REPEAT_VOICE = "repeat_voice"
     UNKNOWN = "unknown"
 
 
@@ -144,6 +146,7 @@ class PartialReason(Enum):
     NO_WATCHLISTS = "no_watchlists"
     VOICEPRINTS_MISSING = "voiceprints_missing"
     CAMPAIGNS_NOT_COMPARED = "campaigns_not_compared"
+    CALLS_NOT_COMPARED = "calls_not_compared"
     """Its words could not be compared with other customers' before the last decision was due."""
     UNKNOWN = "unknown"
 
@@ -159,6 +162,8 @@ class AdvisoryReason(Enum):
     """Callers no longer score as those did whom the profile was made from."""
     BY_WORDS = "by_words"
     """Words raised the level; the promise is one of voices."""
+    BY_REPEAT_VOICE = "by_repeat_voice"
+    """That the voice calls for several customers raised the level; the promise is one of known agents."""
     BY_HANDOVER = "by_handover"
     """A handover, or a voice that took over, raised the level; the promise is one of calls as a whole."""
     UNKNOWN = "unknown"
@@ -260,6 +265,7 @@ class Flag:
         script_match: what it rests on, for ``SCRIPT_MATCH``.
         script_campaign: what it rests on, for ``SCRIPT_CAMPAIGN``.
         speaker_handover: what it rests on, for ``SPEAKER_HANDOVER``.
+        repeat_voice: what it rests on, for ``REPEAT_VOICE``.
     """
 
     type: FlagType
@@ -268,6 +274,7 @@ class Flag:
     script_match: ScriptMatch | None = None
     script_campaign: ScriptCampaign | None = None
     speaker_handover: SpeakerHandover | None = None
+    repeat_voice: RepeatVoice | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -141,13 +141,30 @@ class ScriptMatch:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SimilarScript:
+    """A script that a text is like in meaning, in whatever words. It decides nothing.
+
+    Attributes:
+        script_id: the script.
+        title: a name for people.
+        similarity: semantic similarity, a cosine of -1 to 1; no likelihood ratio.
+    """
+
+    script_id: str
+    title: str
+    similarity: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MatchedText:
     """The scripts that a text may use.
 
     Attributes:
         matches: the likeliest first; none without a passage in common.
         scripts_searched: how many scripts it was compared with.
+        similar: scripts that it is like in meaning, the most alike first, at most three; none without a model for it.
     """
 
     matches: tuple[ScriptMatch, ...]
     scripts_searched: int
+    similar: tuple[SimilarScript, ...] = ()

@@ -96,6 +96,8 @@ class ServerLoad:
         decisions_over_budget: of these, partial ones with ``BUDGET_EXCEEDED``.
         final_decisions_over_budget: final ones among these: speech of their calls was never evaluated.
         stages: where the time of decisions went.
+        calls_with_words: calls that are taken and whose words come or were announced.
+        words_share: what the words of one call take of a core, 1 being all of it.
     """
 
     undecided_calls: int
@@ -107,6 +109,27 @@ class ServerLoad:
     decisions_over_budget: int
     final_decisions_over_budget: int
     stages: tuple[StageLoad, ...]
+    calls_with_words: int = 0
+    words_share: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArchiveState:
+    """How the archive of finished calls is, as the process that answers has it.
+
+    Attributes:
+        calls: in this machine's files.
+        unmoved_calls: in the store, and not in files yet.
+        waiting_calls: in memory until the store has them.
+        lost_calls: lost since the start, because too many waited.
+        problems: how many things are wrong with it; the log and every list of calls name them.
+    """
+
+    calls: int
+    unmoved_calls: int
+    waiting_calls: int
+    lost_calls: int
+    problems: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,6 +147,7 @@ class ServerInfo:
         worker: which process answers, of those that take calls on this port: from 1 to ``workers``.
         workers: how many processes take calls on this port.
         voice_precision: what it computes voiceprints of full windows in, ``float32`` or ``bfloat16``.
+        archive: how the archive of finished calls is; None if none is kept.
     """
 
     version: str
@@ -136,3 +160,4 @@ class ServerInfo:
     worker: int = 1
     workers: int = 1
     voice_precision: str = "float32"
+    archive: ArchiveState | None = None

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from shengdun.service.contract.campaigns import ScriptCampaign
 from shengdun.service.contract.decisions import Flag, PartialReason
 from shengdun.service.contract.labels import TextLabel
+from shengdun.service.contract.scripts import SimilarScript
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +22,7 @@ class ScreenedText:
         labels: words that are worth a look, by where they begin; at most 1,000. No flag comes of them.
         labels_found: how many there are in all.
         label_pack_ids: the packs that it was searched with.
+        similar: scripts that it is like in meaning, the most alike first, at most three. No flag comes of them.
     """
 
     flags: tuple[Flag, ...]
@@ -31,6 +33,7 @@ class ScreenedText:
     labels: tuple[TextLabel, ...] = ()
     labels_found: int = 0
     label_pack_ids: tuple[str, ...] = ()
+    similar: tuple[SimilarScript, ...] = ()
 
     @property
     def script_campaign(self) -> ScriptCampaign | None:

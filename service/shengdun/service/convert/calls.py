@@ -35,6 +35,7 @@ class CallRequest:
         awaits_words: whether words were announced.
         customer_reference: whom the call is about; may be empty.
         budget: time to a decision; None means the line's own.
+        calling_number: empty if none was given.
     """
 
     call_id: str
@@ -44,6 +45,7 @@ class CallRequest:
     budget: timedelta | None = None
     awaits_words: bool = False
     customer_reference: str = field(default="", repr=False)
+    calling_number: str = field(default="", repr=False)
 
 
 def call_request(config: screening_pb2.CallConfig) -> CallRequest:
@@ -63,6 +65,7 @@ def call_request(config: screening_pb2.CallConfig) -> CallRequest:
         budget=_budget(config),
         awaits_words=config.transcript_use != transcript_pb2.TRANSCRIPT_USE_UNSPECIFIED,
         customer_reference=config.customer_reference,
+        calling_number=config.calling_number,
     )
 
 
@@ -75,7 +78,13 @@ def recording_request(config: screening_pb2.RecordingConfig) -> CallRequest:
     """
     _check_identity(config)
     call_id = check_call_id(config.call_id) if config.call_id else ""
-    return CallRequest(call_id=call_id, line=config.line, watchlist_ids=_watchlist_ids(config))
+    return CallRequest(
+        call_id=call_id,
+        line=config.line,
+        watchlist_ids=_watchlist_ids(config),
+        customer_reference=config.customer_reference,
+        calling_number=config.calling_number,
+    )
 
 
 def chunk_audio(message: screening_pb2.ScreenCallRequest, *, has_audio: bool = True) -> bytes:

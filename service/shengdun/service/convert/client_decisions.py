@@ -17,8 +17,13 @@ from shengdun.service.contract.transcripts import (
 from shengdun.service.convert.client_campaigns import script_campaign_from_wire
 from shengdun.service.convert.client_enums import from_wire, from_wire_optional
 from shengdun.service.convert.client_labels import label_from_wire
-from shengdun.service.convert.client_load import load_from_wire, timings_from_wire
-from shengdun.service.convert.client_scripts import match_from_wire
+from shengdun.service.convert.client_load import (
+    archive_state_from_wire,
+    load_from_wire,
+    timings_from_wire,
+)
+from shengdun.service.convert.client_scripts import match_from_wire, similar_from_wire
+from shengdun.service.convert.client_voices import repeat_voice_from_wire
 from shengdun.v1 import audio_pb2, decision_pb2, screening_pb2, transcript_pb2
 
 
@@ -138,6 +143,7 @@ def server_info_from_wire(wire: screening_pb2.GetServerInfoResponse) -> servers.
         worker=wire.worker or 1,
         workers=wire.workers or 1,
         voice_precision=wire.voice_precision or "float32",
+        archive=archive_state_from_wire(wire.archive) if wire.HasField("archive") else None,
     )
 
 
@@ -260,6 +266,7 @@ def screened_text_from_wire(wire: screening_pb2.ScreenTextResponse) -> ScreenedT
         labels=tuple(label_from_wire(label) for label in wire.labels),
         labels_found=wire.labels_found,
         label_pack_ids=tuple(wire.label_pack_ids),
+        similar=similar_from_wire(wire.similar_scripts),
     )
 
 
@@ -285,6 +292,9 @@ def _flag(wire: decision_pb2.Flag) -> values.Flag:
         ),
         speaker_handover=(
             _handover(wire.speaker_handover) if wire.HasField("speaker_handover") else None
+        ),
+        repeat_voice=(
+            repeat_voice_from_wire(wire.repeat_voice) if wire.HasField("repeat_voice") else None
         ),
     )
 

@@ -21,6 +21,8 @@ def load_from_wire(wire: screening_pb2.ServerLoad) -> servers.ServerLoad:
     """How much a server is doing."""
     return servers.ServerLoad(
         undecided_calls=wire.undecided_calls,
+        calls_with_words=wire.calls_with_words,
+        words_share=wire.words_share,
         load=wire.load,
         load_limit=wire.load_limit,
         wait=wire.wait.ToTimedelta(),
@@ -37,4 +39,15 @@ def load_from_wire(wire: screening_pb2.ServerLoad) -> servers.ServerLoad:
             )
             for stage in wire.stages
         ),
+    )
+
+
+def archive_state_from_wire(wire: screening_pb2.ArchiveState) -> servers.ArchiveState:
+    """How the archive of finished calls is."""
+    return servers.ArchiveState(
+        calls=wire.calls,
+        unmoved_calls=wire.unmoved_calls,
+        waiting_calls=wire.waiting_calls,
+        lost_calls=wire.lost_calls,
+        problems=wire.problems,
     )

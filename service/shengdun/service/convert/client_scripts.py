@@ -1,5 +1,6 @@
 """Scripts and the texts that use them, between a client's values and the wire."""
 
+from collections.abc import Iterable
 from datetime import UTC
 from typing import Final
 
@@ -93,6 +94,17 @@ def matched_from_wire(wire: script_pb2.MatchTextResponse) -> values.MatchedText:
     return values.MatchedText(
         matches=tuple(match_from_wire(match) for match in wire.matches),
         scripts_searched=wire.scripts_searched,
+        similar=similar_from_wire(wire.similar_scripts),
+    )
+
+
+def similar_from_wire(
+    wire: Iterable[script_pb2.SimilarScript],
+) -> tuple[values.SimilarScript, ...]:
+    """Scripts that a text is like in meaning."""
+    return tuple(
+        values.SimilarScript(script_id=each.script_id, title=each.title, similarity=each.similarity)
+        for each in wire
     )
 
 

@@ -7,6 +7,7 @@ from shengdun.service.convert.campaigns import campaign_flag
 from shengdun.service.convert.labels import label_message
 from shengdun.service.convert.scripts import followed_message
 from shengdun.service.convert.transcripts import notice_messages
+from shengdun.service.convert.voices import repeat_flag
 from shengdun.service.decision import (
     AdvisoryReason,
     AppliedLevels,
@@ -54,6 +55,7 @@ _PARTIAL_REASONS = {
     PartialReason.BUDGET_EXCEEDED: decision_pb2.PARTIAL_REASON_BUDGET_EXCEEDED,
     PartialReason.NO_WATCHLISTS: decision_pb2.PARTIAL_REASON_NO_WATCHLISTS,
     PartialReason.VOICEPRINTS_MISSING: decision_pb2.PARTIAL_REASON_VOICEPRINTS_MISSING,
+    PartialReason.CALLS_NOT_COMPARED: decision_pb2.PARTIAL_REASON_CALLS_NOT_COMPARED,
     PartialReason.CAMPAIGNS_NOT_COMPARED: decision_pb2.PARTIAL_REASON_CAMPAIGNS_NOT_COMPARED,
 }
 _ADVISORY_REASONS = {
@@ -61,6 +63,7 @@ _ADVISORY_REASONS = {
     AdvisoryReason.PROMISE_NOT_KEPT: decision_pb2.ADVISORY_REASON_PROMISE_NOT_KEPT,
     AdvisoryReason.SCORE_DRIFT: decision_pb2.ADVISORY_REASON_SCORE_DRIFT,
     AdvisoryReason.BY_WORDS: decision_pb2.ADVISORY_REASON_BY_WORDS,
+    AdvisoryReason.BY_REPEAT_VOICE: decision_pb2.ADVISORY_REASON_BY_REPEAT_VOICE,
     AdvisoryReason.BY_HANDOVER: decision_pb2.ADVISORY_REASON_BY_HANDOVER,
 }
 
@@ -165,6 +168,8 @@ def _flags(risk: Risk) -> list[decision_pb2.Flag]:
         flags += [campaign_flag(risk.words.campaign)] if risk.words.campaign else []
     if risk.handover is not None:
         flags.append(_handover_flag(risk.handover))
+    if risk.repeat is not None:
+        flags.append(repeat_flag(risk.repeat))
     return sorted(flags, key=lambda flag: -flag.llr)
 
 

@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 from shengdun.service.admission import Standing
+from shengdun.service.archiving import ArchivingStanding
 from shengdun.service.costs import Stage
 from shengdun.service.meters import BOUNDS_S, Meters
 from shengdun.v1 import screening_pb2
@@ -20,6 +21,8 @@ def load_message(standing: Standing, meters: Meters) -> screening_pb2.ServerLoad
     """How much a server is doing, as a message."""
     message = screening_pb2.ServerLoad(
         undecided_calls=standing.undecided,
+        calls_with_words=standing.with_words,
+        words_share=standing.words_share,
         load=standing.load,
         load_limit=standing.limit,
         refused_calls=standing.refused,
@@ -34,3 +37,16 @@ def load_message(standing: Standing, meters: Meters) -> screening_pb2.ServerLoad
         )
         of_stage.total.FromTimedelta(timedelta(seconds=histogram.total_s))
     return message
+
+
+def archive_message(standing: ArchivingStanding | None) -> screening_pb2.ArchiveState | None:
+    """How the archive of finished calls is, as a message."""
+    if standing is None:
+        return None
+    return screening_pb2.ArchiveState(
+        calls=standing.archive.calls,
+        unmoved_calls=standing.archive.tail,
+        waiting_calls=standing.waiting,
+        lost_calls=standing.lost,
+        problems=len(standing.archive.problems),
+    )

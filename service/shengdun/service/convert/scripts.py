@@ -6,6 +6,7 @@ from typing import Final
 from shengdun.index.scripts.known import FoundScript
 from shengdun.index.scripts.matching import Passage, View
 from shengdun.index.scripts.script import Script, ScriptKind
+from shengdun.index.scripts.similar import SimilarScript
 from shengdun.service.convert.times import timestamp
 from shengdun.service.decision import FollowedScript
 from shengdun.v1 import script_pb2
@@ -106,3 +107,10 @@ def _excerpt(whole: str, start: int, end: int) -> str:
 
 def _length(passage: Passage) -> int:
     return passage.text_end - passage.text_start
+
+
+def similar_message(similar: SimilarScript) -> script_pb2.SimilarScript:
+    """A script that a text is like in meaning."""
+    return script_pb2.SimilarScript(
+        script_id=similar.script_id, title=similar.title, similarity=similar.similarity
+    )

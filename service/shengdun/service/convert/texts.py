@@ -4,7 +4,7 @@ from typing import Final
 
 from shengdun.service.convert.campaigns import campaign_flag
 from shengdun.service.convert.labels import label_message
-from shengdun.service.convert.scripts import match_message
+from shengdun.service.convert.scripts import match_message, similar_message
 from shengdun.service.text_screening import ScreenedText
 from shengdun.v1 import decision_pb2, screening_pb2
 
@@ -32,6 +32,7 @@ def screened_text_message(
         labels=[label_message(found) for found in screened.labels[:MOST_LABELS]],
         labels_found=len(screened.labels),
         label_pack_ids=screened.label_pack_ids,
+        similar_scripts=map(similar_message, compared.similar),
     )
 
 

@@ -3,7 +3,7 @@
 import asyncio
 import tempfile
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Final, TypeAlias
 
@@ -38,6 +38,7 @@ from shengdun.service.demo.cast import (
 )
 from shengdun.service.demo.house import running_server
 from shengdun.service.demo.model import DemoVoice, installed_model, with_profile
+from shengdun.service.demo.unknown import UnknownAgent
 from shengdun.service.settings import VoiceSettings
 
 Say: TypeAlias = Callable[[str], None]
@@ -92,7 +93,8 @@ async def run_demo(
             installed_model, model, directory=directory, models=models, say=say
         )
     started_s = time.monotonic()
-    cast = choose(await asyncio.to_thread(store.demo_recordings))
+    recordings = await asyncio.to_thread(store.demo_recordings)
+    cast = choose(recordings)
     with tempfile.TemporaryDirectory(dir=directory, prefix="run-") as own:
         if model is not None:
             chosen = await asyncio.to_thread(with_profile, chosen, cast, Path(own))
@@ -104,7 +106,7 @@ async def run_demo(
             ShengdunClient.connect(address) as client,
         ):
             demo = _Demo(client, address, cast, paced=paced, judged=not chosen.fitted, say=say)
-            return await demo.run(started_s)
+            return await demo.run(started_s, recordings)
 
 
 class _Demo:
@@ -127,7 +129,7 @@ class _Demo:
         self._actors: dict[str, str] = {}
         self._asked = False
 
-    async def run(self, started_s: float) -> bool:
+    async def run(self, started_s: float, recordings: Sequence[DemoRecording]) -> bool:
         info = await self._client.server_info()
         self._tell(story.opening(self._cast, info))
         if not self._judged:
@@ -136,10 +138,11 @@ class _Demo:
         calls = await self._call()
         spoken_well = await self._speak(calls)
         forgotten = await self._erase(calls)
+        caught = await self._catch(recordings)
         self._say("")
         wall_s = time.monotonic() - started_s
         self._tell(story.summary(calls, info=info, wall_s=wall_s, paced=self._paced))
-        return self._verdict(calls, forgotten=forgotten, spoken_well=spoken_well)
+        return self._verdict(calls, forgotten=forgotten, spoken_well=spoken_well, caught=caught)
 
     async def _enroll(self) -> None:
         self._say("")
@@ -258,6 +261,15 @@ class _Demo:
         )
         return gone and not found
 
+    async def _catch(self, recordings: Sequence[DemoRecording]) -> bool:
+        """Have an unknown agent call for several customers; gives whether that went as it should."""
+        self._say("")
+        if not self._judged:
+            self._say("voices that nobody has enrolled are told by the shipped voice model alone")
+            return True
+        agent = await asyncio.to_thread(UnknownAgent, self._client, recordings, self._say)
+        return await agent.run()
+
     async def _is_gone(self, actor_id: str) -> bool:
         try:
             await self._client.get_actor(actor_id)
@@ -273,7 +285,9 @@ class _Demo:
         assert call.decision is not None
         return call.decision
 
-    def _verdict(self, calls: list[PlayedCall], *, forgotten: bool, spoken_well: bool) -> bool:
+    def _verdict(
+        self, calls: list[PlayedCall], *, forgotten: bool, spoken_well: bool, caught: bool
+    ) -> bool:
         bad = [call.plan.call_id for call in calls if _is_bad(call, judged=self._judged)]
         if bad:
             self._say(f"NOT as it should be: calls {', '.join(bad)}")
@@ -281,7 +295,9 @@ class _Demo:
             self._say("NOT as it should be: an erased voice was still found")
         if not spoken_well:
             self._say("NOT as it should be: a call was not flagged by its words as it should be")
-        well = not bad and forgotten and spoken_well
+        if not caught:
+            self._say("NOT as it should be: an unknown agent was not caught, hunted and erased")
+        well = not bad and forgotten and spoken_well and caught
         if well and self._judged:
             self._say("as it should be: no genuine caller was flagged HIGH and nothing failed")
         elif well:

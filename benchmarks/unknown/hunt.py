@@ -1,0 +1,250 @@
+"""Hunting ten million archived calls: how long beside reading the same bytes, how exactly, and what chance brings.
+
+    python -m benchmarks.unknown.hunt MODELS OUTPUT [--calls 10000000] [--rounds 5] [--directory DIR]
+
+An archive is filled with calls by made voices, among which are real ones: calls of speakers of the demo recordings,
+each of whom is known by three others. Then in turns, on files that the system has dropped from memory (``cold``) and on
+files that it has there (``warm``): the parts of the files that a hunt reads are read in order and nothing is done with
+them, and one agent is hunted. At the end every call is scored without the bound, and must give the same hits. Takes
+some ten minutes and 5 GB of disk in DIR, which is emptied again. Writes OUTPUT with the figures of every round.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import platform
+import resource
+import statistics
+import subprocess
+import tempfile
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from benchmarks.unknown.hunt_archive import Agent, MadeCalls, fill, planted, real_agents
+from threadpoolctl import threadpool_limits
+
+from shengdun.fingerprint.voice.model_store import ModelStore
+from shengdun.index.archive.archive import ArchiveSettings, CallArchive
+from shengdun.index.archive.rows import CallQuery
+from shengdun.index.archive.voiceprints import restored
+from shengdun.index.calibration import default_profile
+from shengdun.index.connections import StoreSettings
+from shengdun.index.embedded import EmbeddedStore
+from shengdun.index.hunts.hits import Hits, expected_by_chance
+from shengdun.index.hunts.matching import VoiceMatcher
+from shengdun.index.hunts.searching import COLUMNS, matches_of
+from shengdun.index.registry import Registry
+from shengdun.index.scoring import Scorer
+from shengdun.index.store import Store
+
+SEED: Final = 1
+A_DAY: Final = 125_000
+AGENTS: Final = 5
+CALLS_EACH: Final = 12
+LEAST_LLR: Final = 1.0
+LIMIT: Final = 1_000
+WORKERS: Final = 2
+Part = tuple[Path, list[tuple[int, int]]]
+COMMIT: Final = ("git", "rev-parse", "--short", "HEAD")
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run it."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("models", type=Path)
+    parser.add_argument("output", type=Path)
+    parser.add_argument("--calls", type=int, default=10_000_000)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--directory", type=Path, default=None)
+    options = parser.parse_args(arguments)
+    with tempfile.TemporaryDirectory(dir=options.directory) as place, threadpool_limits(limits=1):
+        result = asyncio.run(_measure(options, Path(place)))
+    options.output.write_text(json.dumps(result, indent=1) + "\n")
+
+
+async def _measure(options: argparse.Namespace, place: Path) -> dict[str, Any]:
+    agents = real_agents(ModelStore(options.models), agents=AGENTS, calls=CALLS_EACH, seconds=10)
+    scorer = Scorer(default_profile(agents[0].wanted.model_id))
+    places = planted(agents, calls=options.calls, seed=SEED)
+    async with EmbeddedStore(place / "store") as embedded:
+        store = await Store.connect(StoreSettings(url=embedded.url), guard=embedded)
+        registry = await Registry.open(
+            store, data_directory=place, key_path=place / "keys", scorers=(scorer,)
+        )
+        settings = ArchiveSettings(flush_s=None)
+        archive = await CallArchive.open(
+            store, registry.keys, place / "archive", registry, settings
+        )
+        made = MadeCalls(scorer.profile, seed=SEED)
+        started_s = time.perf_counter()
+        await fill(archive, registry.keys, made, agents, places, calls=options.calls, a_day=A_DAY)
+        filled_s = time.perf_counter() - started_s
+        try:
+            figures = await asyncio.to_thread(
+                _rounds, archive, scorer, agents, place / "archive", options.rounds
+            )
+            hunts = await asyncio.to_thread(_found, archive, scorer, agents, places)
+        finally:
+            await archive.close()
+            await registry.close()
+            await store.close()
+    return _about(options) | {"fill_s": filled_s} | figures | {"hunts": hunts}
+
+
+def _rounds(
+    archive: CallArchive, scorer: Scorer, agents: list[Agent], directory: Path, rounds: int
+) -> dict[str, Any]:
+    files = sorted(directory.glob("*/*.calls"))
+    parts = _parts(archive, directory)
+    size = sum(length for _, places in parts for _, length in places)
+    print("filled", flush=True)
+    taken: dict[str, list[float]] = {}
+    for number in range(rounds):
+        agent = agents[number % len(agents)]
+        for name, cold in (("cold", True), ("warm", False)):
+            for what in ("read", "hunt"):
+                _prepare(files, parts, drop=cold)
+                started_s = time.perf_counter()
+                if what == "read":
+                    _read(parts)
+                else:
+                    _hunt(archive, scorer, agent)
+                taken.setdefault(f"{what}_{name}_s", []).append(time.perf_counter() - started_s)
+    figures: dict[str, Any] = {"bytes": size, "rounds": taken}
+    for name in ("cold", "warm"):
+        pairs = zip(taken[f"hunt_{name}_s"], taken[f"read_{name}_s"], strict=True)
+        figures[f"ratio_{name}"] = statistics.median(hunt / read for hunt, read in pairs)
+        for what in ("read", "hunt"):
+            figures[f"{what}_{name}_s"] = statistics.median(taken[f"{what}_{name}_s"])
+    figures["memory_sum_s"] = _memory_s(size)
+    figures["peak_rss_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(json.dumps(figures, indent=1))
+    return figures
+
+
+def _prepare(files: list[Path], parts: list[Part], *, drop: bool) -> None:
+    if drop:
+        os.sync()
+        for path in files:
+            descriptor = os.open(path, os.O_RDONLY)
+            os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+            os.close(descriptor)
+    else:
+        _read(parts)
+
+
+def _parts(archive: CallArchive, directory: Path) -> list[Part]:
+    """What a hunt reads of each file, in order."""
+    names = ("voiceprints", *COLUMNS)
+    return [
+        (
+            (directory / name).with_suffix(".calls"),
+            [
+                place
+                for part, place in reader.open()._places.items()  # noqa: SLF001 - only a benchmark wants to know
+                if part.split("/")[0] in names
+            ],
+        )
+        for name, reader in sorted(archive._keeper.partitions.readers.items())  # noqa: SLF001
+    ]
+
+
+def _read(parts: list[Part]) -> None:
+    for path, places in parts:
+        descriptor = os.open(path, os.O_RDONLY)
+        for start, length in places:
+            os.pread(descriptor, length, start)
+        os.close(descriptor)
+
+
+def _memory_s(size: int) -> float:
+    """What summing as many bytes that lie in memory takes."""
+    part = np.zeros(min(size, 1 << 30) // 8)
+    times = []
+    for _ in range(3):
+        started_s = time.perf_counter()
+        part.sum()
+        times.append(time.perf_counter() - started_s)
+    return statistics.median(times) * size / part.nbytes
+
+
+def _hunt(archive: CallArchive, scorer: Scorer, agent: Agent) -> tuple[Hits, int]:
+    query = CallQuery(model_id=scorer.model_id)
+    matcher = VoiceMatcher(scorer, agent.wanted, LEAST_LLR)
+    hits, calls = Hits(limit=LIMIT), 0
+    blocks = archive.scan(query, voiceprints=True, columns=COLUMNS)
+    for block, matches in matches_of(blocks, matcher, workers=WORKERS):
+        hits = hits.joined(block, matches)
+        calls += len(block)
+    return hits, calls
+
+
+def _found(
+    archive: CallArchive,
+    scorer: Scorer,
+    agents: list[Agent],
+    places: dict[int, tuple[int, int]],
+) -> list[dict[str, Any]]:
+    told = []
+    everything = _without_bound(archive, scorer, agents)
+    for who, agent in enumerate(agents):
+        hits, calls = _hunt(archive, scorer, agent)
+        own = {f"call-{number:010d}" for number, (one, _) in places.items() if one == who}
+        found = {hit.call_id for hit in hits.best}
+        missed = own - found
+        worst = min((hit.score for hit in hits.best if hit.call_id in own), default=float("nan"))
+        others = [hit for hit in hits.best if hit.call_id not in own]
+        told.append(
+            {
+                "calls": calls,
+                "planted": len(own),
+                "planted_above_least_llr": len(own & everything[who]),
+                "planted_found": len(own & found),
+                "planted_missed": sorted(missed),
+                "hits": hits.found,
+                "same_as_without_bound": found == everything[who],
+                "others_at_least_llr": len(others),
+                "expected_by_chance_at_least_llr": expected_by_chance(calls, LEAST_LLR),
+                "worst_planted_llr": worst,
+                "others_as_high": sum(hit.score >= worst for hit in others),
+                "expected_by_chance_as_high": expected_by_chance(calls, worst),
+            }
+        )
+        print(json.dumps(told[-1]), flush=True)
+    return told
+
+
+def _without_bound(archive: CallArchive, scorer: Scorer, agents: list[Agent]) -> list[set[str]]:
+    """The hits when every call is scored in full."""
+    matchers = [VoiceMatcher(scorer, agent.wanted, LEAST_LLR) for agent in agents]
+    found: list[set[str]] = [set() for _ in agents]
+    for block in archive.scan(CallQuery(model_id=scorer.model_id), columns=COLUMNS):
+        projected = scorer.project(restored(block.stored_voiceprints, block.rotation))
+        for matcher, names in zip(matchers, found, strict=True):
+            matches = matcher.score(block, np.arange(len(block)), projected)
+            names.update(block.call_ids[row] for row in matches.rows.tolist())
+    return found
+
+
+def _about(options: argparse.Namespace) -> dict[str, Any]:
+    commit = subprocess.run(COMMIT, capture_output=True, text=True, check=True).stdout.strip()
+    return {
+        "commit": commit,
+        "made_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "machine": platform.processor() or platform.machine(),
+        "cores": os.cpu_count(),
+        "python": platform.python_version(),
+        "calls": options.calls,
+        "least_llr": LEAST_LLR,
+        "workers": WORKERS,
+        "seed": SEED,
+    }
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,182 @@
+"""The peers, each run by an interpreter of its own that has them."""
+
+import json
+import subprocess
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from enum import StrEnum
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self
+
+import numpy as np
+from benchmarks.unknown.systems import LEAST_CUSTOMERS, Watched, alerts_of, groups_at_end
+from numpy.typing import NDArray
+
+from shengdun.index.archive.rows import ArchivedCall
+
+_WORKER: Final = Path(__file__).with_name("peer_worker.py")
+LOOKS: Final = 10
+"""How often a system that can't take a call at a time looks at all calls so far."""
+_LARGE: Final = 5_000
+_LOOKS_IF_LARGE: Final = 2
+"""HDBSCAN takes more than a minute over 20,000 calls."""
+
+Projection = Callable[[NDArray[np.float32]], NDArray[np.float32]]
+
+
+class PeerUnavailable(Exception):
+    """A peer can't be run here; the message says what is missing."""
+
+
+class PeerName(StrEnum):
+    """Which peer."""
+
+    COMPONENTS = "components"
+    HDBSCAN = "hdbscan"
+
+
+class PeerProcess:
+    """An interpreter that groups voiceprints.
+
+    Args:
+        python: with what ``requirements/unknown-peers.lock`` says.
+        peer: which.
+
+    Raises:
+        PeerUnavailable: the interpreter isn't there, or hasn't the peer.
+    """
+
+    def __init__(self, python: Path | str, peer: PeerName) -> None:
+        self.peer: Final = peer
+        self._directory = tempfile.TemporaryDirectory()
+        try:
+            self._process = subprocess.Popen(
+                [str(python), str(_WORKER), peer],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+                encoding="utf-8",
+            )
+        except OSError as error:
+            self._directory.cleanup()
+            raise PeerUnavailable(f"{python} can't be run: {error.strerror}") from error
+        try:
+            self.version: Final = str(self._answer()["version"])
+        except PeerUnavailable:
+            self.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the other interpreter."""
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                pipe.close()
+        self._process.wait()
+        self._directory.cleanup()
+
+    def group(
+        self, voiceprints: NDArray[np.float32], options: Mapping[str, Any], looks: Sequence[int]
+    ) -> tuple[NDArray[np.int64], float]:
+        """What the worker's module says: rows ``step, call, group``, and its own seconds."""
+        given, output = (Path(self._directory.name) / name for name in ("given.npy", "told.npy"))
+        np.save(given, voiceprints)
+        request = {
+            "voiceprints": str(given),
+            "options": dict(options),
+            "looks": list(looks),
+            "output": str(output),
+        }
+        assert self._process.stdin is not None
+        try:
+            self._process.stdin.write(json.dumps(request) + "\n")
+            self._process.stdin.flush()
+        except OSError as error:
+            raise PeerUnavailable(f"{self.peer} stopped: {error.strerror}") from error
+        seconds = float(self._answer()["seconds"])
+        told: NDArray[np.int64] = np.load(output)
+        return told, seconds
+
+    def _answer(self) -> dict[str, Any]:
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        if not line:
+            raise PeerUnavailable(
+                f"{self.peer} stopped; what it said is above. `make .venv-unknown` installs it"
+            )
+        answer: dict[str, Any] = json.loads(line)
+        return answer
+
+
+class Peer:
+    """A peer with settings; ``System`` says what its members mean.
+
+    Args:
+        process: that does the work.
+        label: what the report calls it.
+        options: as the worker takes them.
+        customers_from: for how many customers a group must have called before it's an alert.
+        projection: what is made of voiceprints first, and its name.
+    """
+
+    def __init__(
+        self,
+        process: PeerProcess,
+        *,
+        label: str,
+        options: Mapping[str, Any],
+        customers_from: int = LEAST_CUSTOMERS,
+        projection: tuple[str, Projection],
+    ) -> None:
+        self._process = process
+        self._label = label
+        self._options = options
+        self._customers_from = customers_from
+        self._projected, self._project = projection
+
+    @property
+    def name(self) -> str:
+        """What the report calls it."""
+        return self._label
+
+    @property
+    def version(self) -> str:
+        """Of the peer's package."""
+        return self._process.version
+
+    @property
+    def settings(self) -> str:
+        """Its options, and what they were applied to."""
+        options = ", ".join(f"{name} {value}" for name, value in self._options.items())
+        return f"{options}; {self._projected} voiceprints; from {self._customers_from} customers"
+
+    def watch(self, calls: Sequence[ArchivedCall]) -> Watched:
+        """As ``System.watch`` says; the time is the other interpreter's own, without the pipe between."""
+        often = LOOKS if len(calls) < _LARGE else _LOOKS_IF_LARGE
+        looks = np.unique(np.linspace(0, len(calls), often + 1).astype(int)[1:])
+        told, seconds = self._process.group(
+            self._project(voiceprints_of(calls)),
+            self._options,
+            [int(look) for look in looks if look >= LOOKS],
+        )
+        return Watched(
+            alerts=alerts_of(told, calls, customers_from=self._customers_from),
+            groups=groups_at_end(told, len(calls)),
+            seconds=seconds,
+        )
+
+
+def voiceprints_of(calls: Sequence[ArchivedCall]) -> NDArray[np.float32]:
+    """(n, d) voiceprints of calls, which all have one."""
+    return np.stack([call.voiceprint for call in calls if call.voiceprint is not None])

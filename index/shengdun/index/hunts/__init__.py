@@ -1,0 +1,1 @@
+"""Hunts: every archived call of one voice or one script."""

@@ -1,0 +1,100 @@
+"""Running one hunt to its end, on a thread: day by day, written down after each, and told as it goes."""
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Final
+
+from shengdun.index.archive.archive import CallArchive
+from shengdun.index.archive.blocks import CallBlock
+from shengdun.index.errors import IndexRoomError
+from shengdun.index.hunts.hunt import Hunt, HuntState
+from shengdun.index.hunts.matching import Matcher, Matches
+from shengdun.index.hunts.searching import COLUMNS, matches_of
+from shengdun.index.hunts.shelf import HuntShelf
+
+_TOLD_S: Final = 0.2
+_KEPT_S: Final = 1.0
+
+
+class HuntRun:
+    """One run of a hunt, from where it stood.
+
+    Args:
+        hunt: as it stood.
+        matcher: finds its calls.
+        archive: the calls.
+        shelf: where it is written down.
+        erased: gives the ids of the calls that were erased while it runs.
+        tell: told how it stands, several times a second.
+        workers: threads that score, besides this one.
+    """
+
+    def __init__(
+        self,
+        hunt: Hunt,
+        matcher: Matcher,
+        archive: CallArchive,
+        shelf: HuntShelf,
+        *,
+        erased: Callable[[], frozenset[str]],
+        tell: Callable[[Hunt], None],
+        workers: int,
+    ) -> None:
+        self._settled = self._now = hunt
+        self._matcher = matcher
+        self._archive = archive
+        self._shelf = shelf
+        self._erased = erased
+        self._tell = tell
+        self._workers = workers
+        self._told_s = self._kept_s = time.monotonic()
+
+    def run(self) -> Hunt:
+        """Go through what is left; returns how it ended. What the archive or the disk fails at interrupts it."""
+        try:
+            ended = self._through()
+        except (IndexRoomError, OSError) as error:
+            why = error.message if isinstance(error, IndexRoomError) else str(error.strerror)
+            problems = (*self._settled.problems, why)
+            ended = replace(self._settled, state=HuntState.INTERRUPTED, problems=problems)
+        ended = ended.without(self._erased())
+        if self._shelf.has(ended.hunt_id):
+            self._shelf.put(ended)
+        return ended
+
+    def _through(self) -> Hunt:
+        hunt = self._settled
+        scanned = self._archive.scan(
+            hunt.query,
+            voiceprints=bool(hunt.model_id),
+            signatures=not hunt.model_id,
+            columns=COLUMNS,
+        )
+        for block, matches in matches_of(scanned, self._matcher, workers=self._workers):
+            if self._shelf.is_to_stop(hunt.hunt_id):
+                return replace(self._settled, state=HuntState.CANCELLED)
+            self._take(block, matches)
+        done = replace(self._now, state=HuntState.DONE, settled_day=self._now.day)
+        return replace(
+            done, problems=tuple(dict.fromkeys((*done.problems, *self._archive.problems)))
+        )
+
+    def _take(self, block: CallBlock, matches: Matches) -> None:
+        if self._now.day and block.day != self._now.day:
+            # Only whole days are written down, so that a hunt which is resumed counts no call twice.
+            self._settled = replace(self._now, settled_day=self._now.day).without(self._erased())
+            if time.monotonic() > self._kept_s + _KEPT_S:
+                self._shelf.put(self._settled)
+                self._kept_s = time.monotonic()
+        self._now = replace(
+            self._now,
+            day=block.day,
+            settled_day=self._settled.settled_day,
+            read=self._now.read + len(block),
+            hits=self._now.hits.joined(block, matches),
+        )
+        if time.monotonic() > self._told_s + _TOLD_S:
+            self._now = self._now.without(self._erased())
+            self._tell(self._now)
+            self._told_s = time.monotonic()

@@ -1,0 +1,55 @@
+"""Running over the archive: one thread opens blocks while others score them, in a bounded amount of memory."""
+
+import os
+import threading
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Final
+
+from shengdun.index.archive.blocks import CallBlock
+from shengdun.index.hunts.matching import Matcher, Matches
+
+COLUMNS: Final = ("net_speech_s", "snr_db")
+"""What every call is scored by besides its voiceprint; the rest is read of partitions that have hits."""
+_NICENESS: Final = 10
+_LEAST_FAVOURABLE: Final = 19
+_WAITING: Final = 4
+"""Blocks that are read and not yet scored: 3 MB each."""
+
+
+def matches_of(
+    blocks: Iterable[CallBlock], matcher: Matcher, *, workers: int
+) -> Iterator[tuple[CallBlock, Matches]]:
+    """Score blocks on several threads; they come out in the order in which they went in.
+
+    Args:
+        blocks: read on the thread that asks for the results.
+        matcher: scores them.
+        workers: threads that score, 1 or more.
+
+    Raises:
+        IndexRoomError: as the blocks and the matcher do.
+    """
+    with ThreadPoolExecutor(workers, "hunt", initializer=step_back) as pool:
+        waiting: deque[tuple[CallBlock, Future[Matches]]] = deque()
+        try:
+            for block in blocks:
+                waiting.append((block, pool.submit(matcher.match, block)))
+                if len(waiting) >= _WAITING:
+                    first, future = waiting.popleft()
+                    yield first, future.result()
+            while waiting:
+                first, future = waiting.popleft()
+                yield first, future.result()
+        finally:
+            for _, future in waiting:
+                future.cancel()
+
+
+def step_back() -> None:
+    """Give live calls the way: lower the priority of the thread that this runs on."""
+    # On Linux niceness belongs to the thread.
+    thread = threading.get_native_id()
+    niceness = os.getpriority(os.PRIO_PROCESS, thread) + _NICENESS
+    os.setpriority(os.PRIO_PROCESS, thread, min(niceness, _LEAST_FAVOURABLE))

@@ -1,0 +1,39 @@
+"""What is left of an actor or a script that a receipt says was erased."""
+
+from shengdun.index.journal import RECORD_PREFIX
+from shengdun.index.records import VOICEPRINT, actor_record, script_record
+from shengdun.index.snapshot import Snapshot
+from shengdun.index.store import Store
+from shengdun.index.watchlists import ErasureReceipt
+
+
+async def traces(snapshot: Snapshot, store: Store, receipt: ErasureReceipt) -> tuple[str, ...]:
+    """What is there although it should be gone, in words; nothing if the erasure holds.
+
+    Args:
+        snapshot: what is searched with.
+        store: a connected store.
+        receipt: of the erasure.
+
+    Raises:
+        StoreUnavailable: the store doesn't answer.
+    """
+    if receipt.script_id:
+        owner = f"script {receipt.script_id}"
+        is_searched = receipt.script_id in snapshot.scripts
+        prefixes = [script_record(receipt.script_id)]
+    else:
+        owner = f"actor {receipt.actor_id}"
+        is_searched = receipt.actor_id in snapshot
+        prefixes = [actor_record(receipt.actor_id), f"{VOICEPRINT}/{receipt.actor_id}/"]
+    found = [f"{owner} is searched for"] if is_searched else []
+    for prefix in prefixes:
+        # An id may be the beginning of another's.
+        whole = RECORD_PREFIX + prefix
+        names = await store.scan(whole)
+        found += [
+            f"the store has a record of {owner}"
+            for name in names
+            if prefix.endswith("/") or name == whole
+        ]
+    return tuple(found)

@@ -1,0 +1,375 @@
+"""Clusters of unknown voices: recent calls put together into voices as they arrive.
+
+A call is compared with the nearest calls of the window, with the other calls for its customer, and with every voice
+that has called for more than one. What of these could be one voice with it is put together anew (``grouping``): small
+groups call by call, so that it matters little in which order calls came; large ones whole. A voice that changed then
+takes in the calls near to its joined voiceprint, and lets go of those which the others speak against.
+
+A call costs one search of the window, and one more for each voice that it changes; what else is done grows with the
+calls nearby and with the voices that call for several customers, not with the window.
+"""
+
+import threading
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Final
+
+import numpy as np
+
+from shengdun.index.archive.rows import ArchivedCall
+from shengdun.index.voices.allowed import AllowList
+from shengdun.index.voices.candidates import SLACK, Candidates, ManyCustomers, in_order
+from shengdun.index.voices.cluster import Cluster, members_of
+from shengdun.index.voices.columns import CallColumns, Hashes, moment, text_hash
+from shengdun.index.voices.errors import ClusterNotFound
+from shengdun.index.voices.evidence import Floats64, VoiceEvidence, Voices
+from shengdun.index.voices.grouping import Atoms, Odds, agglomerate
+from shengdun.index.voices.membership import (
+    at_least,
+    belonging,
+    by_household,
+    households,
+    membership,
+)
+from shengdun.index.voices.partition import ClusterEvent, Groups, Keys
+from shengdun.index.voices.policy import VoicePolicy
+from shengdun.index.voices.recent import RecentCalls
+
+_TAKEN_APART: Final = 12
+"""Groups of so many calls at most are put together anew with what comes near them."""
+_MOST_ATOMS: Final = 96
+_LENIENCE: Final = 2.0
+"""Natural log odds below those of joining at which a call is let go of again."""
+_ROUNDS: Final = 3
+_SAME_CUSTOMER_CALLS: Final = 16
+
+
+class VoiceClusters:
+    """The clusters of one voice model, and the window that they are of. May be used from any thread.
+
+    Args:
+        evidence: compares voices of the model.
+        policy: what is taken for granted, and what is asked of evidence.
+        allowed: who may call for many.
+    """
+
+    def __init__(
+        self,
+        evidence: VoiceEvidence,
+        policy: VoicePolicy | None = None,
+        allowed: AllowList | None = None,
+    ) -> None:
+        self._policy = policy or VoicePolicy()
+        self._evidence = evidence
+        self._recent = RecentCalls(evidence.coder)
+        self._groups = Groups()
+        self._many = ManyCustomers(evidence)
+        self._lock = threading.Lock()
+        self.allowed = allowed or AllowList()
+
+    def __len__(self) -> int:
+        return len(self._groups)
+
+    @property
+    def model_id(self) -> str:
+        """The voice model of its calls."""
+        return self._recent.model_id
+
+    @property
+    def policy(self) -> VoicePolicy:
+        """As given."""
+        return self._policy
+
+    @property
+    def recent(self) -> RecentCalls:
+        """The window; filled by ``take`` and ``fill``."""
+        return self._recent
+
+    @property
+    def evidence(self) -> VoiceEvidence:
+        """What voices are compared with."""
+        return self._evidence
+
+    @property
+    def odds(self) -> Odds:
+        """Before anything is heard, in the window as it is."""
+        return Odds(policy=self._policy, window=len(self._recent), of_many=self._many.calls)
+
+    @property
+    def events(self) -> tuple[ClusterEvent, ...]:
+        """The latest changes, oldest first."""
+        return self._groups.events
+
+    def take(self, call: ArchivedCall) -> str | None:
+        """Put a finished call where it belongs.
+
+        Returns:
+            The cluster that it is in; None if it is alone, has no voiceprint of this model, or is by a voice of the
+            institution's own. A call with less net speech than may found a voice is told where it would belong, and
+            changes nothing.
+        """
+        if not self._recent.takes(call):
+            return None
+        columns = self._recent.coder.columns([call])
+        one = self._evidence.calls(columns)
+        if self.allowed.is_own(one, self._evidence, call.started_at):
+            return None
+        with self._lock:
+            key = int(columns.id_hashes[0])
+            if call.net_speech_s < self._policy.founding_s:
+                return self._matched(one, text_hash(call.customer))
+            if self._recent.add_columns(columns):
+                self._settle(key, one, call.ended_at)
+            return self._groups.of(key)
+
+    def fill(self, calls: Sequence[ArchivedCall]) -> int:
+        """Take calls into the window without putting them together, as at a start before ``restore``.
+
+        Returns:
+            How many were taken in.
+        """
+        long_enough = [c for c in calls if c.net_speech_s >= self._policy.founding_s]
+        return self._recent.add(long_enough)
+
+    def state(self) -> dict[str, tuple[str, ...]]:
+        """The calls of each cluster, to be kept and given to ``restore``."""
+        with self._lock:
+            return {
+                group_id: tuple(
+                    i.decode() for i in self._rows(self._groups.keys(group_id)).ids.tolist()
+                )
+                for group_id in self._groups
+            }
+
+    def restore(self, state: dict[str, tuple[str, ...]]) -> None:
+        """Take up the clusters of a ``state``, of those calls that the window has; once, after ``fill``."""
+        with self._lock:
+            for group_id, call_ids in state.items():
+                keys = np.array([text_hash(call_id) for call_id in call_ids], np.uint64)
+                rows = self._recent.rows(keys)
+                if len(rows) > 1:
+                    self._groups.restore([(group_id, in_order(rows))])
+                    self._know(group_id)
+
+    def remove(self, call_ids: Iterable[str], *, reason: str = "calls were removed") -> None:
+        """Forget calls. The clusters that had them are made anew of the calls that are left."""
+        with self._lock:
+            self._lost(self._recent.remove(call_ids), datetime.now(UTC), reason)
+
+    def expire(self, before: datetime) -> None:
+        """Forget calls that started earlier, likewise."""
+        with self._lock:
+            self._lost(self._recent.expire(before), datetime.now(UTC), "calls left the window")
+
+    def clusters(self, *, customers: int = 1) -> tuple[Cluster, ...]:
+        """All clusters with so many customers or more, the most suspicious first."""
+        with self._lock:
+            chosen = self._many.ids() if customers > 1 else tuple(self._groups)
+            found = [self._cluster(group_id) for group_id in chosen]
+        able = [cluster for cluster in found if len(cluster.customers) >= customers]
+        return tuple(sorted(able, key=lambda c: (-c.suspicion, -len(c.members), c.cluster_id)))
+
+    def cluster(self, cluster_id: str) -> Cluster:
+        """One cluster; that into which it was put, if it was.
+
+        Raises:
+            ClusterNotFound: there is none of this id, or not any more.
+        """
+        with self._lock:
+            group_id = self._groups.heir(cluster_id)
+            if not self._groups.keys(group_id):
+                raise ClusterNotFound.of(cluster_id)
+            return self._cluster(group_id)
+
+    def candidates(self, one: Voices, customer: int, *, without: int = 0) -> Candidates:
+        """The voices that a caller could be, each with its calls; for ``RepeatWatch``.
+
+        Args:
+            one: the caller, one voice.
+            customer: 64 bits of the customer's pseudonym.
+            without: key of a call that is left out.
+        """
+        near = self._recent.nearest(
+            self._evidence.direction(one), self._policy.neighbours, without=(without,)
+        )
+        with self._lock:
+            return self._candidates(
+                one, np.union1d(near.keys, self._of_customer(customer)), without
+            )
+
+    def counted(
+        self, columns: CallColumns, log_odds: Floats64, *, without: int = 0, at: datetime
+    ) -> dict[int, float]:
+        """Probability that calls are for each household, leaving a customer's out; representatives are considered."""
+        of = households(columns, self._policy.household, together=self.allowed.represented(at))
+        silent = self.allowed.numbers(at)
+        of = [0 if n in silent else h for h, n in zip(of, columns.numbers.tolist(), strict=True)]
+        own = (
+            {h for h, c in zip(of, columns.customers.tolist(), strict=True) if c == without}
+            if without
+            else set()
+        )
+        return by_household(of, log_odds, without=own)
+
+    def _matched(self, one: Voices, customer: int) -> str | None:
+        near = self._recent.nearest(self._evidence.direction(one), self._policy.neighbours)
+        found = self._candidates(one, np.union1d(near.keys, self._of_customer(customer)), 0)
+        scored = found.log_odds(one, customer, self._evidence, self.odds)
+        able = [
+            (float(odds), group_id)
+            for odds, group_id in zip(scored, found.group_ids, strict=False)
+            if odds >= self._policy.join_log_odds
+        ]
+        return max(able)[1] if able else None
+
+    def _settle(self, key: int, one: Voices, at: datetime) -> None:
+        customer = int(self._rows((key,)).customers[0])
+        near = self._recent.nearest(
+            self._evidence.direction(one), self._policy.neighbours, without=(key,)
+        )
+        keys = np.union1d(near.keys, self._of_customer(customer))
+        found = self._candidates(one, keys[keys != np.uint64(key)], key)
+        scored = found.log_odds(one, customer, self._evidence, self.odds)
+        order = np.argsort(-scored, kind="stable")[: _MOST_ATOMS // 2]
+        chosen = [int(n) for n in order if scored[n] >= self._policy.join_log_odds - SLACK]
+        if not chosen:
+            return
+        atoms: list[Keys] = [(key,)]
+        for place in chosen:
+            keys_of = found.keys(place)
+            apart = len(keys_of) <= _TAKEN_APART and len(atoms) + len(keys_of) <= _MOST_ATOMS
+            atoms += [(each,) for each in keys_of] if apart else [keys_of]
+        changed = self._regroup(atoms, at, "a call came that is near them")
+        for group_id in sorted(changed):
+            self._sweep(group_id, at)
+
+    def _sweep(self, group_id: str, at: datetime) -> None:
+        """Let a voice take in lone calls near it, and let go of those that aren't its own, until nothing changes."""
+        for _ in range(_ROUNDS):
+            keys = self._groups.keys(group_id)
+            if not keys or not (self._adopt(keys, at) or self._release(group_id, at)):
+                return
+
+    def _adopt(self, keys: Keys, at: datetime) -> bool:
+        rows = self._rows(keys)
+        if len(set(rows.customers.tolist())) < 2:
+            return False
+        voice = self._evidence.voice(rows)
+        near = self._recent.nearest(
+            self._evidence.direction(voice), self._policy.neighbours, without=keys
+        )
+        lone = self._recent.rows(_keys([k for k in near.keys.tolist() if not self._groups.of(k)]))
+        llrs = self._evidence.llrs(voice, self._evidence.calls(lone))
+        taken = llrs + self.odds.of_strangers(len(keys)) >= self._policy.join_log_odds
+        if not taken.any():
+            return False
+        more = lone.id_hashes[taken].tolist()
+        self._put([self._in_order([*keys, *more])], at, "they are near its joined voiceprint")
+        return True
+
+    def _release(self, group_id: str, at: datetime) -> bool:
+        rows = self._rows(self._groups.keys(group_id))
+        if len(rows) < 3:
+            return False
+        calls = self._evidence.calls(rows)
+        odds = belonging(calls, rows, self._evidence, self.odds)
+        worst = int(np.argmin(odds))
+        if odds[worst] >= self._policy.join_log_odds - _LENIENCE:
+            return False
+        left = np.delete(rows.id_hashes, worst).tolist()
+        parts = [self._in_order(left), (int(rows.id_hashes[worst]),)]
+        self._put(parts, at, "its other calls speak against one")
+        return True
+
+    def _lost(self, gone: Hashes, at: datetime, reason: str) -> None:
+        touched = {group_id for key in gone.tolist() if (group_id := self._groups.of(key))}
+        lost = set(gone.tolist())
+        for group_id in sorted(touched):
+            keys = self._groups.keys(group_id)
+            self._regroup([(key,) for key in keys if key not in lost], at, reason, also=keys)
+
+    def _regroup(
+        self, atoms: Sequence[Keys], at: datetime, reason: str, *, also: Keys = ()
+    ) -> set[str]:
+        """Put atoms together anew. ``also`` are calls that are in none any more."""
+        gone = [(key,) for key in set(also) - {key for atom in atoms for key in atom}]
+        if not atoms:
+            return self._put(gone, at, reason)
+        atoms = sorted(atoms, key=min)
+        rows = [self._rows(atom) for atom in atoms]
+        voices = [self._evidence.voice(each) for each in rows]
+        groups = agglomerate(
+            Atoms(
+                voices=Voices.concatenate(voices),
+                customers=[frozenset(each.customers.tolist()) - {0} for each in rows],
+            ),
+            self._evidence,
+            self.odds,
+        )
+        parts = [self._in_order([k for row in group for k in atoms[row]]) for group in groups]
+        return self._put([*parts, *gone], at, reason)
+
+    def _put(self, parts: Sequence[Keys], at: datetime, reason: str) -> set[str]:
+        before = {group_id for part in parts for key in part if (group_id := self._groups.of(key))}
+        changed = self._groups.put(parts, at=at, reason=reason)
+        for group_id in before | changed:
+            self._know(group_id)
+        return changed
+
+    def _know(self, group_id: str) -> None:
+        """Keep the joined voiceprint of a voice that calls for several."""
+        keys = self._groups.keys(group_id)
+        rows = self._rows(keys)
+        if len(set(rows.customers.tolist())) < 2:
+            self._many.drop(group_id)
+            return
+        self._many.put(group_id, self._evidence.voice(rows))
+
+    def _candidates(self, one: Voices, near: Hashes, without: int) -> Candidates:
+        lone = [key for key in near.tolist() if key != without and not self._groups.of(key)]
+        near_groups = {g for key in near.tolist() if (g := self._groups.of(key))}
+        ids = sorted(near_groups | set(self._many.near(one, self.odds)))
+        found = [
+            (group_id, self._rows(k for k in self._groups.keys(group_id) if k != without))
+            for group_id in ids
+        ]
+        groups = [(group_id, rows) for group_id, rows in found if len(rows)]
+        singles = self._rows(lone)
+        voices = [self._evidence.voice(rows) for _, rows in groups]
+        return Candidates(
+            group_ids=tuple(group_id for group_id, _ in groups),
+            groups=tuple(rows for _, rows in groups),
+            lone=singles,
+            voices=Voices.concatenate([*voices, self._evidence.calls(singles)]),
+        )
+
+    def _of_customer(self, customer: int) -> Hashes:
+        return np.sort(self._recent.of_customer(customer))[:_SAME_CUSTOMER_CALLS]
+
+    def _rows(self, keys: Iterable[int]) -> CallColumns:
+        return self._recent.rows(_keys(keys))
+
+    def _in_order(self, keys: Iterable[int]) -> Keys:
+        return in_order(self._rows(keys))
+
+    def _cluster(self, group_id: str) -> Cluster:
+        rows = self._rows(self._groups.keys(group_id))
+        calls = self._evidence.calls(rows)
+        odds = membership(calls, self._evidence, self.odds)
+        first, last = moment(int(rows.started_us.min())), moment(int(rows.started_us.max()))
+        counted = self.counted(rows, odds, at=last)
+        return Cluster(
+            cluster_id=group_id,
+            model_id=self.model_id,
+            members=members_of(rows, odds),
+            first_seen=first,
+            last_seen=last,
+            voiceprint=self._evidence.direction(calls.joined()),
+            net_speech_s=float(rows.net_speech_s.sum()),
+            probability=at_least(self._policy.others + 1, counted.values()),
+            households=sum(counted.values()),
+        )
+
+
+def _keys(keys: Iterable[int]) -> Hashes:
+    return np.array(list(keys), np.uint64)

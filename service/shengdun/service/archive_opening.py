@@ -1,0 +1,44 @@
+"""Opening the archive of finished calls as the settings say."""
+
+from contextlib import AsyncExitStack
+from datetime import timedelta
+from typing import Final
+
+from shengdun.index.archive.archive import ArchiveSettings, CallArchive
+from shengdun.index.archive.retention import Retention
+from shengdun.index.registry import Registry
+from shengdun.index.store import Store
+from shengdun.service.settings import Settings
+
+ARCHIVE_DIRECTORY: Final = "archive"
+
+
+async def open_archive(
+    settings: Settings, store: Store, registry: Registry, stack: AsyncExitStack
+) -> CallArchive | None:
+    """Open the archive until the stack is left; None if the settings say that no calls are kept.
+
+    Raises:
+        ShengdunError: it was altered, or its directory or the store can't be used.
+    """
+    given = settings.archive
+    if not given.enabled:
+        return None
+    days_by_line = {
+        name: line.archive_days
+        for name, line in settings.lines.items()
+        if line.archive_days is not None
+    }
+    archive = await CallArchive.open(
+        store,
+        registry.keys,
+        settings.data_dir / ARCHIVE_DIRECTORY,
+        registry,
+        ArchiveSettings(
+            flush_s=given.flush_s,
+            keep_s=timedelta(days=given.away_days).total_seconds(),
+            retention=Retention(days=given.days, days_by_line=days_by_line),
+        ),
+    )
+    stack.push_async_callback(archive.close)
+    return archive

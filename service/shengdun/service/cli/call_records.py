@@ -1,0 +1,78 @@
+"""How finished calls and receipts of their erasure look in a terminal."""
+
+from collections.abc import Sequence
+
+from shengdun.service.cli.output import note, say, say_json, table
+from shengdun.service.cli.records import moment, show_fields
+from shengdun.service.contract.archive import ArchiveReceipt, CallFlag, FinishedCall
+
+_HEADER = ("STARTED", "CALL", "LINE", "CUSTOMER", "LEVEL", "PROBABILITY", "FLAGS")
+
+
+def show_calls(calls: Sequence[FinishedCall], *, json: bool, with_header: bool = True) -> None:
+    """Write calls, one a line."""
+    if json:
+        for call in calls:
+            say_json(call)
+    elif calls:
+        rows = [
+            (
+                moment(call.started_at),
+                call.call_id,
+                call.line,
+                call.customer[:12],
+                call.level.value if call.level else "",
+                f"{call.probability:.4f}" if call.model_id else "",
+                ", ".join(_flag(flag) for flag in call.flags),
+            )
+            for call in calls
+        ]
+        lines = table(_HEADER, rows)
+        say(lines if with_header else lines.partition("\n")[2])
+
+
+def show_call(call: FinishedCall) -> None:
+    """Write one call."""
+    show_fields(
+        ("call", call.call_id),
+        ("started", moment(call.started_at)),
+        ("ended", moment(call.ended_at)),
+        ("line", call.line),
+        ("customer", call.customer),
+        ("number", call.number),
+        ("level", call.level.value if call.level else ""),
+        ("probability", f"{call.probability:.4f}" if call.model_id else ""),
+        ("flags", ", ".join(_flag(flag) for flag in call.flags)),
+        ("voice model", call.model_id),
+        ("net speech", f"{call.net_speech_s:.1f} s"),
+        ("speech over noise", "" if call.snr_db is None else f"{call.snr_db:.0f} dB"),
+        ("codec", call.codec),
+        ("characters", str(call.characters) if call.characters else ""),
+        *((f"version of {name}", version) for name, version in sorted(call.versions.items())),
+    )
+
+
+def show_receipt(receipt: ArchiveReceipt) -> None:
+    """Write what was erased, and what is still to come."""
+    show_fields(
+        ("receipt", receipt.receipt_id),
+        ("calls", str(len(receipt.call_hashes))),
+        ("in the store", str(receipt.in_store)),
+        ("in partitions", str(receipt.in_partitions)),
+        ("partitions", str(len(receipt.partitions))),
+        ("erased", moment(receipt.erased_at)),
+        ("by", receipt.principal),
+        ("reason", receipt.reason),
+        ("journal entry", str(receipt.journal_sequence)),
+        ("signature", receipt.signature),
+    )
+    for machine in receipt.machines_to_come:
+        note(f"machine {machine} doesn't answer; it erases them before anything else")
+    if receipt.processes_to_come:
+        note(f"{receipt.processes_to_come} processes haven't answered yet")
+    for partition in receipt.unreadable:
+        note(f"partition {partition} is damaged; whether a call was in it isn't known")
+
+
+def _flag(flag: CallFlag) -> str:
+    return f"{flag.type.value} {flag.subject_id} {flag.llr:+.1f}".replace("  ", " ")

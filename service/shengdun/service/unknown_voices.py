@@ -1,0 +1,231 @@
+"""The voices of the last weeks' calls, in this process: told of each call that is archived, asked about each that runs.
+
+Every process follows the archive, so all of them have the same calls within a second; each puts them together by
+itself, in the background. What was put together is written to a sealed file, so that a start need not do it again.
+"""
+
+import asyncio
+import json
+import time
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import Final, Self
+
+import numpy as np
+import structlog
+
+from shengdun.index.archive.archive import CallArchive
+from shengdun.index.archive.following import Listener
+from shengdun.index.archive.rows import ArchivedCall, CallQuery
+from shengdun.index.archive.tables import time_of
+from shengdun.index.durable_files import replace_file
+from shengdun.index.errors import IndexRoomError
+from shengdun.index.keys import KeyRing
+from shengdun.index.voices.clusters import VoiceClusters
+from shengdun.index.voices.repeat import RepeatVoice, RepeatWatch
+from shengdun.service.evidence import HeardSpeech
+from shengdun.service.texts import Run
+
+_AT_ONCE: Final = 256
+_EVERY_S: Final = 60.0
+_SAVE_S: Final = 300.0
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claimed:
+    """Whom a caller claims to be.
+
+    Attributes:
+        call_id: the call.
+        customer: keyed pseudonym of the customer; empty if none was given.
+        number: keyed pseudonym of the calling number; empty if none was given.
+    """
+
+    call_id: str
+    customer: str
+    number: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """How much of the past is compared.
+
+    Attributes:
+        age: of the oldest call.
+        calls: how many at most; beyond them the oldest go.
+    """
+
+    age: timedelta
+    calls: int
+
+
+class UnknownVoices:
+    """Keeps voices up to date while it is entered.
+
+    Args:
+        clusters: of the voice model that decides.
+        archive: the finished calls.
+        keys: seal the file.
+        file: where what was put together is kept.
+        window: how much of the past is compared.
+        run: where calls are put together.
+        look_lane: where callers are compared: not behind work that may take a second.
+    """
+
+    def __init__(
+        self,
+        clusters: VoiceClusters,
+        archive: CallArchive,
+        keys: KeyRing,
+        file: Path,
+        *,
+        window: Window,
+        run: Run,
+        look_lane: Run,
+    ) -> None:
+        self.clusters = clusters
+        self._archive = archive
+        self._keys = keys
+        self._file = file
+        self._window = window
+        self._run = run
+        self._look_lane = look_lane
+        self._watch = RepeatWatch(clusters)
+        self._added: deque[ArchivedCall] = deque()
+        self._erased: list[str] = []
+        self._came = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._saved_s = time.monotonic()
+        self._caught_up = asyncio.Event()
+
+    async def __aenter__(self) -> Self:
+        self._archive.follow(Listener(added=self._hear, erased=self._forget, missed=self._came.set))
+        self._tasks = [asyncio.create_task(self._go_on(), name="unknown-voices")]
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._caught_up.is_set():
+            with suppress(OSError):
+                await asyncio.to_thread(self._save)
+
+    @property
+    def is_caught_up(self) -> bool:
+        """Whether the calls that were archived before the start are in the window."""
+        return self._caught_up.is_set()
+
+    async def look(
+        self, heard: HeardSpeech, claimed: Claimed, *, at: datetime
+    ) -> RepeatVoice | None:
+        """What the window says about a caller; None if it says nothing for it.
+
+        Args:
+            heard: the caller's own speech.
+            claimed: whom the caller claims to be.
+            at: now.
+        """
+        return await self._look_lane(lambda: self._looked(heard, claimed, at))
+
+    def _looked(self, heard: HeardSpeech, claimed: Claimed, at: datetime) -> RepeatVoice | None:
+        return self._watch.look(
+            heard.voiceprint,
+            net_speech_s=float(heard.net_speech_s.sum()),
+            snr_db=heard.snr_db,
+            customer=claimed.customer,
+            number=claimed.number,
+            at=at,
+            exclude_call_id=claimed.call_id,
+        )
+
+    def _hear(self, calls: list[ArchivedCall]) -> None:
+        self._added.extend(calls)
+        self._came.set()
+
+    def _forget(self, call_ids: Sequence[str]) -> None:
+        self._erased.extend(call_ids)
+        self._came.set()
+
+    async def _go_on(self) -> None:
+        try:
+            await self._run(self._catch_up)
+        except IndexRoomError as error:
+            _log.error("past calls not compared", reason=error.message)
+        self._caught_up.set()
+        while True:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._came.wait(), _EVERY_S)
+            self._came.clear()
+            await self._take_all()
+            await self._run(self._tidy)
+
+    async def _take_all(self) -> None:
+        if erased := self._erased:
+            self._erased = []
+            gone = frozenset(erased)
+            self._added = deque(call for call in self._added if call.call_id not in gone)
+            await self._run(lambda: self.clusters.remove(gone, reason="calls were erased"))
+            # What was erased must not stand in the file any more either.
+            await asyncio.to_thread(self._save)
+        while self._added and not self._erased:
+            call = self._added.popleft()
+            await self._run(partial(self.clusters.take, call))
+
+    def _tidy(self) -> None:
+        self.clusters.expire(datetime.now(UTC) - self._window.age)
+        surplus = len(self.clusters.recent) - self._window.calls
+        if surplus > 0:
+            started_us = np.concatenate([part.started_us for part in self.clusters.recent.parts()])
+            self.clusters.expire(time_of(int(np.partition(started_us, surplus)[surplus])))
+        if time.monotonic() - self._saved_s >= _SAVE_S:
+            self._save()
+
+    def _catch_up(self) -> None:
+        """Take in what was archived before the start: what the file knows as it was put together, the rest anew."""
+        through, state = self._restored()
+        late: list[ArchivedCall] = []
+        for calls in self._archived():
+            known = [call for call in calls if call.ended_at <= through]
+            late += [call for call in calls if call.ended_at > through]
+            self.clusters.fill(known)
+        self.clusters.restore(state)
+        for call in sorted(late, key=lambda one: one.ended_at):
+            self.clusters.take(call)
+
+    def _archived(self) -> Iterator[list[ArchivedCall]]:
+        query = CallQuery(
+            since=datetime.now(UTC) - self._window.age, model_id=self.clusters.model_id
+        )
+        for block in self._archive.scan(query):
+            for start in range(0, len(block), _AT_ONCE):
+                rows = range(start, min(start + _AT_ONCE, len(block)))
+                yield [block.row(row) for row in rows]
+
+    def _restored(self) -> tuple[datetime, dict[str, tuple[str, ...]]]:
+        try:
+            content = json.loads(self._keys.unseal(self._file.read_bytes(), self._place))
+            state = {name: tuple(calls) for name, calls in content["clusters"].items()}
+            return datetime.fromisoformat(content["through"]), state
+        except FileNotFoundError:
+            pass
+        except (OSError, IndexRoomError, ValueError, KeyError) as error:
+            _log.warning("voices are put together anew", reason=str(error))
+        return datetime.fromtimestamp(0, UTC), {}
+
+    def _save(self) -> None:
+        content = {"through": datetime.now(UTC).isoformat(), "clusters": self.clusters.state()}
+        sealed = self._keys.seal(json.dumps(content).encode(), self._place)
+        self._file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        replace_file(self._file, sealed)
+        self._saved_s = time.monotonic()
+
+    @property
+    def _place(self) -> bytes:
+        return f"voices/{self.clusters.model_id}".encode()

@@ -1,0 +1,94 @@
+"""The recent window, searched by voice."""
+
+from datetime import timedelta
+
+import numpy as np
+
+from fixtures.unknown_voices import BEGINS, DIMENSION, EVIDENCE, made_call
+from shengdun.index.scoring import unit_rows
+from shengdun.index.voices.columns import CallColumns, microseconds, moment, text_hash
+from shengdun.index.voices.recent import PART_ROWS, RecentCalls
+
+CODER = EVIDENCE.coder
+
+
+def made_columns(count: int, *, seed: int) -> CallColumns:
+    rng = np.random.default_rng(seed)
+    return CODER.columns_of(
+        ids=[f"{seed}-{row}" for row in range(count)],
+        voiceprints=unit_rows(rng.standard_normal((count, DIMENSION)).astype(np.float32)),
+        customers=[f"customer-{row}" for row in range(count)],
+        numbers=[""] * count,
+        lines=["complaints"] * count,
+        started_us=microseconds(BEGINS) + np.arange(count, dtype=np.int64),
+        net_speech_s=np.full(count, 5.0, np.float32),
+        snr_db=np.full(count, np.nan, np.float32),
+    )
+
+
+def test_a_long_window_gives_what_comparing_with_every_call_gives() -> None:
+    """Of the nearest calls at least 99 % are found through sketches, over parts of several sizes."""
+    recent = RecentCalls(CODER)
+    batches = [made_columns(rows, seed=rows) for rows in (9_000, 5_000, 300, 4_200)]
+    for batch in batches:
+        recent.add_columns(batch)
+    everything = CallColumns.concatenate(batches)
+    vectors = CODER.decode(everything.codes)
+    found = 0
+    for row in range(0, 18_000, 900):
+        query = vectors[row]
+        exact = everything.id_hashes[np.argsort(-(vectors @ query), kind="stable")[:20]]
+        found += len(np.intersect1d(recent.nearest(query, 20).keys, exact))
+    assert found >= 0.99 * 20 * 20
+
+
+def test_parts_are_put_together() -> None:
+    """Many small additions end in few parts, and every call is still found by its key."""
+    recent = RecentCalls(CODER)
+    for seed in range(20):
+        recent.add_columns(made_columns(4_200, seed=seed))
+    sizes = [len(part) for part in recent.parts()]
+    assert len(recent) == sum(sizes) == 84_000
+    assert len(sizes) <= 12
+    assert max(sizes) <= PART_ROWS
+    assert recent.rows(np.array([text_hash("7-41")], np.uint64)).ids.tolist() == [b"7-41"]
+
+
+def test_rounding_moves_a_cosine_little() -> None:
+    """Voiceprints in 8 bits give cosines within 0.006 of the exact ones."""
+    rows = unit_rows(np.random.default_rng(3).standard_normal((500, DIMENSION)).astype(np.float32))
+    kept = CODER.decode(CODER.encode(rows))
+    assert np.abs(kept @ kept.T - rows @ rows.T).max() < 0.006
+
+
+def test_calls_come_once_and_go_for_good() -> None:
+    """A call id counts once; what was removed or has expired is nowhere in the window."""
+    recent = RecentCalls(CODER)
+    calls = [made_call(voice, 0, at_s=60.0 * voice) for voice in range(8)]
+    assert recent.add([*calls, calls[0]]) == 8
+    assert recent.add(calls) == 0
+    assert len(recent.remove(["call-3-0", "unknown"])) == 1
+    assert len(recent.expire(BEGINS + timedelta(seconds=120))) == 2
+    ids = {call_id for part in recent.parts() for call_id in part.ids.tolist()}
+    assert ids == {f"call-{voice}-0".encode() for voice in (2, 4, 5, 6, 7)}
+
+
+def test_an_empty_window_answers() -> None:
+    """Nothing is near in a window without calls."""
+    recent = RecentCalls(CODER)
+    assert len(recent.nearest(np.eye(DIMENSION, dtype=np.float32)[0], 5).keys) == 0
+    assert len(recent.rows(np.array([1], np.uint64))) == 0
+    assert len(recent.of_customer(text_hash("nobody"))) == 0
+
+
+def test_times_are_exact() -> None:
+    """A time survives to the microsecond."""
+    at = BEGINS + timedelta(microseconds=123_457)
+    assert moment(microseconds(at)) == at
+
+
+def test_memory_of_a_call_is_bounded() -> None:
+    """With ids and pseudonyms of ordinary length a call takes at most 500 bytes at 192 dimensions."""
+    recent = RecentCalls(CODER)
+    recent.add_columns(made_columns(20_000, seed=1))
+    assert recent.nbytes / len(recent) <= 500

@@ -1,0 +1,163 @@
+"""A voice that nobody has enrolled calls for one customer after the other, and is told; an ordinary caller isn't."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from fixtures.calls import (
+    Desk,
+    in_meeting,
+    meetings_of,
+    new_watchlist,
+    screen,
+    server_settings,
+    telephone,
+)
+from fixtures.command_line import shengdun
+from shengdun.fingerprint.voice.demo_recordings import DemoRecording
+from shengdun.fingerprint.voice.recordings import decode_recording
+from shengdun.fingerprint.voice.samples import MODEL_RATE_HZ
+from shengdun.service.client import (
+    ClientError,
+    Decision,
+    Flag,
+    FlagType,
+    PromotedVoice,
+    RiskLevel,
+    ShengdunClient,
+)
+from shengdun.service.server import Server
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+AGENT, STRANGER = "S6", "S4"
+
+
+def calls_of(recordings: Sequence[DemoRecording], speaker: str, count: int) -> list[bytes]:
+    """So many calls of a speaker, of 12 s each, from recordings of all meetings, none of them twice."""
+    chosen = [
+        recording
+        for meeting in meetings_of(recordings, speaker)
+        for recording in in_meeting(recordings, speaker, meeting)
+    ]
+    speech = [decode_recording(recording.read()).samples for recording in chosen]
+    cut = [
+        samples[start : start + 12 * MODEL_RATE_HZ]
+        for samples in speech
+        for start in range(0, len(samples) - 12 * MODEL_RATE_HZ + 1, 12 * MODEL_RATE_HZ)
+    ]
+    assert len(cut) >= count
+    return [telephone(samples) for samples in cut[:count]]
+
+
+def told(decisions: Sequence[Decision]) -> Flag | None:
+    """The flag of a voice that calls for several, of the last decision."""
+    found = [flag for flag in decisions[-1].flags if flag.type is FlagType.REPEAT_VOICE]
+    return found[0] if found else None
+
+
+async def compared(client: ShengdunClient, calls: int) -> None:
+    """Wait until so many calls are compared with those that follow."""
+    for _ in range(200):
+        if (await client.list_voices()).calls_compared >= calls:
+            return
+        await asyncio.sleep(0.05)
+    raise TimeoutError
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def desk(
+    tmp_path_factory: pytest.TempPathFactory, models_dir: Path
+) -> AsyncIterator[tuple[Desk, Path]]:
+    """A server that knows nobody."""
+    directory = tmp_path_factory.mktemp("desk")
+    async with (
+        Server(server_settings(directory, models_dir)) as server,
+        ShengdunClient.connect(server.address) as client,
+    ):
+        await client.create_watchlist(new_watchlist("agents"))
+        yield Desk(server=server, client=client, actors={}), directory
+
+
+async def test_a_voice_is_told_when_it_has_called_for_several(
+    desk: tuple[Desk, Path], recordings: Sequence[DemoRecording], models_dir: Path
+) -> None:
+    """From the third or fourth customer on, with the calls that show it; then promoted, once, and known afterwards."""
+    client = desk[0].client
+    audio = calls_of(recordings, AGENT, 6)
+    first_told = 0
+    for number, one in enumerate(audio[:5], start=1):
+        flag = told(
+            await screen(
+                client,
+                f"agent-{number}",
+                one,
+                customer_reference=f"customer-{number}",
+                calling_number=f"1390000000{number}",
+            )
+        )
+        await compared(client, number)
+        if flag is not None and not first_told:
+            first_told = number
+    assert first_told in {3, 4}
+    assert flag is not None
+    assert flag.repeat_voice is not None
+    assert {call.call_id for call in flag.repeat_voice.calls} <= {f"agent-{n}" for n in range(1, 5)}
+    assert flag.repeat_voice.other_customers >= 3
+    assert flag.repeat_voice.probability >= 0.9
+
+    [stranger] = calls_of(recordings, STRANGER, 1)
+    assert told(await screen(client, "stranger", stranger, customer_reference="other")) is None
+    await compared(client, 6)
+
+    [voice] = (await client.list_voices(least_customers=3)).voices
+    assert (voice.customers, voice.calls, voice.numbers) == (5, 5, 5)
+    shown = await client.get_voice(voice.voice_id)
+    assert [call.call_id for call in shown.members] == [f"agent-{n}" for n in range(1, 6)]
+
+    actor = PromotedVoice(display_name="无名甲", watchlist_ids=("agents",))
+    promoted = await client.promote_voice(voice.voice_id, actor)
+    assert len(promoted.voiceprints) == 5
+    with pytest.raises(ClientError) as again:
+        await client.promote_voice(voice.voice_id, actor)
+    assert again.value.reason == "VOICE_PROMOTED"
+    last = (await screen(client, "agent-6", audio[5], customer_reference="customer-6"))[-1]
+    assert last.best is not None
+    assert (last.best.actor_id, last.level) == (promoted.actor_id, RiskLevel.HIGH)
+
+    listed = await asyncio.to_thread(
+        shengdun, "cluster", "list", "--json", "--server", desk[0].server.address
+    )
+    assert json.loads(listed.stdout.splitlines()[0])["voice_id"] == voice.voice_id
+    network = await client.get_network()
+    assert {node.key.kind.value for node in network.nodes} >= {"voice", "actor", "customer"}
+
+
+async def test_an_unknown_voice_is_told_as_such(desk: tuple[Desk, Path]) -> None:
+    with pytest.raises(ClientError) as missing:
+        await desk[0].client.get_voice("vce_nobody")
+    assert missing.value.reason == "CLUSTER_NOT_FOUND"
+
+
+async def test_voices_survive_a_restart(
+    tmp_path: Path, models_dir: Path, recordings: Sequence[DemoRecording]
+) -> None:
+    """With their ids, and without putting anything together anew."""
+    settings = server_settings(tmp_path, models_dir)
+    audio = calls_of(recordings, AGENT, 3)
+    async with Server(settings) as server, ShengdunClient.connect(server.address) as client:
+        for number, one in enumerate(audio):
+            await screen(client, f"c{number}", one, customer_reference=f"customer-{number}")
+        await compared(client, 3)
+        before = (await client.list_voices()).voices
+        assert [(voice.calls, voice.customers) for voice in before] == [(3, 3)]
+    async with Server(settings) as server, ShengdunClient.connect(server.address) as client:
+        await compared(client, 3)
+        for _ in range(100):
+            if (found := await client.list_voices()).caught_up:
+                break
+            await asyncio.sleep(0.05)
+        assert found.voices == before
