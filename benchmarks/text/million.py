@@ -31,6 +31,8 @@ from shengdun.index.scripts.matching import ScriptIndex
 
 _SCRIPTED: Final = 0.1
 """Of the calls: after half of their words a registered script follows in them. The others are innocent."""
+_INNOCENT: Final = 1_000
+"""Further calls, all innocent."""
 
 _index: ScriptIndex | None = None
 """What the processes that screen in bulk share: they're forked with it."""
@@ -58,6 +60,7 @@ def measure(
         "segments": segments(index, heard, asked.repetitions),
         "registering": registering(index, recombined, asked.scripts, asked.registered),
         "own_text_found_first": own_text_found_first(index, recombined, asked),
+        "innocent": flagged(index, calls[asked.calls : asked.calls + _INNOCENT]),
         "bulk": bulk(index, heard, asked.repetitions),
     }
 
@@ -122,6 +125,17 @@ def own_text_found_first(
         matches = index.match(text, limit=1)
         found += bool(matches) and matches[0].script_id == script_id
     return {"found": found, "of": asked.registered}
+
+
+def flagged(index: ScriptIndex, calls: Sequence[str]) -> dict[str, int]:
+    """Innocent calls that a script speaks for: with an LLR above 0, and with the greatest that there is."""
+    llrs = [max((match.llr for match in index.match(call, limit=1)), default=0.0) for call in calls]
+    cap = index.coefficients.cap
+    return {
+        "of": len(calls),
+        "above_0": sum(llr > 0.0 for llr in llrs),
+        "at_cap": sum(llr >= cap for llr in llrs),
+    }
 
 
 def bulk(index: ScriptIndex, letters: Sequence[str], repetitions: int) -> dict[str, Any]:

@@ -126,9 +126,42 @@ def test_any_cut_of_the_same_words_ends_in_the_same_matches(cuts: list[int]) -> 
         listener.preview("另外说的话")
         heard = listener.hear(words[start:end])
         assert guess == heard
+        assert heard == known.match(words[:end])
     assert heard == known.match(words)
     assert listener.hear("") == heard
     assert listener.text_length == len(words)
+
+
+def test_a_script_registered_during_a_call_is_found_in_words_just_said(known: ScriptIndex) -> None:
+    """And one that was removed isn't, in words that were said of it."""
+    listener = known.listener(above=0.0)
+    heard = listener.hear(INNOCENT[:60] + SURRENDER[:50])
+    assert [match.script_id for match in heard] == ["surrender"]
+    known.remove("surrender")
+    assert listener.hear("。") == []
+    known.add("again", SURRENDER)
+    assert [match.script_id for match in listener.hear("。")] == ["again"]
+
+
+def test_only_scripts_above_what_is_asked_for_are_told(known: ScriptIndex) -> None:
+    """They are told as they are otherwise; the others not at all."""
+    text = INNOCENT + LETTER[:60] + SURRENDER[20:28]
+    every = known.match(text)
+    for above in (-2.0, 0.0, 8.0, 100.0):
+        assert known.match(text, above=above) == [each for each in every if each.llr > above]
+
+
+def test_among_many_scripts_the_same_passage_says_less(known: ScriptIndex) -> None:
+    """A phrase is enough among a few, and not among a thousand; a paragraph is in either."""
+    phrase, paragraph = INNOCENT[:60] + LETTER[100:112], INNOCENT[:60] + LETTER[:80]
+    few = known.match(phrase)[0]
+    known.extend(
+        (f"other-{number}", INNOCENT[::-1] + chr(0x5000 + number)) for number in range(1000)
+    )
+    many = known.match(phrase)[0]
+    assert (few.script_id, few.worth) == (many.script_id, many.worth)
+    assert many.llr < few.llr
+    assert found(known, paragraph) == ["letter"]
 
 
 @settings(max_examples=40, deadline=None)
