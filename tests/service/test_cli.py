@@ -143,7 +143,7 @@ def test_the_example_changes_nothing_as_it_stands(tmp_path: Path) -> None:
 def test_the_example_is_right_in_every_line(tmp_path: Path) -> None:
     """With every comment sign before a key removed it is valid, and it names every key there is."""
     example = shengdun("config", "--example").stdout
-    text = re.sub(r"(?m)^# (?=\[[a-z.]+\]$|[a-z0-9_]+ = )", "", example)
+    text = re.sub(r"(?m)^# (?=\[[a-z._]+\]$|[a-z0-9_]+ = )", "", example)
     file = tmp_path / "shengdun.toml"
     file.write_text(text, encoding="utf-8")
     given = load_settings(file=file, environment={})
