@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -161,3 +162,30 @@ async def test_voices_survive_a_restart(
                 break
             await asyncio.sleep(0.05)
         assert found.voices == before
+
+
+async def test_what_was_missed_is_learned_anew(
+    tmp_path: Path, models_dir: Path, recordings: Sequence[DemoRecording]
+) -> None:
+    """Calls that came, and some that were erased, while a process couldn't hear of them."""
+    server = Server(server_settings(tmp_path, models_dir))
+    audio = calls_of(recordings, AGENT, 3)
+    async with server, ShengdunClient.connect(server.address) as client:
+        application = server._application
+        assert application is not None
+        assert application.archive is not None
+        voices = application.voices._voices
+        assert voices is not None
+        for number, one in enumerate(audio[:2]):
+            await screen(client, f"c{number}", one, customer_reference=f"customer-{number}")
+        await compared(client, 2)
+        voices.clusters.take(replace(application.archive.get("c1"), call_id="was-erased"))
+        voices.clusters.remove(["c0"])
+        voices._miss()
+        for _ in range(200):
+            parts = voices.clusters.recent.parts()
+            held = sorted(call_id for part in parts for call_id in part.ids.tolist())
+            if held == [b"c0", b"c1"]:
+                break
+            await asyncio.sleep(0.05)
+        assert held == [b"c0", b"c1"]

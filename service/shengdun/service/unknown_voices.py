@@ -102,10 +102,11 @@ class UnknownVoices:
         self._came = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._saved_s = time.monotonic()
-        self._caught_up = asyncio.Event()
+        self._is_behind = True
+        self._is_caught_up = False
 
     async def __aenter__(self) -> Self:
-        self._archive.follow(Listener(added=self._hear, erased=self._forget, missed=self._came.set))
+        self._archive.follow(Listener(added=self._hear, erased=self._forget, missed=self._miss))
         self._tasks = [asyncio.create_task(self._go_on(), name="unknown-voices")]
         return self
 
@@ -113,14 +114,14 @@ class UnknownVoices:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        if self._caught_up.is_set():
+        if self._is_caught_up:
             with suppress(OSError):
                 await asyncio.to_thread(self._save)
 
     @property
     def is_caught_up(self) -> bool:
         """Whether the calls that were archived before the start are in the window."""
-        return self._caught_up.is_set()
+        return self._is_caught_up
 
     async def look(
         self, heard: HeardSpeech, claimed: Claimed, *, at: datetime
@@ -153,18 +154,32 @@ class UnknownVoices:
         self._erased.extend(call_ids)
         self._came.set()
 
+    def _miss(self) -> None:
+        self._is_behind = True
+        self._came.set()
+
     async def _go_on(self) -> None:
-        try:
-            await self._run(self._catch_up)
-        except IndexRoomError as error:
-            _log.error("past calls not compared", reason=error.message)
-        self._caught_up.set()
         while True:
+            if self._is_behind:
+                await self._learn()
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._came.wait(), _EVERY_S)
             self._came.clear()
             await self._take_all()
             await self._run(self._tidy)
+
+    async def _learn(self) -> None:
+        """Learn of all archived calls: at the start, and after some came that this process didn't hear of."""
+        self._is_behind = False
+        try:
+            await self._run(self._learn_anew if self._is_caught_up else self._catch_up)
+            # What a file of before the last stop has of calls that were erased since must not stay in it.
+            await asyncio.to_thread(self._save)
+        except IndexRoomError as error:
+            _log.error("past calls not compared", reason=error.message)
+        except OSError as error:
+            _log.warning("voices not kept", reason=error.strerror)
+        self._is_caught_up = True
 
     async def _take_all(self) -> None:
         if erased := self._erased:
@@ -198,6 +213,20 @@ class UnknownVoices:
         self.clusters.restore(state)
         for call in sorted(late, key=lambda one: one.ended_at):
             self.clusters.take(call)
+
+    def _learn_anew(self) -> None:
+        """Take in what was archived, and let go of what was erased, without this process having heard of it."""
+        archived: set[str] = set()
+        for calls in self._archived():
+            archived.update(call.call_id for call in calls)
+            for call in calls:
+                self.clusters.take(call)
+        held = {
+            call_id.decode()
+            for part in self.clusters.recent.parts()
+            for call_id in part.ids.tolist()
+        }
+        self.clusters.remove(held - archived, reason="calls were erased")
 
     def _archived(self) -> Iterator[list[ArchivedCall]]:
         query = CallQuery(

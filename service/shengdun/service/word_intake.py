@@ -20,7 +20,7 @@ from shengdun.service.transcript import Segment, Transcript, TranscriptCounts
 from shengdun.service.word_memory import NOT_RECALLED, CallMemory, Recalled
 from shengdun.service.words import HeardWords, WordsEvidence
 
-_PARTIAL_EVERY_S: Final = 5.0
+_PARTIAL_EVERY_S: Final = 2.0
 _BEGUN_EVERY_S: Final = 0.1
 _CHARACTERS_PER_S: Final = 8.0
 """Nobody says more: words that come faster are of a call that is replayed, and count as long as saying them takes."""
