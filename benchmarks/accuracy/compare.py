@@ -20,10 +20,11 @@ from pathlib import Path
 from typing import Final
 
 from benchmarks.accuracy.peer_sides import PeerEmbedder
-from benchmarks.accuracy.peers import Peer, PeerUnavailable, PlainPath, Resemblyzer
+from benchmarks.accuracy.peers import Peer, PlainPath, Resemblyzer
 from benchmarks.accuracy.profiles import HELD_OUT, shipped_profiles, site_profiles
 from benchmarks.accuracy.side_by_side import COMPARED_S, ComparisonPlan, compare
 from benchmarks.accuracy.side_by_side_report import write_report
+from benchmarks.other_interpreter import PeerUnavailable
 
 from shengdun.fingerprint.errors import ShengdunError
 from shengdun.fingerprint.voice.acoustics import Acoustics

@@ -4,14 +4,12 @@ A peer is used as its own documentation tells users to: with its own way to find
 a vector. It's told how much of the speech it may use, and nothing else; its score is the cosine of two vectors.
 """
 
-import json
-import subprocess
 from collections.abc import Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Final, Protocol, Self, TypeAlias
+from typing import Final, Protocol, TypeAlias
 
 import numpy as np
+from benchmarks.other_interpreter import OtherInterpreter
 from numpy.typing import NDArray
 
 from shengdun.fingerprint.voice.models import VoiceModel
@@ -24,10 +22,6 @@ _WORKER: Final = Path(__file__).with_name("resemblyzer_worker.py")
 _FRAME: Final = MODEL_RATE_HZ // 50
 _QUIETEST_DB: Final = 30.0
 _SHORTEST_S: Final = 0.5
-
-
-class PeerUnavailable(Exception):
-    """A peer can't be run here; the message says what is missing."""
 
 
 class Peer(Protocol):
@@ -118,7 +112,7 @@ def loud_parts(samples: Samples) -> Samples:
     return loud.reshape(-1)
 
 
-class Resemblyzer:
+class Resemblyzer(OtherInterpreter):
     """Resemblyzer's ``preprocess_wav`` and ``embed_utterance``, run by an interpreter that has it.
 
     Args:
@@ -129,36 +123,12 @@ class Resemblyzer:
     """
 
     def __init__(self, python: Path) -> None:
-        try:
-            self._process = subprocess.Popen(
-                [str(python), str(_WORKER)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-            )
-        except OSError as error:
-            raise PeerUnavailable(f"{python} can't be run: {error.strerror}") from error
-        try:
-            about = self._answer()
-        except PeerUnavailable:
-            self.close()
-            raise
-        self._version, self._dimension = str(about["version"]), int(about["dimension"])
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """End the other interpreter."""
-        for pipe in (self._process.stdin, self._process.stdout):
-            if pipe is not None:
-                pipe.close()
-        self._process.wait()
+        super().__init__(
+            python,
+            _WORKER,
+            name="Resemblyzer",
+            hint="`make .venv-peers` installs it, PEERS=no leaves it out",
+        )
 
     @property
     def name(self) -> str:
@@ -168,35 +138,18 @@ class Resemblyzer:
     @property
     def version(self) -> str:
         """Of the package, with the first 12 hexadecimal digits of the SHA-256 of its weights."""
-        return self._version
+        return str(self.about["version"])
 
     @property
     def dimension(self) -> int:
         """Length of a vector."""
-        return self._dimension
+        return int(self.about["dimension"])
 
     def embed(self, samples: Samples, seconds: Sequence[Seconds]) -> dict[Seconds, Vector | None]:
         """What Resemblyzer makes of it, as ``Peer.embed`` says."""
-        assert self._process.stdin is not None
         asked = {"samples": len(samples), "seconds": [at_most_s(wanted) for wanted in seconds]}
-        try:
-            self._process.stdin.write(json.dumps(asked).encode() + b"\n")
-            self._process.stdin.write(np.ascontiguousarray(samples, "<f4").tobytes())
-            self._process.stdin.flush()
-        except OSError as error:
-            raise PeerUnavailable(f"Resemblyzer stopped: {error.strerror}") from error
-        vectors = self._answer()["vectors"]
+        vectors = self.ask(asked, np.ascontiguousarray(samples, "<f4").tobytes())["vectors"]
         return {
             wanted: None if vector is None else np.array(vector, np.float32)
             for wanted, vector in zip(seconds, vectors, strict=True)
         }
-
-    def _answer(self) -> dict[str, Any]:
-        assert self._process.stdout is not None
-        line = self._process.stdout.readline()
-        if not line:
-            raise PeerUnavailable(
-                "Resemblyzer stopped; what it said is above. `make .venv-peers` installs it, PEERS=no leaves it out"
-            )
-        answer: dict[str, Any] = json.loads(line)
-        return answer

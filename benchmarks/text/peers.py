@@ -5,22 +5,16 @@ like no script; so each peer also looks through windows, of a script's length or
 scripts. The report has all of them, and takes the best as the peer.
 """
 
-import json
-import subprocess
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Final, Self
+from typing import Final
 
+from benchmarks.other_interpreter import OtherInterpreter
 from benchmarks.text.systems import NOTHING, SEGMENT, Finding, Findings, Stretch
 
 _WORKER: Final = Path(__file__).with_name("peer_worker.py")
 _BATCH: Final = 200
-
-
-class PeerUnavailable(Exception):
-    """A peer can't be run here; the message says what is missing."""
 
 
 class PeerName(StrEnum):
@@ -42,7 +36,7 @@ class View(StrEnum):
     """Every window of 60 characters of the text with every such piece of the script."""
 
 
-class Peer:
+class Peer(OtherInterpreter):
     """One peer with one view, in a process of its own.
 
     Args:
@@ -57,39 +51,9 @@ class Peer:
     def __init__(self, python: Path, peer: PeerName, view: View) -> None:
         self.peer: Final = peer
         self.view: Final = view
-        try:
-            self._process = subprocess.Popen(
-                [str(python), str(_WORKER), peer, view],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                text=True,
-                encoding="utf-8",
-            )
-        except OSError as error:
-            raise PeerUnavailable(f"{python} can't be run: {error.strerror}") from error
-        try:
-            self._version = str(self._answer()["version"])
-        except PeerUnavailable:
-            self.close()
-            raise
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """End the other interpreter."""
-        for pipe in (self._process.stdin, self._process.stdout):
-            if pipe is not None:
-                pipe.close()
-        self._process.wait()
+        super().__init__(
+            python, _WORKER, peer, view, name=peer, hint="`make .venv-text` installs it"
+        )
 
     @property
     def name(self) -> str:
@@ -99,44 +63,25 @@ class Peer:
     @property
     def version(self) -> str:
         """Of the peer's package."""
-        return self._version
+        return str(self.about["version"])
 
     def build(self, scripts: Mapping[str, str]) -> float:
         """As ``System.build`` says."""
-        return float(self._asked({"build": dict(scripts)})["seconds"])
+        return float(self.ask({"build": dict(scripts)})["seconds"])
 
     def find(self, texts: Sequence[str]) -> Findings:
         """As ``System.find`` says; the time is the other interpreter's own, without the pipe between."""
         found: list[Finding] = []
         seconds = 0.0
         for start in range(0, len(texts), _BATCH):
-            answer = self._asked({"texts": list(texts[start : start + _BATCH])})
+            answer = self.ask({"texts": list(texts[start : start + _BATCH])})
             found.extend(_finding(*row) for row in answer["found"])
             seconds += answer["seconds"]
         return Findings(found=tuple(found), seconds=seconds)
 
     def listen(self, text: str) -> list[float]:
         """As ``System.listen`` says, of the one window that ends with each segment."""
-        return [float(s) for s in self._asked({"listen": text, "segment": SEGMENT})["seconds"]]
-
-    def _asked(self, request: dict[str, Any]) -> dict[str, Any]:
-        assert self._process.stdin is not None
-        try:
-            self._process.stdin.write(json.dumps(request) + "\n")
-            self._process.stdin.flush()
-        except OSError as error:
-            raise PeerUnavailable(f"{self.peer} stopped: {error.strerror}") from error
-        return self._answer()
-
-    def _answer(self) -> dict[str, Any]:
-        assert self._process.stdout is not None
-        line = self._process.stdout.readline()
-        if not line:
-            raise PeerUnavailable(
-                f"{self.peer} stopped; what it said is above. `make .venv-text` installs it"
-            )
-        answer: dict[str, Any] = json.loads(line)
-        return answer
+        return [float(s) for s in self.ask({"listen": text, "segment": SEGMENT})["seconds"]]
 
 
 def _finding(script_id: str | None, score: float, stretches: list[list[float]]) -> Finding:

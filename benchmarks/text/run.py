@@ -15,10 +15,11 @@ import sys
 from pathlib import Path
 from typing import Final
 
+from benchmarks.other_interpreter import PeerUnavailable
 from benchmarks.text.comparison import measure, speeds, texts
 from benchmarks.text.corpora import CorpusMissing, Unit, read_units
 from benchmarks.text.families import read_families
-from benchmarks.text.peers import Peer, PeerName, PeerUnavailable, View
+from benchmarks.text.peers import Peer, PeerName, View
 from benchmarks.text.report import OURS, Comparison, described, write_report
 from benchmarks.text.small_talk import small_talk
 from benchmarks.text.systems import Ours, System

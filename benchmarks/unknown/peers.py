@@ -1,15 +1,13 @@
 """The peers, each run by an interpreter of its own that has them."""
 
-import json
-import subprocess
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final
 
 import numpy as np
+from benchmarks.other_interpreter import OtherInterpreter
 from benchmarks.unknown.systems import LEAST_CUSTOMERS, Watched, alerts_of, groups_at_end
 from numpy.typing import NDArray
 
@@ -25,10 +23,6 @@ _LOOKS_IF_LARGE: Final = 2
 Projection = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
 
-class PeerUnavailable(Exception):
-    """A peer can't be run here; the message says what is missing."""
-
-
 class PeerName(StrEnum):
     """Which peer."""
 
@@ -36,7 +30,7 @@ class PeerName(StrEnum):
     HDBSCAN = "hdbscan"
 
 
-class PeerProcess:
+class PeerProcess(OtherInterpreter):
     """An interpreter that groups voiceprints.
 
     Args:
@@ -48,75 +42,26 @@ class PeerProcess:
     """
 
     def __init__(self, python: Path | str, peer: PeerName) -> None:
+        super().__init__(python, _WORKER, peer, name=peer, hint="`make .venv-unknown` installs it")
         self.peer: Final = peer
-        self._directory = tempfile.TemporaryDirectory()
-        try:
-            self._process = subprocess.Popen(
-                [str(python), str(_WORKER), peer],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                text=True,
-                encoding="utf-8",
-            )
-        except OSError as error:
-            self._directory.cleanup()
-            raise PeerUnavailable(f"{python} can't be run: {error.strerror}") from error
-        try:
-            self.version: Final = str(self._answer()["version"])
-        except PeerUnavailable:
-            self.close()
-            raise
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """End the other interpreter."""
-        for pipe in (self._process.stdin, self._process.stdout):
-            if pipe is not None:
-                pipe.close()
-        self._process.wait()
-        self._directory.cleanup()
+        self.version: Final = str(self.about["version"])
 
     def group(
         self, voiceprints: NDArray[np.float32], options: Mapping[str, Any], looks: Sequence[int]
     ) -> tuple[NDArray[np.int64], float]:
         """What the worker's module says: rows ``step, call, group``, and its own seconds."""
-        given, output = (Path(self._directory.name) / name for name in ("given.npy", "told.npy"))
-        np.save(given, voiceprints)
-        request = {
-            "voiceprints": str(given),
-            "options": dict(options),
-            "looks": list(looks),
-            "output": str(output),
-        }
-        assert self._process.stdin is not None
-        try:
-            self._process.stdin.write(json.dumps(request) + "\n")
-            self._process.stdin.flush()
-        except OSError as error:
-            raise PeerUnavailable(f"{self.peer} stopped: {error.strerror}") from error
-        seconds = float(self._answer()["seconds"])
-        told: NDArray[np.int64] = np.load(output)
+        with tempfile.TemporaryDirectory() as directory:
+            given, output = (Path(directory) / name for name in ("given.npy", "told.npy"))
+            np.save(given, voiceprints)
+            request = {
+                "voiceprints": str(given),
+                "options": dict(options),
+                "looks": list(looks),
+                "output": str(output),
+            }
+            seconds = float(self.ask(request)["seconds"])
+            told: NDArray[np.int64] = np.load(output)
         return told, seconds
-
-    def _answer(self) -> dict[str, Any]:
-        assert self._process.stdout is not None
-        line = self._process.stdout.readline()
-        if not line:
-            raise PeerUnavailable(
-                f"{self.peer} stopped; what it said is above. `make .venv-unknown` installs it"
-            )
-        answer: dict[str, Any] = json.loads(line)
-        return answer
 
 
 class Peer:

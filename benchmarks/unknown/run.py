@@ -19,12 +19,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from benchmarks.other_interpreter import PeerUnavailable
 from benchmarks.unknown.calibrating import Fitted, calls_of, fit
 from benchmarks.unknown.candidates import PROJECTED, RAW, candidates
 from benchmarks.unknown.figures import Figures, Outcome, judge, summed_up
 from benchmarks.unknown.hearing import SPEEDS, Listener, Voice
 from benchmarks.unknown.ours import as_it_comes
-from benchmarks.unknown.peers import PeerName, PeerProcess, PeerUnavailable
+from benchmarks.unknown.peers import PeerName, PeerProcess
 from benchmarks.unknown.people import Person, Side, council_people, read_people
 from benchmarks.unknown.report import Row, Suite, write_report
 from benchmarks.unknown.systems import System

@@ -9,8 +9,9 @@ from random import Random
 from typing import Any
 
 import pytest
+from benchmarks.other_interpreter import PeerUnavailable
 from benchmarks.text.families import honest_complaints, read_families, registered
-from benchmarks.text.peers import Peer, PeerName, PeerUnavailable, View
+from benchmarks.text.peers import Peer, PeerName, View
 from benchmarks.text.systems import NOTHING, SEGMENT, Finding, Ours, System
 
 REPOSITORY = Path(__file__).parents[3]

@@ -4,12 +4,13 @@ import sys
 
 import numpy as np
 import pytest
+from benchmarks.other_interpreter import PeerUnavailable
 from benchmarks.unknown.calibrating import calls_of, fit
 from benchmarks.unknown.figures import judge, summed_up
 from benchmarks.unknown.hearing import Voice
 from benchmarks.unknown.ours import Ours
 from benchmarks.unknown.peer_worker import components
-from benchmarks.unknown.peers import Peer, PeerName, PeerProcess, PeerUnavailable
+from benchmarks.unknown.peers import Peer, PeerName, PeerProcess
 from benchmarks.unknown.systems import groups_at_end
 from benchmarks.unknown.voices import Crowd
 from benchmarks.unknown.worlds import Origin, Plan, make_window, make_world
