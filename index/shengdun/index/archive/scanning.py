@@ -44,6 +44,7 @@ class Scan:
         query: what is asked for.
         columns: to read before a block is given, so that nothing in it can turn out to be damaged afterwards.
         voiceprints: whether to read these before as well.
+        ahead: whether to have the system fetch the voiceprints of a block as it is given, for those who read them.
         problems: told of every partition that is skipped, by name.
     """
 
@@ -56,6 +57,7 @@ class Scan:
         *,
         columns: Sequence[str],
         voiceprints: bool,
+        ahead: bool = False,
         problems: dict[str, str],
     ) -> None:
         self._keeper = keeper
@@ -64,6 +66,7 @@ class Scan:
         self._query = query
         self._columns = columns
         self._voiceprints = voiceprints
+        self._ahead = ahead
         self._problems = problems
         # The tail first: what is moved to partitions meanwhile is then in both, and not in neither.
         self._erasures = follower.erasures
@@ -155,6 +158,8 @@ class Scan:
                 block = CallBlock(source, rows, day)
                 if self._voiceprints:
                     _ = block.stored_voiceprints
+                elif self._ahead:
+                    block.expect_voiceprints()
                 yield block
 
     def _not_erased(self, source: CallSource, rows: Rows) -> Rows:

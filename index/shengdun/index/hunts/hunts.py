@@ -47,7 +47,7 @@ class Hunts:
         registry: of actors and scripts.
         directory: for hunts alone.
         model_id: the voice model that actors are hunted with.
-        workers: threads that score calls for a hunt.
+        workers: threads that read and score calls for a hunt.
     """
 
     def __init__(

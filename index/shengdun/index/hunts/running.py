@@ -27,7 +27,7 @@ class HuntRun:
         shelf: where it is written down.
         erased: gives the ids of the calls that were erased while it runs.
         tell: told how it stands, several times a second.
-        workers: threads that score, besides this one.
+        workers: threads that read and score; this one waits for them.
     """
 
     def __init__(
@@ -67,11 +67,15 @@ class HuntRun:
         hunt = self._settled
         scanned = self._archive.scan(
             hunt.query,
-            voiceprints=bool(hunt.model_id),
+            voiceprints=False,
+            ahead=bool(hunt.model_id),
             signatures=not hunt.model_id,
             columns=COLUMNS,
         )
-        for block, matches in matches_of(scanned, self._matcher, workers=self._workers):
+        matched = matches_of(
+            scanned, self._matcher, workers=self._workers, damaged=self._archive.note
+        )
+        for block, matches in matched:
             if self._shelf.is_to_stop(hunt.hunt_id):
                 return replace(self._settled, state=HuntState.CANCELLED)
             self._take(block, matches)
