@@ -41,7 +41,7 @@ from shengdun.index.connections import StoreSettings
 from shengdun.index.embedded import EmbeddedStore
 from shengdun.index.hunts.hits import Hits, expected_by_chance
 from shengdun.index.hunts.matching import VoiceMatcher
-from shengdun.index.hunts.searching import COLUMNS, matches_of, step_back
+from shengdun.index.hunts.searching import COLUMNS, ROWS_AT_ONCE, matches_of, step_back
 from shengdun.index.registry import Registry
 from shengdun.index.scoring import Scorer
 from shengdun.index.store import Store
@@ -212,7 +212,9 @@ def _hunt(archive: CallArchive, scorer: Scorer, agent: Agent) -> tuple[Hits, int
     query = CallQuery(model_id=scorer.model_id)
     matcher = VoiceMatcher(scorer, agent.wanted, LEAST_LLR)
     hits, calls = Hits(limit=LIMIT), 0
-    blocks = archive.scan(query, voiceprints=False, ahead=True, columns=COLUMNS)
+    blocks = archive.scan(
+        query, voiceprints=False, ahead=True, block_rows=ROWS_AT_ONCE, columns=COLUMNS
+    )
     for block, matches in matches_of(blocks, matcher, workers=WORKERS, damaged=archive.note):
         hits = hits.joined(block, matches)
         calls += len(block)

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from shengdun.index.archive.blocks import CallBlock
+from shengdun.index.archive.blocks import BLOCK_ROWS, CallBlock
 from shengdun.index.archive.erasing import Eraser
 from shengdun.index.archive.errors import CallNotArchived, PartitionDamaged
 from shengdun.index.archive.following import Follower, Listener
@@ -237,6 +237,7 @@ class CallArchive:
         *,
         voiceprints: bool = True,
         ahead: bool = False,
+        block_rows: int = BLOCK_ROWS,
         signatures: bool = False,
         columns: Sequence[str] = BLOCK_COLUMNS,
     ) -> Iterator[CallBlock]:
@@ -250,7 +251,8 @@ class CallArchive:
             voiceprints: whether to read the voiceprints before a block is given, so that they can't fail any more.
             ahead: without these, whether to have the system fetch them, for whoever reads them from the block soon;
                 one who finds a partition damaged then tells ``note``.
-            signatures: the same of the signatures.
+            block_rows: rows that a block has at most; best a multiple of ``BLOCK_ROWS``.
+            signatures: whether to read the signatures before a block is given.
             columns: the same of other columns.
         """
         wanted = (*columns, SIGNATURES) if signatures else tuple(columns)
@@ -262,6 +264,7 @@ class CallArchive:
             columns=wanted,
             voiceprints=voiceprints,
             ahead=ahead,
+            block_rows=block_rows,
             problems=self._damaged,
         )
         return scan.blocks()

@@ -35,6 +35,8 @@ from shengdun.index.errors import SealBroken
 from shengdun.index.keys import SEAL_BYTES, DataKey, KeyRing
 
 _FORMAT: Final = 1
+_WIDTH: Final = 2
+"""Bytes of a component of a stored voiceprint."""
 _LONGEST_HEADER: Final = 65_536
 CALLS: Final = ".calls"
 INDEX: Final = ".index"
@@ -203,11 +205,10 @@ class OpenPartition:
         """See ``CallSource``; without a scratch the last block is kept."""
         first, last = start // BLOCK_ROWS, (stop - 1) // BLOCK_ROWS
         wanted = slice(start - first * BLOCK_ROWS, stop - first * BLOCK_ROWS)
-        if first != last:
-            return np.concatenate([self._block(number) for number in range(first, last + 1)])[
-                wanted
-            ]
-        return (self._block(first) if scratch is None else self._opened(first, scratch))[wanted]
+        if scratch is not None:
+            return self._opened(range(first, last + 1), scratch)[wanted]
+        blocks = [self._block(number) for number in range(first, last + 1)]
+        return (blocks[0] if len(blocks) == 1 else np.concatenate(blocks))[wanted]
 
     def expect(self, start: int, stop: int) -> None:
         """See ``CallSource``; a scan of files on disk then waits little."""
@@ -235,16 +236,21 @@ class OpenPartition:
             kept = self._last_block = number, self._rows(content)
         return kept[1]
 
-    def _opened(self, number: int, scratch: Scratch) -> Stored:
-        try:
-            start, length = self._places[f"{VOICEPRINTS}/{number}"]
-            sealed, plain = scratch.sealed(length), scratch.plain(length - SEAL_BYTES)
-            if os.preadv(self._file, [sealed], start) != length:
-                raise self._damaged("is torn")
-            self._key.unseal_into(sealed, _aad(self.partition, VOICEPRINTS, number), plain)
-        except (KeyError, SealBroken, OSError) as error:
-            raise self._unopened(VOICEPRINTS, number) from error
-        return self._rows(plain)
+    def _opened(self, numbers: range, scratch: Scratch) -> Stored:
+        block = BLOCK_ROWS * self.partition.dimension * _WIDTH
+        plain = scratch.plain(block * len(numbers))
+        end = 0
+        for number in numbers:
+            try:
+                start, length = self._places[f"{VOICEPRINTS}/{number}"]
+                sealed = scratch.sealed(length)
+                place, end = end, end + length - SEAL_BYTES
+                os.preadv(self._file, [sealed], start)
+                aad = _aad(self.partition, VOICEPRINTS, number)
+                self._key.unseal_into(sealed, aad, plain[place:end])
+            except (KeyError, SealBroken, OSError) as error:
+                raise self._unopened(VOICEPRINTS, number) from error
+        return self._rows(plain[:end])
 
     def _rows(self, content: bytes | memoryview) -> Stored:
         rows: Stored = np.frombuffer(content, "<i2").reshape(-1, self.partition.dimension)

@@ -10,7 +10,7 @@ from shengdun.index.archive.blocks import CallBlock
 from shengdun.index.errors import IndexRoomError
 from shengdun.index.hunts.hunt import Hunt, HuntState
 from shengdun.index.hunts.matching import Matcher, Matches
-from shengdun.index.hunts.searching import COLUMNS, matches_of
+from shengdun.index.hunts.searching import COLUMNS, ROWS_AT_ONCE, matches_of
 from shengdun.index.hunts.shelf import HuntShelf
 
 _TOLD_S: Final = 0.2
@@ -69,6 +69,7 @@ class HuntRun:
             hunt.query,
             voiceprints=False,
             ahead=bool(hunt.model_id),
+            block_rows=ROWS_AT_ONCE,
             signatures=not hunt.model_id,
             columns=COLUMNS,
         )
