@@ -1,6 +1,6 @@
 """Hunting ten million archived calls: how long beside reading the same bytes, how exactly, and what chance brings.
 
-    python -m benchmarks.unknown.hunt MODELS OUTPUT [--calls 10000000] [--rounds 5] [--directory DIR]
+    python -m benchmarks.unknown.hunt MODELS OUTPUT [--calls 10000000] [--rounds 5] [--directory DIR] [--keep DIR]
 
 An archive is filled with calls by made voices, among which are real ones: calls of speakers of the demo recordings,
 each of whom is known by three others. Then in turns, on files that the system has dropped from memory (``disk``) and on
@@ -8,7 +8,7 @@ files that it has there (``memory``): the parts of the files that a hunt reads a
 with them, by one thread and by as many as a hunt has, and one agent is hunted. These bytes are the sealed voiceprints,
 net speech and noise of all calls; nothing else of a call is read unless it is a hit. At the end every call is scored
 without the bounds, and must give the same hits and LLRs. Takes some ten minutes and 5 GB of disk in DIR, which is
-emptied again. Writes OUTPUT with the figures of every round.
+emptied again unless --keep names another. Writes OUTPUT with the figures of every round.
 """
 
 import argparse
@@ -23,6 +23,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -67,9 +68,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--calls", type=int, default=10_000_000)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--directory", type=Path, default=None)
+    parser.add_argument(
+        "--keep", type=Path, default=None, help="keep the archive there for the next run"
+    )
     options = parser.parse_args(arguments)
-    with tempfile.TemporaryDirectory(dir=options.directory) as place, threadpool_limits(limits=1):
-        result = asyncio.run(_measure(options, Path(place)))
+    with ExitStack() as stack:
+        stack.enter_context(threadpool_limits(limits=1))
+        place = options.keep or Path(
+            stack.enter_context(tempfile.TemporaryDirectory(dir=options.directory))
+        )
+        result = asyncio.run(_measure(options, place))
     options.output.write_text(json.dumps(result, indent=1) + "\n")
 
 
@@ -88,7 +96,10 @@ async def _measure(options: argparse.Namespace, place: Path) -> dict[str, Any]:
         )
         made = MadeCalls(scorer.profile, seed=SEED)
         started_s = time.perf_counter()
-        await fill(archive, registry.keys, made, agents, places, calls=options.calls, a_day=A_DAY)
+        if not archive.health.calls:
+            await fill(
+                archive, registry.keys, made, agents, places, calls=options.calls, a_day=A_DAY
+            )
         filled_s = time.perf_counter() - started_s
         try:
             figures = await asyncio.to_thread(

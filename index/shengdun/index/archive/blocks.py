@@ -98,6 +98,11 @@ class CallBlock:
         return np.asarray(numbers(self._source, "started_us")[self._rows], np.int64)
 
     @property
+    def ended_us(self) -> NDArray[np.int64]:
+        """(n,) when they ended, likewise."""
+        return np.asarray(numbers(self._source, "ended_us")[self._rows], np.int64)
+
+    @property
     def probabilities(self) -> NDArray[np.float64]:
         """(n,) of the last decisions."""
         return np.asarray(numbers(self._source, "probability")[self._rows], np.float64)

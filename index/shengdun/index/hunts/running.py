@@ -58,10 +58,17 @@ class HuntRun:
             why = error.message if isinstance(error, IndexRoomError) else str(error.strerror)
             problems = (*self._settled.problems, why)
             ended = replace(self._settled, state=HuntState.INTERRUPTED, problems=problems)
-        ended = ended.without(self._erased())
-        if self._shelf.has(ended.hunt_id):
-            self._shelf.put(ended)
-        return ended
+        return self._written(ended)
+
+    def _written(self, hunt: Hunt) -> Hunt:
+        """Write down how it ended, again if calls were erased meanwhile: those must not stay in the file."""
+        while True:
+            erased = self._erased()
+            hunt = hunt.without(erased)
+            if self._shelf.has(hunt.hunt_id):
+                self._shelf.put(hunt)
+            if self._erased() == erased:
+                return hunt
 
     def _through(self) -> Hunt:
         hunt = self._settled
