@@ -51,12 +51,12 @@ def hunt_enrolled(settings: Settings, hunts: Hunts | None, registry: Registry) -
         hunts: of this machine; None where no calls are kept.
         registry: knows the actor's watchlists.
     """
-    decided = _decided(settings)
-    if hunts is None or not any(decided.values()):
+    wanted = decided(settings)
+    if hunts is None or not any(wanted.values()):
         return None
 
     async def hunt(actor_id: str) -> None:
-        for line in _lines_of(actor_id, decided, settings, registry):
+        for line in _lines_of(actor_id, wanted, settings, registry):
             request = HuntRequest(quarry=Quarry.ACTOR, subject=actor_id, line=line, least=LEAST_LLR)
             try:
                 await hunts.start(request, started_by=current_principal().name)
@@ -67,7 +67,7 @@ def hunt_enrolled(settings: Settings, hunts: Hunts | None, registry: Registry) -
     return hunt
 
 
-def _decided(settings: Settings) -> dict[str, bool]:
+def decided(settings: Settings) -> dict[str, bool]:
     """Whether each line wants its calls to be hunted through."""
     default = settings.hunts.on_enrolment
     said = {name: line.hunts.on_enrolment for name, line in settings.lines.items()}
@@ -75,10 +75,10 @@ def _decided(settings: Settings) -> dict[str, bool]:
 
 
 def _lines_of(
-    actor_id: str, decided: Mapping[str, bool], settings: Settings, registry: Registry
+    actor_id: str, wanted: Mapping[str, bool], settings: Settings, registry: Registry
 ) -> Sequence[str]:
     """The lines whose calls are hunted through for an actor; an empty name for all calls, of former lines too."""
-    if all(decided.values()):
+    if all(wanted.values()):
         return ("",)
     snapshot = registry.snapshot
 
@@ -88,4 +88,4 @@ def _lines_of(
             snapshot.has_watchlist(one) and actor_id in snapshot.members(one) for one in lists
         )
 
-    return [name for name, wanted in decided.items() if wanted and screens(name)]
+    return [name for name, is_wanted in wanted.items() if is_wanted and screens(name)]
