@@ -95,12 +95,13 @@ async def _measure(options: argparse.Namespace, place: Path) -> dict[str, Any]:
             store, registry.keys, place / "archive", registry, settings
         )
         made = MadeCalls(scorer.profile, seed=SEED)
-        started_s = time.perf_counter()
+        filled_s = None  # it was kept
         if not archive.health.calls:
+            started_s = time.perf_counter()
             await fill(
                 archive, registry.keys, made, agents, places, calls=options.calls, a_day=A_DAY
             )
-        filled_s = time.perf_counter() - started_s
+            filled_s = time.perf_counter() - started_s
         try:
             figures = await asyncio.to_thread(
                 _rounds, archive, scorer, agents, place / "archive", options.rounds

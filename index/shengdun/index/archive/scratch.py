@@ -1,6 +1,6 @@
 """Memory that a thread reads one block of voiceprints after the other into.
 
-New memory for each would have to be cleared and mapped by the system, which takes as long as to open what was read.
+New memory for each would have to be cleared and mapped by the system, which takes some time
 """
 
 

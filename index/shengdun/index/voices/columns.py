@@ -214,7 +214,8 @@ def _voiceprint(call: ArchivedCall) -> Floats:
 
 
 def _at(texts: Sequence[str], places: Sequence[int]) -> list[str]:
-    return [texts[place] for place in places]
+    every = list(texts)  # much quicker than one after the other
+    return [every[place] for place in places]
 
 
 def _texts(texts: Sequence[str]) -> NDArray[np.bytes_]:
