@@ -1,6 +1,6 @@
 """Memory that a thread reads one block of voiceprints after the other into.
 
-New memory for each would have to be cleared and mapped by the system, which takes some time
+New memory for each would have to be cleared and mapped by the system, which takes some time.
 """
 
 
