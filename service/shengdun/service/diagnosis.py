@@ -23,7 +23,7 @@ from shengdun.index.keys import KeyRing
 from shengdun.index.registry import Registry
 from shengdun.index.store import Store
 from shengdun.service.access import TokenFile
-from shengdun.service.app import Voice, open_voice, store_settings
+from shengdun.service.app import store_settings
 from shengdun.service.common_wording import read_common
 from shengdun.service.errors import PortInUse
 from shengdun.service.listening import address_of, check_free
@@ -32,6 +32,7 @@ from shengdun.service.profile_places import STORE_DIRECTORY
 from shengdun.service.settings import ServerSettings, Settings
 from shengdun.service.text_labels import load_labels
 from shengdun.service.tls import asks_for_tokens, check_exposure, server_credentials
+from shengdun.service.voice_path import Voice, open_voice
 from shengdun.service.workers.shares import Share
 
 LITTLE_SPACE_BYTES: Final = 2 * 1024**3
