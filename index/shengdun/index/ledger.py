@@ -238,19 +238,28 @@ class Ledger:
         """Take what is newer in the journal; the lock is held."""
         entries = await self.journal.read(self.snapshot.head)
         if not entries:
-            await self.journal.check_contains(self.snapshot.head)
+            await self._is_up_to_date()
         while entries:
             self._health.behind(len(entries))
             await self._take(await read_batch(self._store, self.journal, entries))
             entries = await self.journal.read(self.snapshot.head)
         self._health.current()
 
+    async def _is_up_to_date(self) -> None:
+        """Note that nothing is newer in the journal, once it is seen that this is the journal that was followed."""
+        await self.journal.check_contains(self.snapshot.head)
+        self._health.current()
+
     async def _follow(self) -> None:
         while True:
             try:
-                await self.journal.wait(self.snapshot.head, wait_ms=_WAIT_MS)
+                head = self.snapshot.head
+                came = await self.journal.wait(head, wait_ms=_WAIT_MS)
                 async with self._lock:
-                    await self._catch_up()
+                    if came or head != self.snapshot.head:
+                        await self._catch_up()
+                    else:
+                        await self._is_up_to_date()
             except IndexRoomError as error:
                 self._health.failed(error)
                 await asyncio.sleep(_RETRY_S)
