@@ -27,6 +27,7 @@ from shengdun.index.journal import START, Head, JournalEntry
 from shengdun.index.records import (
     RecordCodec,
     actor_record,
+    allow_record,
     script_record,
     voiceprint_record,
     watchlist_record,
@@ -36,6 +37,7 @@ from shengdun.index.scoring import Scorer
 from shengdun.index.scripts.holdings import ScriptHolding, scripts_after
 from shengdun.index.search import Candidate, rank
 from shengdun.index.segments import Segment, microseconds
+from shengdun.index.voices.allow_holdings import Allowed, allowed_after
 from shengdun.index.watchlists import Actor, ActorPage, Template, Watchlist
 
 __all__ = ["Candidate", "Snapshot", "WatchlistResult"]
@@ -101,9 +103,10 @@ class Snapshot:
         listings: the watchlists, by id.
         scorers: those that it can be searched with.
         scripts: the scripts, by id.
+        allowed: who may call for many.
     """
 
-    __slots__ = ("_next_code", "head", "holdings", "listings", "scorers", "scripts")
+    __slots__ = ("_next_code", "allowed", "head", "holdings", "listings", "scorers", "scripts")
 
     def __init__(
         self,
@@ -114,19 +117,29 @@ class Snapshot:
         scorers: Scorers,
         next_code: int,
         scripts: Mapping[str, ScriptHolding],
+        allowed: Allowed,
     ) -> None:
         self.head = head
         self.holdings = holdings
         self.listings = listings
         self.scorers = scorers
         self.scripts = scripts
+        self.allowed = allowed
         self._next_code = next_code
 
     @classmethod
     def empty(cls, active: Sequence[Scorer], shadow: Sequence[Scorer] = ()) -> "Snapshot":
         """Before the first entry, for one active scorer a voice model and others in shadow."""
         scorers = Scorers(active=tuple(active), shadow=tuple(shadow))
-        return cls(head=START, holdings={}, listings={}, scorers=scorers, next_code=0, scripts={})
+        return cls(
+            head=START,
+            holdings={},
+            listings={},
+            scorers=scorers,
+            next_code=0,
+            scripts={},
+            allowed=Allowed(),
+        )
 
     @property
     def journal_sequence(self) -> int:
@@ -392,6 +405,7 @@ class Snapshot:
             scorers=self.scorers,
             next_code=change.next_code,
             scripts=scripts_after(self.scripts, records, codec),
+            allowed=allowed_after(self.allowed, records, codec),
         )
 
     def with_scorers(self, scorers: Scorers, prepared: "Snapshot | None" = None) -> "Snapshot":
@@ -411,6 +425,7 @@ class Snapshot:
             scorers=scorers,
             next_code=self._next_code,
             scripts=self.scripts,
+            allowed=self.allowed,
         )
 
 
@@ -419,6 +434,7 @@ def record_names(snapshot: Snapshot) -> frozenset[str]:
     names = {watchlist_record(name) for name in snapshot.listings}
     names.update(actor_record(name) for name in snapshot.holdings)
     names.update(script_record(name) for name in snapshot.scripts)
+    names.update(allow_record(name) for name in snapshot.allowed.holdings)
     names.update(
         voiceprint_record(held.actor_id, name)
         for held in snapshot.holdings.values()

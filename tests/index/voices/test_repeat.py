@@ -1,5 +1,6 @@
 """REPEAT_VOICE: a voice that calls for several customers."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 import numpy as np
@@ -10,6 +11,7 @@ from fixtures.unknown_voices import BEGINS, EVIDENCE, made_call, made_clusters
 from shengdun.index.archive.rows import ArchivedCall
 from shengdun.index.voices.allowed import (
     AllowList,
+    Entry,
     Granted,
     OwnKind,
     OwnVoice,
@@ -23,6 +25,12 @@ from shengdun.index.voices.policy import VoicePolicy
 from shengdun.index.voices.repeat import RepeatVoice, RepeatWatch
 
 GRANTED = Granted(reason="power of attorney", principal="reviewer-1", at=BEGINS)
+
+
+def allow(clusters: VoiceClusters, entries: Sequence[Entry]) -> None:
+    """Have these entries count from now on."""
+    allowed = AllowList(entries)
+    clusters._allowed = lambda: allowed
 
 
 def look(clusters: VoiceClusters, call: ArchivedCall) -> RepeatVoice | None:
@@ -113,7 +121,7 @@ def test_representatives_are_let_pass() -> None:
     ):
         clusters = with_calls(4, customers=4, number="office")
         assert look(clusters, made_call(1, 8)) is not None
-        clusters.allowed = AllowList([entry])
+        allow(clusters, [entry])
         assert look(clusters, made_call(1, 8)) is None
 
 
@@ -123,7 +131,8 @@ def test_an_entry_that_has_ended_does_not_count() -> None:
         reason="guardian", principal="reviewer-1", at=BEGINS, until=BEGINS + timedelta(seconds=1)
     )
     clusters = with_calls(4, customers=4)
-    clusters.allowed = AllowList(
+    allow(
+        clusters,
         [
             Representative(
                 entry_id="r1",
@@ -131,7 +140,7 @@ def test_an_entry_that_has_ended_does_not_count() -> None:
                 customers=frozenset(f"customer-{n}" for n in range(4)),
                 granted=ended,
             )
-        ]
+        ],
     )
     assert look(clusters, made_call(1, 8)) is not None
     assert len(clusters.allowed.expire(BEGINS + timedelta(days=1))) == 0
@@ -142,7 +151,8 @@ def test_own_collectors_are_left_out() -> None:
     clusters = with_calls(4, customers=4)
     collector = made_call(1, 20).voiceprint
     assert collector is not None
-    clusters.allowed = AllowList(
+    allow(
+        clusters,
         [
             OwnVoice(
                 entry_id="c1",
@@ -152,7 +162,7 @@ def test_own_collectors_are_left_out() -> None:
                 net_speech_s=20.0,
                 granted=GRANTED,
             )
-        ]
+        ],
     )
     before = len(clusters.recent)
     assert look(clusters, made_call(1, 8)) is None

@@ -5,10 +5,12 @@ so neither makes a voice suspicious. The institution's own collectors and record
 voiceprints and are left out altogether. Every entry says why it was made, by whom, and when it ends.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from functools import cached_property
 from typing import Final
 
 import numpy as np
@@ -18,6 +20,7 @@ from shengdun.index.errors import InvalidRecord
 from shengdun.index.identifiers import check_record_id, check_text
 from shengdun.index.posterior import open_set_posterior
 from shengdun.index.voices.columns import text_hash
+from shengdun.index.voices.errors import AllowEntryNotFound
 from shengdun.index.voices.evidence import VoiceEvidence, Voices
 
 MOST_CUSTOMERS: Final = 10_000
@@ -90,6 +93,8 @@ class Representative:
     customers: frozenset[str] = frozenset()
     numbers: frozenset[str] = frozenset()
     granted: Granted
+    customer_hashes: frozenset[int] = field(init=False, repr=False, compare=False)
+    """64 bits of each customer's pseudonym."""
 
     def __post_init__(self) -> None:
         check_record_id("Entry id", self.entry_id)
@@ -103,6 +108,7 @@ class Representative:
             )
         for pseudonym in (*self.customers, *self.numbers):
             check_text("pseudonym", pseudonym, longest=256, empty=False)
+        object.__setattr__(self, "customer_hashes", frozenset(map(text_hash, self.customers)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -153,6 +159,7 @@ class AllowList:
         self._entries = {entry.entry_id: entry for entry in listed}
         if len(self._entries) != len(listed):
             raise InvalidRecord("Two allow-list entries have the same id.")
+        self._heard: tuple[VoiceEvidence, Voices] | None = None
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -168,19 +175,39 @@ class AllowList:
         """This list without an entry.
 
         Raises:
-            InvalidRecord: there is none of this id.
+            AllowEntryNotFound: there is none of this id.
         """
         if entry_id not in self._entries:
-            raise InvalidRecord(f"The allow-list has no entry '{entry_id[:128]}'.")
+            raise AllowEntryNotFound.of(entry_id)
         return AllowList(e for i, e in self._entries.items() if i != entry_id)
 
     def expire(self, at: datetime) -> "AllowList":
         """This list without the entries that don't hold any more."""
         return AllowList(entry for entry in self if entry.granted.holds(at))
 
-    def represented(self, at: datetime) -> tuple[frozenset[int], ...]:
-        """For each representative, 64 bits of each customer's pseudonym."""
-        return tuple(frozenset(map(text_hash, r.customers)) for r in self._representatives(at))
+    @property
+    def own_voices(self) -> tuple[OwnVoice, ...]:
+        """The institution's own, also those that have ended."""
+        return tuple(entry for entry in self if isinstance(entry, OwnVoice))
+
+    def represented(
+        self, at: datetime, among: Iterable[int] | None = None
+    ) -> tuple[frozenset[int], ...]:
+        """For each representative, 64 bits of each customer's pseudonym.
+
+        Args:
+            at: entries that have ended by then are left out.
+            among: only those who represent any of these; None for all.
+        """
+        if among is None:
+            return tuple(each.customer_hashes for each in self._representatives(at))
+        found = {
+            each.entry_id: each
+            for customer in among
+            for each in self._of_customer.get(customer, ())
+            if each.granted.holds(at)
+        }
+        return tuple(found[entry_id].customer_hashes for entry_id in sorted(found))
 
     def numbers(self, at: datetime) -> frozenset[int]:
         """64 bits of the pseudonym of each number from which a representative calls."""
@@ -188,18 +215,30 @@ class AllowList:
 
     def is_own(self, caller: Voices, evidence: VoiceEvidence, at: datetime) -> bool:
         """Whether a caller, one voice, is more likely one of the institution's own than not."""
-        own = [
-            entry
-            for entry in self
-            if isinstance(entry, OwnVoice)
-            and entry.model_id == evidence.model_id
-            and entry.granted.holds(at)
-        ]
-        if not own:
+        able = [entry for entry in self.own_voices if entry.model_id == evidence.model_id]
+        holds = np.array([entry.granted.holds(at) for entry in able], dtype=np.bool_)
+        if not holds.any():
             return False
-        llrs = evidence.llrs(caller, _voices(own, evidence))
-        posterior = open_set_posterior(llrs, prior_on_list=_OWN_SHARE, actors=len(own))
+        llrs = evidence.llrs(caller, self._own(able, evidence).take(np.flatnonzero(holds)))
+        posterior = open_set_posterior(llrs, prior_on_list=_OWN_SHARE, actors=len(llrs))
         return posterior.on_list > 0.5
+
+    @cached_property
+    def _of_customer(self) -> dict[int, list[Representative]]:
+        """Who represents each customer, by 64 bits of the pseudonym."""
+        of: defaultdict[int, list[Representative]] = defaultdict(list)
+        for entry in self:
+            if isinstance(entry, Representative):
+                for customer in entry.customer_hashes:
+                    of[customer].append(entry)
+        return dict(of)
+
+    def _own(self, able: Sequence[OwnVoice], evidence: VoiceEvidence) -> Voices:
+        """Own voices as they are compared: once for as long as the same evidence is asked."""
+        heard = self._heard
+        if heard is None or heard[0] is not evidence:
+            heard = self._heard = evidence, _voices(able, evidence)
+        return heard[1]
 
     def _representatives(self, at: datetime) -> Iterator[Representative]:
         for entry in self:

@@ -10,7 +10,7 @@ calls nearby and with the voices that call for several customers, not with the w
 """
 
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
@@ -50,14 +50,14 @@ class VoiceClusters:
     Args:
         evidence: compares voices of the model.
         policy: what is taken for granted, and what is asked of evidence.
-        allowed: who may call for many.
+        allowed: gives who may call for many, as of now.
     """
 
     def __init__(
         self,
         evidence: VoiceEvidence,
         policy: VoicePolicy | None = None,
-        allowed: AllowList | None = None,
+        allowed: Callable[[], AllowList] = AllowList,
     ) -> None:
         self._policy = policy or VoicePolicy()
         self._evidence = evidence
@@ -65,7 +65,7 @@ class VoiceClusters:
         self._groups = Groups()
         self._many = ManyCustomers(evidence)
         self._lock = threading.Lock()
-        self.allowed = allowed or AllowList()
+        self._allowed = allowed
 
     def __len__(self) -> int:
         return len(self._groups)
@@ -74,6 +74,11 @@ class VoiceClusters:
     def model_id(self) -> str:
         """The voice model of its calls."""
         return self._recent.model_id
+
+    @property
+    def allowed(self) -> AllowList:
+        """Who may call for many, as of now."""
+        return self._allowed()
 
     @property
     def policy(self) -> VoicePolicy:
@@ -201,8 +206,10 @@ class VoiceClusters:
         self, columns: CallColumns, log_odds: Floats64, *, without: int = 0, at: datetime
     ) -> dict[int, float]:
         """Probability that calls are for each household, leaving a customer's out; representatives are considered."""
-        of = households(columns, self._policy.household, together=self.allowed.represented(at))
-        silent = self.allowed.numbers(at)
+        allowed = self.allowed
+        together = allowed.represented(at, among=columns.customers.tolist())
+        of = households(columns, self._policy.household, together=together)
+        silent = allowed.numbers(at)
         of = [0 if n in silent else h for h, n in zip(of, columns.numbers.tolist(), strict=True)]
         own = (
             {h for h, c in zip(of, columns.customers.tolist(), strict=True) if c == without}
@@ -357,7 +364,8 @@ class VoiceClusters:
         calls = self._evidence.calls(rows)
         odds = membership(calls, self._evidence, self.odds)
         first, last = moment(int(rows.started_us.min())), moment(int(rows.started_us.max()))
-        counted = self.counted(rows, odds, at=last)
+        is_own = self.allowed.is_own(calls.joined(), self._evidence, last)
+        counted = {} if is_own else self.counted(rows, odds, at=last)
         return Cluster(
             cluster_id=group_id,
             model_id=self.model_id,
