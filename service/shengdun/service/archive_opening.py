@@ -8,7 +8,9 @@ from shengdun.index.archive.archive import ArchiveSettings, CallArchive
 from shengdun.index.archive.retention import Retention
 from shengdun.index.registry import Registry
 from shengdun.index.store import Store
+from shengdun.service.archiving import Archiving
 from shengdun.service.settings import Settings
+from shengdun.service.texts import Run
 
 ARCHIVE_DIRECTORY: Final = "archive"
 
@@ -42,3 +44,19 @@ async def open_archive(
     )
     stack.push_async_callback(archive.close)
     return archive
+
+
+async def open_archiving(
+    archive: CallArchive | None, registry: Registry, run: Run, stack: AsyncExitStack
+) -> Archiving | None:
+    """Have finished calls archived until the stack is left; None where none are kept.
+
+    Args:
+        archive: takes them.
+        registry: has the keys.
+        run: where rows are made.
+        stack: closes what is opened.
+    """
+    if archive is None:
+        return None
+    return await stack.enter_async_context(Archiving(archive, registry.keys.pseudonym, run))

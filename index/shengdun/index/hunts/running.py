@@ -58,10 +58,15 @@ class HuntRun:
             why = error.message if isinstance(error, IndexRoomError) else str(error.strerror)
             problems = (*self._settled.problems, why)
             ended = replace(self._settled, state=HuntState.INTERRUPTED, problems=problems)
-        ended = ended.without(self._erased())
-        if self._shelf.has(ended.hunt_id):
-            self._shelf.put(ended)
-        return ended
+        return self._put(ended)
+
+    def _put(self, hunt: Hunt) -> Hunt:
+        """Write the hunt down, unless it was deleted; without what was erased until now."""
+        with self._shelf.guard:
+            hunt = hunt.without(self._erased())
+            if self._shelf.has(hunt.hunt_id):
+                self._shelf.put(hunt)
+        return hunt
 
     def _through(self) -> Hunt:
         hunt = self._settled
@@ -85,7 +90,7 @@ class HuntRun:
             # Only whole days are written down, so that a hunt which is resumed counts no call twice.
             self._settled = replace(self._now, settled_day=self._now.day).without(self._erased())
             if time.monotonic() > self._kept_s + _KEPT_S:
-                self._shelf.put(self._settled)
+                self._settled = self._put(self._settled)
                 self._kept_s = time.monotonic()
         self._now = replace(
             self._now,

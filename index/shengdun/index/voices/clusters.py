@@ -133,8 +133,10 @@ class VoiceClusters:
         Returns:
             How many were taken in.
         """
-        long_enough = [c for c in calls if c.net_speech_s >= self._policy.founding_s]
-        return self._recent.add(long_enough)
+        able = [c for c in calls if c.net_speech_s >= self._policy.founding_s]
+        if self.allowed.own_voices:
+            able = [call for call in able if not self._is_own(call)]
+        return self._recent.add(able)
 
     def state(self) -> dict[str, tuple[str, ...]]:
         """The calls of each cluster, to be kept and given to ``restore``."""
@@ -186,6 +188,15 @@ class VoiceClusters:
                 raise ClusterNotFound.of(cluster_id)
             return self._cluster(group_id)
 
+    def own(self, at: datetime) -> frozenset[str]:
+        """The clusters of several customers that are by voices of the institution's own."""
+        allowed = self.allowed
+        if not allowed.own_voices:
+            return frozenset()
+        with self._lock:
+            found = [(each, self._many.voice(each)) for each in self._many.ids()]
+        return frozenset(each for each, voice in found if allowed.is_own(voice, self._evidence, at))
+
     def candidates(self, one: Voices, customer: int, *, without: int = 0) -> Candidates:
         """The voices that a caller could be, each with its calls; for ``RepeatWatch``.
 
@@ -217,6 +228,12 @@ class VoiceClusters:
             else set()
         )
         return by_household(of, log_odds, without=own)
+
+    def _is_own(self, call: ArchivedCall) -> bool:
+        if not self._recent.takes(call):
+            return False
+        one = self._evidence.calls(self._recent.coder.columns([call]))
+        return self.allowed.is_own(one, self._evidence, call.started_at)
 
     def _matched(self, one: Voices, customer: int) -> str | None:
         near = self._recent.nearest(self._evidence.direction(one), self._policy.neighbours)
