@@ -183,16 +183,10 @@ class UnknownVoices:
 
     async def _watch_own(self) -> None:
         """Learn anew when a voice is the institution's own no more: its calls were left out until then."""
-        known = self._own()
         while True:
             await asyncio.sleep(_WATCH_S)
-            now = self._own()
-            if known - now:
+            if self.clusters.has_left_out():
                 self._miss()
-            known = now
-
-    def _own(self) -> frozenset[str]:
-        return frozenset(entry.entry_id for entry in self.clusters.allowed.own_voices)
 
     async def _learn(self) -> None:
         """Learn of all archived calls: at the start, and after some came that this process didn't hear of."""

@@ -44,8 +44,8 @@ class ArchiveReceipt:
         journal_sequence: the number of the journal's entry.
         journal_hash: its hash, hex.
         signature: of all that by the installation's own key, hex.
-        customer_hash: keyed hash (hex) of the customer's pseudonym, where all calls of a customer were erased; with these
-            goes what else is kept of the customer.
+        customer_hash: keyed hash (hex) of the customer's pseudonym, where all calls of one were erased; with these goes
+            what else is kept of the customer.
         allow_entries: from how many entries of the allow-list the customer was taken out then.
     """
 

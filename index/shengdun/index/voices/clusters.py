@@ -66,6 +66,7 @@ class VoiceClusters:
         self._many = ManyCustomers(evidence)
         self._lock = threading.Lock()
         self._allowed = allowed
+        self._left_out_for: set[str] = set()
 
     def __len__(self) -> int:
         return len(self._groups)
@@ -117,7 +118,7 @@ class VoiceClusters:
             return None
         columns = self._recent.coder.columns([call])
         one = self._evidence.calls(columns)
-        if self.allowed.is_own(one, self._evidence, call.started_at):
+        if self._is_own(one, call.started_at):
             return None
         with self._lock:
             key = int(columns.id_hashes[0])
@@ -135,8 +136,14 @@ class VoiceClusters:
         """
         able = [c for c in calls if c.net_speech_s >= self._policy.founding_s]
         if self.allowed.own_voices:
-            able = [call for call in able if not self._is_own(call)]
+            able = [call for call in able if not self._is_own_call(call)]
         return self._recent.add(able)
+
+    def has_left_out(self) -> bool:
+        """Whether calls were left out since the last time, for a voice that is the institution's own no more."""
+        gone = self._left_out_for - {entry.entry_id for entry in self.allowed.own_voices}
+        self._left_out_for -= gone
+        return bool(gone)
 
     def state(self) -> dict[str, tuple[str, ...]]:
         """The calls of each cluster, to be kept and given to ``restore``."""
@@ -229,11 +236,19 @@ class VoiceClusters:
         )
         return by_household(of, log_odds, without=own)
 
-    def _is_own(self, call: ArchivedCall) -> bool:
+    def _is_own_call(self, call: ArchivedCall) -> bool:
         if not self._recent.takes(call):
             return False
         one = self._evidence.calls(self._recent.coder.columns([call]))
-        return self.allowed.is_own(one, self._evidence, call.started_at)
+        return self._is_own(one, call.started_at)
+
+    def _is_own(self, one: Voices, at: datetime) -> bool:
+        allowed = self.allowed
+        is_own = allowed.is_own(one, self._evidence, at)
+        if is_own:
+            # Which of them it is isn't asked; any may have tipped the scales.
+            self._left_out_for.update(entry.entry_id for entry in allowed.own_voices)
+        return is_own
 
     def _matched(self, one: Voices, customer: int) -> str | None:
         near = self._recent.nearest(self._evidence.direction(one), self._policy.neighbours)
