@@ -242,7 +242,7 @@ async def open_application(
         hunts = await open_hunts(settings, archive, registry, voice.model.model_id, stack)
         voices_directory = settings.data_dir / VOICES_DIRECTORY
         checks = ErasureChecks(registry, hunts, voices, voices_directory, background.run)
-        archiving = await open_archiving(archive, registry, background.run, stack)
+        archiving = await open_archiving(archive, registry, calls, background.run, stack)
         similar = await asyncio.to_thread(_similar_scripts, settings.text)
         texts = TextComparison(registry, background.run, similar)
         await stack.enter_async_context(calls)

@@ -9,6 +9,8 @@ from shengdun.index.archive.retention import Retention
 from shengdun.index.registry import Registry
 from shengdun.index.store import Store
 from shengdun.service.archiving import Archiving
+from shengdun.service.calls import LiveCalls
+from shengdun.service.erased_decisions import ErasedDecisions
 from shengdun.service.settings import Settings
 from shengdun.service.texts import Run
 
@@ -47,16 +49,22 @@ async def open_archive(
 
 
 async def open_archiving(
-    archive: CallArchive | None, registry: Registry, run: Run, stack: AsyncExitStack
+    archive: CallArchive | None,
+    registry: Registry,
+    calls: LiveCalls,
+    run: Run,
+    stack: AsyncExitStack,
 ) -> Archiving | None:
     """Have finished calls archived until the stack is left; None where none are kept.
 
     Args:
         archive: takes them.
         registry: has the keys.
+        calls: have the latest decisions, which go with erased calls.
         run: where rows are made.
         stack: closes what is opened.
     """
     if archive is None:
         return None
+    await stack.enter_async_context(ErasedDecisions(archive, calls))
     return await stack.enter_async_context(Archiving(archive, registry.keys.pseudonym, run))
