@@ -107,10 +107,14 @@ async def test_what_hunts_and_voices_still_say_is_found(
     assert (await client.verify_erasure(receipt)).holds
 
 
-async def test_a_hunt_for_an_actor_who_was_erased_is_found(desk: Desk) -> None:
+async def test_a_hunt_for_an_actor_who_was_erased_is_found(
+    desk: Desk, recordings: Sequence[DemoRecording]
+) -> None:
     """Were it still there: it is deleted with the actor."""
     application = desk.server._application
     assert application is not None
+    await screen(desk.client, "any", telephone(speech_of(recordings, "S1")))
+    await archived(desk, "any")
     actor_id = desk.actors["S4"]
     hunts = [one async for one in desk.client.hunt(Quarry(actor_id=actor_id))]
     file = application.settings.data_dir / "hunts" / f"{hunts[-1].hunt_id}.hunt"

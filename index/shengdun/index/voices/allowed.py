@@ -95,6 +95,8 @@ class Representative:
     granted: Granted
     customer_hashes: frozenset[int] = field(init=False, repr=False, compare=False)
     """64 bits of each customer's pseudonym."""
+    number_hashes: frozenset[int] = field(init=False, repr=False, compare=False)
+    """64 bits of each number's."""
 
     def __post_init__(self) -> None:
         check_record_id("Entry id", self.entry_id)
@@ -109,6 +111,7 @@ class Representative:
         for pseudonym in (*self.customers, *self.numbers):
             check_text("pseudonym", pseudonym, longest=256, empty=False)
         object.__setattr__(self, "customer_hashes", frozenset(map(text_hash, self.customers)))
+        object.__setattr__(self, "number_hashes", frozenset(map(text_hash, self.numbers)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -209,9 +212,18 @@ class AllowList:
         }
         return tuple(found[entry_id].customer_hashes for entry_id in sorted(found))
 
-    def numbers(self, at: datetime) -> frozenset[int]:
-        """64 bits of the pseudonym of each number from which a representative calls."""
-        return frozenset(text_hash(n) for r in self._representatives(at) for n in r.numbers)
+    def numbers(self, at: datetime, among: Iterable[int] | None = None) -> frozenset[int]:
+        """64 bits of the pseudonym of each number from which a representative calls.
+
+        Args:
+            at: entries that have ended by then are left out.
+            among: only numbers of these; None for all.
+        """
+        known = self._of_number
+        asked = known.keys() if among is None else known.keys() & among
+        return frozenset(
+            number for number in asked if any(each.granted.holds(at) for each in known[number])
+        )
 
     def is_own(self, caller: Voices, evidence: VoiceEvidence, at: datetime) -> bool:
         """Whether a caller, one voice, is more likely one of the institution's own than not."""
@@ -231,6 +243,16 @@ class AllowList:
             if isinstance(entry, Representative):
                 for customer in entry.customer_hashes:
                     of[customer].append(entry)
+        return dict(of)
+
+    @cached_property
+    def _of_number(self) -> dict[int, list[Representative]]:
+        """Who calls from each number, likewise."""
+        of: defaultdict[int, list[Representative]] = defaultdict(list)
+        for entry in self:
+            if isinstance(entry, Representative):
+                for number in entry.number_hashes:
+                    of[number].append(entry)
         return dict(of)
 
     def _own(self, able: Sequence[OwnVoice], evidence: VoiceEvidence) -> Voices:

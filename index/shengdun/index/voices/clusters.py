@@ -227,7 +227,7 @@ class VoiceClusters:
         allowed = self.allowed
         together = allowed.represented(at, among=columns.customers.tolist())
         of = households(columns, self._policy.household, together=together)
-        silent = allowed.numbers(at)
+        silent = allowed.numbers(at, among=columns.numbers.tolist())
         of = [0 if n in silent else h for h, n in zip(of, columns.numbers.tolist(), strict=True)]
         own = (
             {h for h, c in zip(of, columns.customers.tolist(), strict=True) if c == without}
