@@ -5,12 +5,10 @@ so neither makes a voice suspicious. The institution's own collectors and record
 voiceprints and are left out altogether. Every entry says why it was made, by whom, and when it ends.
 """
 
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from functools import cached_property
 from typing import Final
 
 import numpy as np
@@ -202,15 +200,12 @@ class AllowList:
             at: entries that have ended by then are left out.
             among: only those who represent any of these; None for all.
         """
-        if among is None:
-            return tuple(each.customer_hashes for each in self._representatives(at))
-        found = {
-            each.entry_id: each
-            for customer in among
-            for each in self._of_customer.get(customer, ())
-            if each.granted.holds(at)
-        }
-        return tuple(found[entry_id].customer_hashes for entry_id in sorted(found))
+        asked = None if among is None else frozenset(among)
+        return tuple(
+            each.customer_hashes
+            for each in self._representatives(at)
+            if asked is None or not asked.isdisjoint(each.customer_hashes)
+        )
 
     def numbers(self, at: datetime, among: Iterable[int] | None = None) -> frozenset[int]:
         """64 bits of the pseudonym of each number from which a representative calls.
@@ -219,10 +214,10 @@ class AllowList:
             at: entries that have ended by then are left out.
             among: only numbers of these; None for all.
         """
-        known = self._of_number
-        asked = known.keys() if among is None else known.keys() & among
-        return frozenset(
-            number for number in asked if any(each.granted.holds(at) for each in known[number])
+        asked = None if among is None else frozenset(among)
+        of_each = (each.number_hashes for each in self._representatives(at))
+        return frozenset().union(
+            *(numbers if asked is None else numbers & asked for numbers in of_each)
         )
 
     def is_own(self, caller: Voices, evidence: VoiceEvidence, at: datetime) -> bool:
@@ -234,26 +229,6 @@ class AllowList:
         llrs = evidence.llrs(caller, self._own(able, evidence).take(np.flatnonzero(holds)))
         posterior = open_set_posterior(llrs, prior_on_list=_OWN_SHARE, actors=len(llrs))
         return posterior.on_list > 0.5
-
-    @cached_property
-    def _of_customer(self) -> dict[int, list[Representative]]:
-        """Who represents each customer, by 64 bits of the pseudonym."""
-        of: defaultdict[int, list[Representative]] = defaultdict(list)
-        for entry in self:
-            if isinstance(entry, Representative):
-                for customer in entry.customer_hashes:
-                    of[customer].append(entry)
-        return dict(of)
-
-    @cached_property
-    def _of_number(self) -> dict[int, list[Representative]]:
-        """Who calls from each number, likewise."""
-        of: defaultdict[int, list[Representative]] = defaultdict(list)
-        for entry in self:
-            if isinstance(entry, Representative):
-                for number in entry.number_hashes:
-                    of[number].append(entry)
-        return dict(of)
 
     def _own(self, able: Sequence[OwnVoice], evidence: VoiceEvidence) -> Voices:
         """Own voices as they are compared: once for as long as the same evidence is asked."""
