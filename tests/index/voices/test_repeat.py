@@ -1,6 +1,7 @@
 """REPEAT_VOICE: a voice that calls for several customers."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 import numpy as np
@@ -168,6 +169,43 @@ def test_own_collectors_are_left_out() -> None:
     assert look(clusters, made_call(1, 8)) is None
     assert clusters.take(made_call(1, 8)) is None
     assert len(clusters.recent) == before
+
+
+def test_many_calls_are_told_from_own_voices_as_one_by_one() -> None:
+    """With entries that hold for some of them only; ``fill`` leaves out what ``take`` would."""
+    ends = BEGINS + timedelta(hours=3)
+    entries = []
+    for voice in range(4):
+        voiceprint = made_call(voice, 50).voiceprint
+        assert voiceprint is not None
+        entries.append(
+            OwnVoice(
+                entry_id=f"own-{voice}",
+                kind=OwnKind.PROMPT,
+                model_id=EVIDENCE.model_id,
+                voiceprint=voiceprint,
+                net_speech_s=9.0,
+                granted=replace(GRANTED, until=ends if voice % 2 else None),
+            )
+        )
+    calls = [made_call(voice, number) for voice in range(8) for number in range(3)]
+    clusters = made_clusters()
+    allow(clusters, entries)
+    columns = clusters.recent.coder.columns(calls)
+    voices = EVIDENCE.calls(columns)
+    times = [call.started_at for call in calls]
+    together = clusters.allowed.are_own(voices, EVIDENCE, times)
+    alone = [
+        clusters.allowed.is_own(voices.take(np.array([row])), EVIDENCE, at)
+        for row, at in enumerate(times)
+    ]
+    assert together.tolist() == alone
+    assert 0 < sum(alone) < 12
+    assert clusters.fill(calls) == len(calls) - sum(alone)
+    assert not clusters.has_left_out()
+    allow(clusters, entries[1:])
+    assert clusters.has_left_out()
+    assert not clusters.has_left_out()
 
 
 @given(st.lists(st.floats(0.0, 1.0), max_size=8), st.integers(0, 9))

@@ -27,6 +27,10 @@ _OWN_SHARE: Final = 0.01
 """Of calls, before they are heard, that are by a voice of the institution's own."""
 
 
+_ENDLESS: Final = 500.0
+"""An LLR beyond all doubt, whose exponential is a number still."""
+
+
 class Relation(StrEnum):
     """What a representative is to the customers."""
 
@@ -229,6 +233,23 @@ class AllowList:
         llrs = evidence.llrs(caller, self._own(able, evidence).take(np.flatnonzero(holds)))
         posterior = open_set_posterior(llrs, prior_on_list=_OWN_SHARE, actors=len(llrs))
         return posterior.on_list > 0.5
+
+    def are_own(
+        self, calls: Voices, evidence: VoiceEvidence, at: Sequence[datetime]
+    ) -> NDArray[np.bool_]:
+        """(n,) for each of n calls what ``is_own`` says at its time; many at once take far less time."""
+        able = [entry for entry in self.own_voices if entry.model_id == evidence.model_id]
+        if not able or not len(calls):
+            return np.zeros(len(calls), np.bool_)
+        holds = np.array([[entry.granted.holds(one) for one in at] for entry in able])
+        voices = self._own(able, evidence)
+        llrs = np.stack(
+            [evidence.llrs(voices.take(np.array([row])), calls) for row in range(len(able))]
+        )
+        likelihoods = np.where(holds, np.exp(np.minimum(llrs, _ENDLESS)), 0.0)
+        shared = _OWN_SHARE / np.maximum(holds.sum(axis=0), 1)
+        own: NDArray[np.bool_] = likelihoods.sum(axis=0) * shared > 1.0 - _OWN_SHARE
+        return own
 
     def _own(self, able: Sequence[OwnVoice], evidence: VoiceEvidence) -> Voices:
         """Own voices as they are compared: once for as long as the same evidence is asked."""

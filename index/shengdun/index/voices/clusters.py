@@ -135,9 +135,16 @@ class VoiceClusters:
             How many were taken in.
         """
         able = [c for c in calls if c.net_speech_s >= self._policy.founding_s]
-        if self.allowed.own_voices:
-            able = [call for call in able if not self._is_own_call(call)]
-        return self._recent.add(able)
+        allowed = self.allowed
+        able = [call for call in able if self._recent.takes(call)]
+        if not able or not allowed.own_voices:
+            return self._recent.add(able)
+        columns = self._recent.coder.columns(able)
+        times = [call.started_at for call in able]
+        own = allowed.are_own(self._evidence.calls(columns), self._evidence, times)
+        if own.any():
+            self._leave_out(allowed)
+        return self._recent.add_columns(columns.take(~own))
 
     def has_left_out(self) -> bool:
         """Whether calls were left out since the last time, for a voice that is the institution's own no more."""
@@ -236,19 +243,16 @@ class VoiceClusters:
         )
         return by_household(of, log_odds, without=own)
 
-    def _is_own_call(self, call: ArchivedCall) -> bool:
-        if not self._recent.takes(call):
-            return False
-        one = self._evidence.calls(self._recent.coder.columns([call]))
-        return self._is_own(one, call.started_at)
-
     def _is_own(self, one: Voices, at: datetime) -> bool:
         allowed = self.allowed
         is_own = allowed.is_own(one, self._evidence, at)
         if is_own:
-            # Which of them it is isn't asked; any may have tipped the scales.
-            self._left_out_for.update(entry.entry_id for entry in allowed.own_voices)
+            self._leave_out(allowed)
         return is_own
+
+    def _leave_out(self, allowed: AllowList) -> None:
+        # Which of them it was isn't asked; any may have tipped the scales.
+        self._left_out_for.update(entry.entry_id for entry in allowed.own_voices)
 
     def _matched(self, one: Voices, customer: int) -> str | None:
         near = self._recent.nearest(self._evidence.direction(one), self._policy.neighbours)
