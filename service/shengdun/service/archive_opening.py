@@ -49,6 +49,7 @@ async def open_archive(
 
 
 async def open_archiving(
+    settings: Settings,
     archive: CallArchive | None,
     registry: Registry,
     calls: LiveCalls,
@@ -58,6 +59,7 @@ async def open_archiving(
     """Have finished calls archived until the stack is left; None where none are kept.
 
     Args:
+        settings: the settings.
         archive: takes them.
         registry: has the keys.
         calls: have the latest decisions, which go with erased calls.
@@ -67,4 +69,10 @@ async def open_archiving(
     if archive is None:
         return None
     await stack.enter_async_context(ErasedDecisions(archive, calls))
-    return await stack.enter_async_context(Archiving(archive, registry.keys.pseudonym, run))
+    archiving = Archiving(
+        archive,
+        registry.keys.pseudonym,
+        run,
+        calibration_share=settings.archive.calibration_share,
+    )
+    return await stack.enter_async_context(archiving)
