@@ -88,6 +88,19 @@ async def test_labelled_calls_are_taken_also_without_windows(
     assert fit.profile.strangers.call_count <= 60
 
 
+async def test_calls_of_confirmed_agents_are_left_out(
+    archive: CallArchive, store: Store, registry: Registry, tmp_path: Path
+) -> None:
+    """With windows or with a label alone."""
+    calls = site_calls(6)
+    await fill(archive, calls, drawn=4)
+    speakers = {calls[5].name: "Wang"}
+    async with ArchiveReader.open(store, registry.keys, tmp_path / "data" / "archive") as reader:
+        without = frozenset({calls[0].name, calls[5].name})
+        site = read_archived_calls(reader, OF_MODEL, speakers, without=without)
+    assert sorted(one.name for one in site.calls) == sorted(one.name for one in calls[1:4])
+
+
 async def test_of_very_many_calls_some_are_drawn(
     archive: CallArchive,
     store: Store,

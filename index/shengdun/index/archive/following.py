@@ -15,13 +15,15 @@ from shengdun.index.archive.building import Batch
 from shengdun.index.archive.keeping import PartitionKeeper
 from shengdun.index.archive.partitions import call_pseudonym
 from shengdun.index.archive.rows import ArchivedCall
-from shengdun.index.archive.stream import ArchiveStream
+from shengdun.index.archive.stream import PAGE, ArchiveStream, EntryKind
 from shengdun.index.errors import IndexRoomError
 from shengdun.index.keys import KeyRing
 
 _WAIT_MS: Final = 500
 _OWING_MS: Final = 50
 """While somebody waits to be told that what was erased is gone here."""
+_GATHER_S: Final = 0.2
+"""To read several calls takes hardly longer than to read one."""
 _RETRY_S: Final = 0.1
 _SAY_S: Final = 5.0
 _FEW: Final = 20
@@ -114,8 +116,13 @@ class Follower:
         while True:
             try:
                 wait_ms = _OWING_MS if self._said < self.last_erasure else _WAIT_MS
-                await self._stream.wait(self._position, wait_ms=wait_ms)
-                await self.catch_up()
+                came = await self._stream.wait(self._position, wait_ms=wait_ms)
+                if came == {EntryKind.CALL}:
+                    await asyncio.sleep(_GATHER_S)
+                if came or self._has_to_say:
+                    await self.catch_up()
+                else:
+                    await self._look_at_partitions()
                 self.problem = ""
             except IndexRoomError as error:
                 self.problem = error.message
@@ -137,13 +144,25 @@ class Follower:
             if not entries:
                 break
             if len(entries) > _FEW:
-                batch = await asyncio.to_thread(Batch.of, entries, self._keys)
+                batch = await asyncio.to_thread(Batch.of, entries, self._keys, self._tail.get)
             else:
-                batch = Batch.of(entries, self._keys)
+                batch = Batch.of(entries, self._keys, self._tail.get)
             self._take(batch)
+            if len(entries) < PAGE:
+                break
         await self._keeper.reload()
         self._forget_moved()
         await self._say()
+
+    async def _look_at_partitions(self) -> None:
+        """Read the manifest if another process has replaced it; the stream has nothing new."""
+        async with self._turn:
+            await self._keeper.reload()
+            self._forget_moved()
+
+    @property
+    def _has_to_say(self) -> bool:
+        return self._said < self.last_erasure or time.monotonic() > self._said_s + _SAY_S
 
     async def _say(self) -> None:
         """Tell how far this process is: it has heard of all, and what it reads of partitions is as new."""

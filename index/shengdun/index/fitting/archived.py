@@ -2,7 +2,7 @@
 
 import hashlib
 import heapq
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -37,7 +37,11 @@ class ArchivedSite:
 
 
 def read_archived_calls(
-    reader: ArchiveReader, query: CallQuery, speakers: Mapping[str, str]
+    reader: ArchiveReader,
+    query: CallQuery,
+    speakers: Mapping[str, str],
+    *,
+    without: frozenset[str] = frozenset(),
 ) -> ArchivedSite:
     """Read the calls; takes as long as a scan of the archive.
 
@@ -45,6 +49,7 @@ def read_archived_calls(
         reader: of the archive.
         query: which calls; it names the voice model.
         speakers: who calls, by call id, where that is known.
+        without: calls to leave out, by id, as those of confirmed agents.
 
     Raises:
         CallsInvalid: a label is of a call that isn't there, or no call matches that has windows.
@@ -57,15 +62,14 @@ def read_archived_calls(
     for block in reader.scan(query, columns=_COLUMNS):
         archived += len(block)
         drawn += len(block.with_windows)
-        taken = heapq.nsmallest(
-            MOST_CALLS, [*taken, *_with_windows(block, speakers)], key=lambda each: each[0]
-        )
-        for number in _labelled(block, speakers):
+        fresh = [each for each in _with_windows(block, speakers) if each[1] not in without]
+        taken = heapq.nsmallest(MOST_CALLS, [*taken, *fresh], key=lambda each: each[0])
+        for number in _labelled(block, speakers.keys() - without):
             call = block.row(number)
             found.add(call.call_id)
             if call.windows is None:
                 labelled.append(_whole(call, speakers[call.call_id]))
-    _check(archived, drawn, sorted(speakers.keys() - found))
+    _check(archived, drawn, sorted(speakers.keys() - found - without))
     return ArchivedSite(
         calls=(*(call for _, _, call in taken), *labelled), archived=archived, drawn=drawn
     )
@@ -105,8 +109,8 @@ def _with_windows(block: CallBlock, speakers: Mapping[str, str]) -> Iterator[_Ra
         yield hashlib.sha256(call_id.encode()).digest(), call_id, call
 
 
-def _labelled(block: CallBlock, speakers: Mapping[str, str]) -> list[int]:
-    return [number for number, call_id in enumerate(block.call_ids) if call_id in speakers]
+def _labelled(block: CallBlock, known: Collection[str]) -> list[int]:
+    return [number for number, call_id in enumerate(block.call_ids) if call_id in known]
 
 
 def _whole(call: ArchivedCall, speaker: str) -> SiteCall:

@@ -24,7 +24,7 @@ from shengdun.service.profile_places import profile_keys, profile_library
 app = typer.Typer()
 
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
-_ALL: Final = ("never", "never", "")
+_ALL: Final = ("never", "never", "", None)
 _FIGURES: Final = (("eer", "EER %", 100.0), ("cllr", "Cllr", 1.0), ("min_cllr", "min Cllr", 1.0))
 
 
@@ -50,6 +50,14 @@ def calibrate(
         str, typer.Option(metavar="WHEN", help="Of the archive, only calls before.")
     ] = "never",
     line: Annotated[str, typer.Option(help="Of the archive, only calls of this line.")] = "",
+    without: Annotated[
+        Path | None,
+        typer.Option(
+            "--without",
+            metavar="FILE",
+            help="Of the archive, leave out these calls, one id a line: those of confirmed agents.",
+        ),
+    ] = None,
     name: Annotated[
         str, typer.Option("--name", metavar="NAME", help="Of the new profile.")
     ] = "site",
@@ -81,7 +89,7 @@ def calibrate(
         raise SettingsInvalid(
             f"--name {name!r}: use 1 to 63 lower-case letters, digits and hyphens, not a hyphen first"
         )
-    _require_one_source(calls, archive=archive, narrowed=(since, until, line) != _ALL)
+    _require_one_source(calls, archive=archive, narrowed=(since, until, line, without) != _ALL)
     settings = settings_of(config, data_dir)
     if output is not None:
         _require_writable(output)
@@ -93,7 +101,7 @@ def calibrate(
         source = RecordedCalls(calls, labels, limit_s=limit_s, cache=cache, jobs=jobs)
     else:
         query = CallQuery(since=parse_expiry(since), until=parse_expiry(until), line=line)
-        source = ArchivedCalls(settings, labels, query)
+        source = ArchivedCalls(settings, labels, query, without)
     store = ModelStore(settings.models_directory)
     model = store.voice_model(settings.voice.model, precision=settings.voice.precision, tell=note)
     base = _base(model.model_id)
@@ -115,7 +123,7 @@ def _require_one_source(calls: Path | None, *, archive: bool, narrowed: bool) ->
     if (calls is not None) == archive:
         raise typer.BadParameter("give a folder of recorded calls, or --archive")
     if narrowed and not archive:
-        raise typer.BadParameter("--since, --until and --line go with --archive")
+        raise typer.BadParameter("--since, --until, --line and --without go with --archive")
 
 
 def _fit(base: CalibrationProfile | None, model_id: str, site: SiteCalls, name: str) -> SiteFit:

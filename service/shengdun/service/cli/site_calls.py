@@ -97,34 +97,41 @@ class ArchivedCalls:
         settings: where the archive, the store and the keys are.
         labels: who calls, where that is known: a CSV with ``call_id`` and ``speaker``.
         query: which calls.
+        without: a file with one id a line of calls to leave out; None for none.
+
+    Raises:
+        OSError: that file can't be read.
     """
 
-    def __init__(self, settings: Settings, labels: Path | None, query: CallQuery) -> None:
+    def __init__(
+        self, settings: Settings, labels: Path | None, query: CallQuery, without: Path | None
+    ) -> None:
         self._settings = settings
         self._query = query
         self._speakers = read_labels(labels, of="call_id") if labels else {}
+        lines = without.read_text(encoding="utf-8-sig").splitlines() if without else []
+        self._without = frozenset(line.strip() for line in lines) - {""}
 
     def calls(self, model: VoiceModel, store: ModelStore) -> SiteCalls:  # noqa: ARG002 - nothing is heard
         """See ``CallSource``."""
         query = replace(self._query, model_id=model.model_id)
-        site, problems = asyncio.run(_read(self._settings, query, self._speakers))
+        site, problems = asyncio.run(self._read(query))
         for problem in problems:
             note(f"warning: {problem}")
         of = f"{site.archived} archived calls, {site.drawn} of which were drawn to calibrate by"
         return SiteCalls(calls=site.calls, source=_source(site.calls, of))
 
-
-async def _read(
-    settings: Settings, query: CallQuery, speakers: dict[str, str]
-) -> tuple[ArchivedSite, Iterable[str]]:
-    keys = KeyRing.load(settings.keys_file)
-    directory = settings.data_dir / ARCHIVE_DIRECTORY
-    async with (
-        store_beside(settings) as store,
-        ArchiveReader.open(store, keys, directory) as reader,
-    ):
-        site = await asyncio.to_thread(read_archived_calls, reader, query, speakers)
-        return site, reader.problems.values()
+    async def _read(self, query: CallQuery) -> tuple[ArchivedSite, Iterable[str]]:
+        keys = KeyRing.load(self._settings.keys_file)
+        directory = self._settings.data_dir / ARCHIVE_DIRECTORY
+        async with (
+            store_beside(self._settings) as store,
+            ArchiveReader.open(store, keys, directory) as reader,
+        ):
+            site = await asyncio.to_thread(
+                read_archived_calls, reader, query, self._speakers, without=self._without
+            )
+            return site, reader.problems.values()
 
 
 def _source(calls: Sequence[SiteCall], of: str) -> str:
