@@ -16,7 +16,7 @@ DIGEST_BYTES: Final = 32
 
 
 class RecordDigests:
-    """SHA-256 of records, each at a place: those of lists, scripts and the like come first, then actors, then voiceprints.
+    """SHA-256 of records, each at a place: those of lists, scripts and the like first, then actors, then voiceprints.
 
     Args:
         others: digests (hex) of the records of watchlists, scripts and the allow-list, by name.
