@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from shengdun.index.archive.blocks import BLOCK_ROWS, CallBlock
-from shengdun.index.archive.erasing import Eraser
+from shengdun.index.archive.erasing import Eraser, ForgottenCustomer
 from shengdun.index.archive.errors import CallNotArchived, PartitionDamaged
 from shengdun.index.archive.following import Follower, Listener
 from shengdun.index.archive.keeping import PartitionKeeper
@@ -298,7 +298,12 @@ class CallArchive:
         await self._follower.catch_up()
 
     async def erase(
-        self, which: CallQuery | Collection[str], *, reason: str, principal: str
+        self,
+        which: CallQuery | Collection[str],
+        *,
+        reason: str,
+        principal: str,
+        customer: ForgottenCustomer | None = None,
     ) -> ArchiveReceipt:
         """Erase calls for good: not found any more, by anybody, when this returns.
 
@@ -310,6 +315,7 @@ class CallArchive:
             which: a query that leaves something out, or call ids.
             reason: for the receipt.
             principal: who asks for it, for the journal.
+            customer: whose calls these are, all of them, for the receipt; forgotten elsewhere before.
 
         Raises:
             CallNotArchived: there is no such call, or one of the ids isn't there; nothing was changed.
@@ -317,7 +323,9 @@ class CallArchive:
         """
         check_text("reason", reason, longest=1000)
         call_ids = await self._chosen(which)
-        receipt = await self._eraser.erase(call_ids, reason=reason, principal=principal)
+        receipt = await self._eraser.erase(
+            call_ids, reason=reason, principal=principal, customer=customer
+        )
         await self._follower.catch_up()
         return receipt
 

@@ -58,17 +58,15 @@ class HuntRun:
             why = error.message if isinstance(error, IndexRoomError) else str(error.strerror)
             problems = (*self._settled.problems, why)
             ended = replace(self._settled, state=HuntState.INTERRUPTED, problems=problems)
-        return self._written(ended)
+        return self._put(ended)
 
-    def _written(self, hunt: Hunt) -> Hunt:
-        """Write down how it ended, again if calls were erased meanwhile: those must not stay in the file."""
-        while True:
-            erased = self._erased()
-            hunt = hunt.without(erased)
+    def _put(self, hunt: Hunt) -> Hunt:
+        """Write the hunt down, unless it was deleted; without what was erased until now."""
+        with self._shelf.guard:
+            hunt = hunt.without(self._erased())
             if self._shelf.has(hunt.hunt_id):
                 self._shelf.put(hunt)
-            if self._erased() == erased:
-                return hunt
+        return hunt
 
     def _through(self) -> Hunt:
         hunt = self._settled
@@ -97,7 +95,7 @@ class HuntRun:
             # Only whole days are written down, so that a hunt which is resumed counts no call twice.
             self._settled = replace(self._now, settled_day=self._now.day).without(self._erased())
             if time.monotonic() > self._kept_s + _KEPT_S:
-                self._shelf.put(self._settled)
+                self._settled = self._put(self._settled)
                 self._kept_s = time.monotonic()
         self._now = replace(
             self._now,
