@@ -23,6 +23,8 @@ from shengdun.index.scripts.matches import Passage, ScriptMatch, ScriptTooShort,
 from shengdun.index.scripts.postings import Found, Postings
 from shengdun.index.scripts.probes import probes_of
 from shengdun.index.scripts.question import HeldScript, Script
+from shengdun.index.scripts.scoring import Scoring
+from shengdun.index.scripts.whole import WholeText
 from shengdun.index.scripts.words import Words
 
 __all__ = ["Passage", "ScriptIndex", "ScriptListener", "ScriptMatch", "ScriptTooShort", "View"]
@@ -108,7 +110,9 @@ class ScriptIndex:
             limit: how many at most.
             above: only those with a greater LLR; the passages of others needn't be looked up.
         """
-        return self.listener(limit=limit, above=above).hear(text)
+        words = Words()
+        words.hear(text)
+        return WholeText(words, Scoring(known=self, above=above)).matches(limit)
 
     def listener(
         self, *, limit: int = 10, above: float = -inf, words: Words | None = None

@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 Hashes = NDArray[np.uint64]
-Block = NDArray[np.uint64]
 Rows = NDArray[np.int64]
 
 OLDEST_ROWS: Final = 96
@@ -25,6 +24,10 @@ _LARGEST_MERGED: Final = 4_000_000
 _MANY: Final = 1_000_000
 _LARGEST_MERGED_WITH_MANY: Final = 64_000_000
 """Whoever adds so many postings waits for seconds anyway, and every block is looked through for every shingle."""
+_FENCED: Final = 2**18
+"""Postings from which on a block has fences: the processor's caches hold smaller ones."""
+_BETWEEN_FENCES: Final = 64
+"""Postings on average."""
 _ROW_MASK: Final = np.uint64(0xFFFF_FFFF)
 _NONE: Final = np.zeros(0, np.int64)
 
@@ -54,11 +57,70 @@ class Found:
         )
 
 
+class _Block:
+    """Some postings, sorted. Immutable.
+
+    A search by halves meets memory that no cache holds at every step, one after the other. So a large block knows where
+    each range of hashes begins, and all searches take their steps together, which the processor then overlaps.
+
+    Args:
+        postings: (n,) ascending, each once.
+    """
+
+    def __init__(self, postings: NDArray[np.uint64]) -> None:
+        self.postings = postings
+        bits = max((len(postings) // _BETWEEN_FENCES).bit_length() - 1, 0)
+        self._shift = np.uint64(64 - bits)
+        self._fences = np.zeros(0, np.int64)
+        if len(postings) >= _FENCED:
+            edges = np.arange(2**bits, dtype=np.uint64) << self._shift
+            self._fences = np.append(np.searchsorted(postings, edges), len(postings))
+
+    def __len__(self) -> int:
+        return len(self.postings)
+
+    @property
+    def nbytes(self) -> int:
+        """Memory, in bytes."""
+        return self.postings.nbytes + self._fences.nbytes
+
+    @property
+    def rows(self) -> Rows:
+        """(n,) the row of each."""
+        return _rows_of(self.postings)
+
+    def run(self, low: Hashes) -> tuple[Rows, Rows]:
+        """Where the postings of some shingles begin and end.
+
+        Args:
+            low: (n,) hashes without the bits of rows.
+        """
+        # No script has the last row that there could be.
+        wanted = np.concatenate([low, low | _ROW_MASK])
+        found = self._found(wanted) if len(self._fences) else np.searchsorted(self.postings, wanted)
+        return found[: len(low)], found[len(low) :]
+
+    def _found(self, wanted: Hashes) -> Rows:
+        """Where each would stand."""
+        between = (wanted >> self._shift).astype(np.int64)
+        first, last = self._fences[between], self._fences[between + 1]
+        open_ = np.flatnonzero(first < last)
+        low, high, value = first[open_], last[open_], wanted[open_]
+        while len(open_):
+            middle = (low + high) >> 1
+            before = self.postings[middle] < value
+            low, high = np.where(before, middle + 1, low), np.where(before, high, middle)
+            first[open_] = low
+            left = low < high
+            open_, low, high, value = open_[left], low[left], high[left], value[left]
+        return first
+
+
 class Postings:
     """The rows of scripts by shingle. One writer at a time; any number of readers beside it."""
 
     def __init__(self) -> None:
-        self._blocks: tuple[Block, ...] = ()
+        self._blocks: tuple[_Block, ...] = ()
 
     def __len__(self) -> int:
         return sum(map(len, self._blocks))
@@ -77,18 +139,17 @@ class Postings:
         """
         if not len(hashes):
             return
-        block = np.unique((hashes & ~_ROW_MASK) | rows.astype(np.uint64))
-        blocks = [*self._blocks, block]
-        most = _LARGEST_MERGED if len(block) < _MANY else _LARGEST_MERGED_WITH_MANY
-        while len(blocks) > 1 and _is_worth_merging(blocks[-2], blocks[-1], most):
-            last = blocks.pop()
-            blocks[-1] = _sorted(np.concatenate([blocks[-1], last]))
-        self._blocks = tuple(blocks)
+        last = np.unique((hashes & ~_ROW_MASK) | rows.astype(np.uint64))
+        blocks = list(self._blocks)
+        most = _LARGEST_MERGED if len(last) < _MANY else _LARGEST_MERGED_WITH_MANY
+        while blocks and _is_worth_merging(len(blocks[-1]), len(last), most):
+            last = _sorted(np.concatenate([blocks.pop().postings, last]))
+        self._blocks = (*blocks, _Block(last))
 
     def drop(self, alive: NDArray[np.bool_]) -> None:
         """Forget the postings of rows that are not alive, (rows,) a flag for each row."""
-        kept = (block[alive[_rows_of(block)]] for block in self._blocks)
-        self._blocks = tuple(block for block in kept if len(block))
+        kept = (block.postings[alive[block.rows]] for block in self._blocks)
+        self._blocks = tuple(_Block(postings) for postings in kept if len(postings))
 
     def find(self, hashes: Hashes, alive: NDArray[np.bool_]) -> Found:
         """The living scripts that hold each shingle.
@@ -101,7 +162,7 @@ class Postings:
         order = np.argsort(hashes)
         low = hashes[order] & ~_ROW_MASK
         blocks = self._blocks
-        runs = [_run(block, low) for block in blocks]
+        runs = [block.run(low) for block in blocks]
         held = np.array([last - first for first, last in runs]).reshape(len(runs), len(hashes))
         oldest = _quota(held, OLDEST_ROWS)
         newest = np.minimum(_quota(held[::-1], NEWEST_ROWS)[::-1], held - oldest)
@@ -112,18 +173,12 @@ class Postings:
                 begins = np.concatenate([first[asked], (last - new)[asked]])
                 taken = np.concatenate([old[asked], new[asked]])
                 places.append(np.repeat(np.concatenate([asked, asked]), taken))
-                rows.append(_rows_of(block[_runs(begins, taken)]))
+                rows.append(_rows_of(block.postings[_runs(begins, taken)]))
         every = np.concatenate(rows)
         kept = alive[every]
         counts = np.zeros(len(hashes), np.int64)
         counts[order] = held.sum(axis=0)
         return Found(places=order[np.concatenate(places)[kept]], rows=every[kept], counts=counts)
-
-
-def _run(block: Block, low: Hashes) -> tuple[Rows, Rows]:
-    """Where the postings of each shingle begin and end in a block."""
-    first = np.searchsorted(block, low, side="left")
-    return first, np.searchsorted(block, low | _ROW_MASK, side="right")
 
 
 def _quota(held: Rows, most: int) -> Rows:
@@ -140,15 +195,15 @@ def _runs(first: Rows, counts: Rows) -> Rows:
     return runs
 
 
-def _rows_of(block: Block) -> Rows:
-    return (block & _ROW_MASK).astype(np.int64)
+def _rows_of(postings: NDArray[np.uint64]) -> Rows:
+    return (postings & _ROW_MASK).astype(np.int64)
 
 
-def _sorted(block: Block) -> Block:
+def _sorted(postings: NDArray[np.uint64]) -> NDArray[np.uint64]:
     # A stable sort finds the runs that are sorted already, and merges them.
-    result: Block = np.sort(block, kind="stable")
+    result: NDArray[np.uint64] = np.sort(postings, kind="stable")
     return result
 
 
-def _is_worth_merging(larger: Block, smaller: Block, most: int) -> bool:
-    return len(larger) < 2 * len(smaller) and len(larger) + len(smaller) <= most
+def _is_worth_merging(larger: int, smaller: int, most: int) -> bool:
+    return larger < 2 * smaller and larger + smaller <= most

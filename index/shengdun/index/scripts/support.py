@@ -15,6 +15,9 @@ _UNITS: Final = 2**20
 """Weights are kept in whole fractions, so that the order in which they are added up changes nothing."""
 _LEADING: Final = 32
 """So many scripts are kept in order."""
+_PLACE_BITS: Final = 31
+"""Rows have 32 bits."""
+_PLACE_MASK: Final = 2**_PLACE_BITS - 1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,8 +58,9 @@ class _Weights:
 
     def summed(self) -> "_Weights":
         """Each row once, ascending."""
-        order = np.argsort(self.rows, kind="stable")
-        rows = self.rows[order]
+        # Row and place in one number: numbers are sorted many times faster than places by their rows.
+        packed = np.sort((self.rows << _PLACE_BITS) | np.arange(len(self.rows)))
+        order, rows = packed & _PLACE_MASK, packed >> _PLACE_BITS
         first = np.flatnonzero(np.diff(rows, prepend=-1))
         return _Weights(rows[first], np.add.reduceat(self.weights[order], first))
 
