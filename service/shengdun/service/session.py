@@ -230,6 +230,8 @@ class CallSession:
         if self.is_concluded:
             return
         since = self._now()
+        if self._words is not None:
+            self._words.end()
         if self._settled:
             heard = self._front_end.heard(())
             await self._weigh_again(self._due(heard.position_s, since))
@@ -447,8 +449,9 @@ class CallSession:
         without_voiceprint = any(one.without_voiceprint for one in self._risk.watchlists)
         # What is owed when the decision is final would not have been evaluated without any load either.
         behind = self._intake.given_up or (self._intake.owed and not self.is_concluded)
+        late_words = not (words is None or words.in_time)
         reasons = {
-            PartialReason.BUDGET_EXCEEDED: behind,
+            PartialReason.BUDGET_EXCEEDED: behind or late_words,
             PartialReason.WATCHLISTS_STALE: self._versions.watchlists_stale(),
             PartialReason.NO_WATCHLISTS: self._risk.level is not None and not self._risk.watchlists,
             PartialReason.VOICEPRINTS_MISSING: without_voiceprint,

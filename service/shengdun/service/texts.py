@@ -7,7 +7,9 @@ from math import inf
 from typing import Final, Protocol, TypeVar
 
 from shengdun.index.registry import Registry
+from shengdun.index.scripts.duplicates import NearDuplicate, near_duplicates
 from shengdun.index.scripts.known import FoundScript
+from shengdun.index.scripts.script import Script
 from shengdun.index.scripts.similar import SimilarScript, SimilarScripts
 
 _MOST_SIMILAR: Final = 3
@@ -73,6 +75,11 @@ class TextComparison:
             stale=self._registry.health.stale,
             similar=await self._run(lambda: self._alike(text)),
         )
+
+    async def near(self, new: Script) -> tuple[NearDuplicate, ...]:
+        """The scripts that have nearly the wording of one that was just registered."""
+        known = self._registry.scripts.known
+        return await self._run(lambda: near_duplicates(known, new))
 
     def _alike(self, text: str) -> tuple[SimilarScript, ...]:
         if self._similar is None:

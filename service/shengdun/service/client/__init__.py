@@ -42,6 +42,7 @@ from shengdun.service.contract.errors import ClientError
 from shengdun.service.contract.labels import LabelSeverity, TextLabel
 from shengdun.service.contract.scripts import (
     MatchedText,
+    NearDuplicate,
     NewScript,
     Passage,
     PassageView,
@@ -132,6 +133,7 @@ __all__ = [
     "LineStanding",
     "LineTrends",
     "MatchedText",
+    "NearDuplicate",
     "NewActor",
     "NewScript",
     "NewWatchlist",
