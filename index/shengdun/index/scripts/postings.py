@@ -13,8 +13,9 @@ from typing import Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
-Hashes = NDArray[np.uint64]
-Rows = NDArray[np.int64]
+from shengdun.index.scripts.blocks import ROW_MASK, Block, Hashes, Rows
+
+__all__ = ["Found", "Hashes", "Postings", "Rows"]
 
 OLDEST_ROWS: Final = 96
 NEWEST_ROWS: Final = 32
@@ -24,11 +25,6 @@ _LARGEST_MERGED: Final = 4_000_000
 _MANY: Final = 1_000_000
 _LARGEST_MERGED_WITH_MANY: Final = 64_000_000
 """Whoever adds so many postings waits for seconds anyway, and every block is looked through for every shingle."""
-_FENCED: Final = 2**18
-"""Postings from which on a block has fences: the processor's caches hold smaller ones."""
-_BETWEEN_FENCES: Final = 64
-"""Postings on average."""
-_ROW_MASK: Final = np.uint64(0xFFFF_FFFF)
 _NONE: Final = np.zeros(0, np.int64)
 
 
@@ -57,70 +53,11 @@ class Found:
         )
 
 
-class _Block:
-    """Some postings, sorted. Immutable.
-
-    A search by halves meets memory that no cache holds at every step, one after the other. So a large block knows where
-    each range of hashes begins, and all searches take their steps together, which the processor then overlaps.
-
-    Args:
-        postings: (n,) ascending, each once.
-    """
-
-    def __init__(self, postings: NDArray[np.uint64]) -> None:
-        self.postings = postings
-        bits = max((len(postings) // _BETWEEN_FENCES).bit_length() - 1, 0)
-        self._shift = np.uint64(64 - bits)
-        self._fences = np.zeros(0, np.int64)
-        if len(postings) >= _FENCED:
-            edges = np.arange(2**bits, dtype=np.uint64) << self._shift
-            self._fences = np.append(np.searchsorted(postings, edges), len(postings))
-
-    def __len__(self) -> int:
-        return len(self.postings)
-
-    @property
-    def nbytes(self) -> int:
-        """Memory, in bytes."""
-        return self.postings.nbytes + self._fences.nbytes
-
-    @property
-    def rows(self) -> Rows:
-        """(n,) the row of each."""
-        return _rows_of(self.postings)
-
-    def run(self, low: Hashes) -> tuple[Rows, Rows]:
-        """Where the postings of some shingles begin and end.
-
-        Args:
-            low: (n,) hashes without the bits of rows.
-        """
-        # No script has the last row that there could be.
-        wanted = np.concatenate([low, low | _ROW_MASK])
-        found = self._found(wanted) if len(self._fences) else np.searchsorted(self.postings, wanted)
-        return found[: len(low)], found[len(low) :]
-
-    def _found(self, wanted: Hashes) -> Rows:
-        """Where each would stand."""
-        between = (wanted >> self._shift).astype(np.int64)
-        first, last = self._fences[between], self._fences[between + 1]
-        open_ = np.flatnonzero(first < last)
-        low, high, value = first[open_], last[open_], wanted[open_]
-        while len(open_):
-            middle = (low + high) >> 1
-            before = self.postings[middle] < value
-            low, high = np.where(before, middle + 1, low), np.where(before, high, middle)
-            first[open_] = low
-            left = low < high
-            open_, low, high, value = open_[left], low[left], high[left], value[left]
-        return first
-
-
 class Postings:
     """The rows of scripts by shingle. One writer at a time; any number of readers beside it."""
 
     def __init__(self) -> None:
-        self._blocks: tuple[_Block, ...] = ()
+        self._blocks: tuple[Block, ...] = ()
 
     def __len__(self) -> int:
         return sum(map(len, self._blocks))
@@ -139,17 +76,17 @@ class Postings:
         """
         if not len(hashes):
             return
-        last = np.unique((hashes & ~_ROW_MASK) | rows.astype(np.uint64))
+        last = np.unique((hashes & ~ROW_MASK) | rows.astype(np.uint64))
         blocks = list(self._blocks)
         most = _LARGEST_MERGED if len(last) < _MANY else _LARGEST_MERGED_WITH_MANY
         while blocks and _is_worth_merging(len(blocks[-1]), len(last), most):
             last = _sorted(np.concatenate([blocks.pop().postings, last]))
-        self._blocks = (*blocks, _Block(last))
+        self._blocks = (*blocks, Block(last))
 
     def drop(self, alive: NDArray[np.bool_]) -> None:
         """Forget the postings of rows that are not alive, (rows,) a flag for each row."""
-        kept = (block.postings[alive[block.rows]] for block in self._blocks)
-        self._blocks = tuple(_Block(postings) for postings in kept if len(postings))
+        kept = (block.kept(alive) for block in self._blocks)
+        self._blocks = tuple(Block(postings) for postings in kept if len(postings))
 
     def find(self, hashes: Hashes, alive: NDArray[np.bool_]) -> Found:
         """The living scripts that hold each shingle.
@@ -160,7 +97,7 @@ class Postings:
         """
         # Neighbours in order are neighbours in memory.
         order = np.argsort(hashes)
-        low = hashes[order] & ~_ROW_MASK
+        low = hashes[order] & ~ROW_MASK
         blocks = self._blocks
         runs = [block.run(low) for block in blocks]
         held = np.array([last - first for first, last in runs]).reshape(len(runs), len(hashes))
@@ -168,17 +105,22 @@ class Postings:
         newest = np.minimum(_quota(held[::-1], NEWEST_ROWS)[::-1], held - oldest)
         places, rows = [_NONE], [_NONE]
         for block, (first, last), old, new in zip(blocks, runs, oldest, newest, strict=True):
-            asked = np.flatnonzero(old + new)
+            asked = (old + new).nonzero()[0]
             if len(asked):
                 begins = np.concatenate([first[asked], (last - new)[asked]])
                 taken = np.concatenate([old[asked], new[asked]])
-                places.append(np.repeat(np.concatenate([asked, asked]), taken))
-                rows.append(_rows_of(block.postings[_runs(begins, taken)]))
-        every = np.concatenate(rows)
-        kept = alive[every]
+                places.append(np.repeat(np.concatenate([order[asked], order[asked]]), taken))
+                rows.append(block.rows(_runs(begins, taken)))
         counts = np.zeros(len(hashes), np.int64)
         counts[order] = held.sum(axis=0)
-        return Found(places=order[np.concatenate(places)[kept]], rows=every[kept], counts=counts)
+        return _living(np.concatenate(places), np.concatenate(rows), counts, alive)
+
+
+def _living(places: Rows, rows: Rows, counts: Rows, alive: NDArray[np.bool_]) -> Found:
+    kept = alive[rows]
+    if not kept.all():
+        places, rows = places[kept], rows[kept]
+    return Found(places=places, rows=rows, counts=counts)
 
 
 def _quota(held: Rows, most: int) -> Rows:
@@ -193,10 +135,6 @@ def _runs(first: Rows, counts: Rows) -> Rows:
     before = np.cumsum(counts) - counts
     runs: Rows = np.arange(counts.sum()) + np.repeat(first - before, counts)
     return runs
-
-
-def _rows_of(postings: NDArray[np.uint64]) -> Rows:
-    return (postings & _ROW_MASK).astype(np.int64)
 
 
 def _sorted(postings: NDArray[np.uint64]) -> NDArray[np.uint64]:

@@ -1,7 +1,7 @@
 """How much speaks for each script, before any passage is looked at."""
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,9 +15,9 @@ _UNITS: Final = 2**20
 """Weights are kept in whole fractions, so that the order in which they are added up changes nothing."""
 _LEADING: Final = 32
 """So many scripts are kept in order."""
-_PLACE_BITS: Final = 31
-"""Rows have 32 bits."""
-_PLACE_MASK: Final = 2**_PLACE_BITS - 1
+_WEIGHT_BITS: Final = 24
+"""Of a wording's weight, which is 2 at most; rows have 32 bits."""
+_WEIGHT_MASK: Final = 2**_WEIGHT_BITS - 1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -31,6 +31,15 @@ class _Weights:
 
     rows: Rows
     weights: Rows
+
+    @classmethod
+    def of_each(cls, rows: Rows, weights: Rows) -> Self:
+        """Sums by row, ascending, of some weights of one wording each."""
+        # Row and weight in one number: numbers are sorted many times faster than places by their rows.
+        packed = np.sort((rows << _WEIGHT_BITS) | weights)
+        rows = packed >> _WEIGHT_BITS
+        first = np.concatenate([[0], (rows[1:] != rows[:-1]).nonzero()[0] + 1])
+        return cls(rows[first], np.add.reduceat(packed & _WEIGHT_MASK, first))
 
     def of(self, rows: Rows) -> Rows:
         """(m,) the weights of some rows, 0 for those that have none; its own are ascending, and at least one."""
@@ -58,9 +67,8 @@ class _Weights:
 
     def summed(self) -> "_Weights":
         """Each row once, ascending."""
-        # Row and place in one number: numbers are sorted many times faster than places by their rows.
-        packed = np.sort((self.rows << _PLACE_BITS) | np.arange(len(self.rows)))
-        order, rows = packed & _PLACE_MASK, packed >> _PLACE_BITS
+        order = np.argsort(self.rows)
+        rows = self.rows[order]
         first = np.flatnonzero(np.diff(rows, prepend=-1))
         return _Weights(rows[first], np.add.reduceat(self.weights[order], first))
 
@@ -90,7 +98,7 @@ class Support:
             return self
         common = np.log(np.maximum(found.counts, 1)) / np.log(_COMMON)
         each = np.rint(weights * np.maximum(2.0 - common, _LEAST_FEWNESS) * _UNITS).astype(np.int64)
-        return self._with(_Weights(found.rows, each[found.places]).summed())
+        return self._with(_Weights.of_each(found.rows, each[found.places]))
 
     def most(self, count: int, *, least: float) -> Rows:
         """The rows that most speaks for, at least so much; of equals the older."""
