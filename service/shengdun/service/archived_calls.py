@@ -2,14 +2,22 @@
 
 import heapq
 from collections.abc import Collection
+from dataclasses import replace
 from functools import partial
 from typing import Final
 
 from shengdun.index.archive.archive import CallArchive
 from shengdun.index.archive.blocks import CallBlock
+from shengdun.index.archive.errors import CallNotArchived
 from shengdun.index.archive.partitions import call_pseudonym
-from shengdun.index.archive.receipts import to_json
+from shengdun.index.archive.receipts import (
+    ArchiveReceipt,
+    ErasedTexts,
+    ReceiptCheck,
+    to_json,
+)
 from shengdun.index.archive.rows import ArchivedCall, CallQuery
+from shengdun.index.archive.text_erasure import check_receipt_of_texts, receipt_of_texts
 from shengdun.index.registry import Registry
 from shengdun.index.watchlists import ErasureReceipt
 from shengdun.service.access import current_principal
@@ -85,19 +93,18 @@ class ArchiveServicer(archive_pb2_grpc.ArchiveServiceServicer):
         request: pb.EraseCallsRequest,
         context: object,  # noqa: ARG002
     ) -> pb.EraseCallsResponse:
-        """Erases calls for good."""
-        archive = self._opened()
+        """Erases calls for good; of a customer who is named alone, letters and words too."""
         which, reason = convert.erasure_request(request, self._registry.keys.pseudonym)
-        if isinstance(which, CallQuery):
-            found = await self._run(partial(_count, archive, which))
-            if found > _MOST_ERASED:
-                raise InvalidRequest(
-                    f"{found} calls match, and at most {_MOST_ERASED} are erased at once; narrow the time"
-                )
-        receipt = await archive.erase(which, reason=reason, principal=current_principal().name)
-        if self._texts is not None and which == CallQuery(customer=_customer(which)):
-            # All of a customer's calls go, and with them what the customer's words and letters are remembered for.
-            await self._texts.forget_customer(_customer(which))
+        customer = _customer_alone(which) if self._texts is not None else ""
+        archive = self._archive if customer else self._opened()
+        calls = await self._count(archive, which)
+        # All of a customer's calls go, and with them what the customer's words and letters are remembered for.
+        texts = await self._forgotten(customer) if customer else None
+        principal = current_principal().name
+        if archive is not None and (calls or not (texts and texts.count)):
+            receipt = await archive.erase(which, reason=reason, principal=principal, texts=texts)
+        else:
+            receipt = await self._receipt_of(texts, reason=reason, principal=principal)
         return pb.EraseCallsResponse(receipt=to_json(receipt))
 
     async def VerifyErasure(  # noqa: N802
@@ -110,9 +117,52 @@ class ArchiveServicer(archive_pb2_grpc.ArchiveServiceServicer):
         if isinstance(receipt, ErasureReceipt):
             check = await self._registry.check_receipt(receipt)
         else:
-            check = await self._opened().verify(receipt)
+            check = await self._checked(receipt)
         await self._look("erasure.verified", [f"receipt/{receipt.receipt_id}"])
         return convert.check_message(check)
+
+    async def _count(self, archive: CallArchive | None, which: CallQuery | Collection[str]) -> int:
+        if archive is None:
+            return 0
+        if not isinstance(which, CallQuery):
+            return len(which)
+        found = await self._run(partial(_count, archive, which))
+        if found > _MOST_ERASED:
+            raise InvalidRequest(
+                f"{found} calls match, and at most {_MOST_ERASED} are erased at once; narrow the time"
+            )
+        return found
+
+    async def _forgotten(self, customer: str) -> ErasedTexts:
+        assert self._texts is not None
+        return await self._texts.forget_customer(customer)
+
+    async def _receipt_of(
+        self, texts: ErasedTexts | None, *, reason: str, principal: str
+    ) -> ArchiveReceipt:
+        if self._texts is None or texts is None or not texts.count:
+            raise CallNotArchived("No text of this customer is remembered; nothing was erased.")
+        return await receipt_of_texts(
+            texts,
+            reason=reason,
+            principal=principal,
+            store_compacted=await self._texts.compact(),
+            keys=self._registry.keys,
+            journal=self._registry,
+        )
+
+    async def _checked(self, receipt: ArchiveReceipt) -> ReceiptCheck:
+        if self._archive is None and receipt.texts is not None and not receipt.call_hashes:
+            check = await check_receipt_of_texts(
+                receipt, keys=self._registry.keys, journal=self._registry
+            )
+        else:
+            check = await self._opened().verify(receipt)
+        if self._texts is None or receipt.texts is None:
+            return check
+        left = await self._texts.left(receipt.texts)
+        found = (f"the store has {left} of the customer's texts",) if left else ()
+        return replace(check, found=(*check.found, *found))
 
     def _opened(self) -> CallArchive:
         if self._archive is None:
@@ -145,8 +195,10 @@ def _page(archive: CallArchive, asked: convert.PageRequest) -> tuple[int, list[A
     return found, [block.row(row) for _, block, row in latest]
 
 
-def _customer(which: CallQuery | Collection[str]) -> str:
-    return which.customer if isinstance(which, CallQuery) else ""
+def _customer_alone(which: CallQuery | Collection[str]) -> str:
+    """The customer, if all of the customer's calls are meant; else empty."""
+    customer = which.customer if isinstance(which, CallQuery) else ""
+    return customer if which == CallQuery(customer=customer) else ""
 
 
 def _count(archive: CallArchive, query: CallQuery) -> int:

@@ -22,7 +22,7 @@ from shengdun.index.archive.keeping import PartitionKeeper
 from shengdun.index.archive.matching import narrows
 from shengdun.index.archive.moving import Mover, Retained
 from shengdun.index.archive.partitions import call_pseudonym
-from shengdun.index.archive.receipts import ArchiveReceipt, EventJournal, ReceiptCheck
+from shengdun.index.archive.receipts import ArchiveReceipt, ErasedTexts, EventJournal, ReceiptCheck
 from shengdun.index.archive.retention import Retention
 from shengdun.index.archive.rows import ArchivedCall, CallQuery
 from shengdun.index.archive.scanning import BLOCK_COLUMNS, Scan
@@ -287,7 +287,12 @@ class CallArchive:
         await self._follower.catch_up()
 
     async def erase(
-        self, which: CallQuery | Collection[str], *, reason: str, principal: str
+        self,
+        which: CallQuery | Collection[str],
+        *,
+        reason: str,
+        principal: str,
+        texts: ErasedTexts | None = None,
     ) -> ArchiveReceipt:
         """Erase calls for good: not found any more, by anybody, when this returns.
 
@@ -299,6 +304,7 @@ class CallArchive:
             which: a query that leaves something out, or call ids.
             reason: for the receipt.
             principal: who asks for it, for the journal.
+            texts: that were erased before because of the same request, for the receipt.
 
         Raises:
             CallNotArchived: there is no such call, or one of the ids isn't there; nothing was changed.
@@ -306,7 +312,9 @@ class CallArchive:
         """
         check_text("reason", reason, longest=1000)
         call_ids = await self._chosen(which)
-        receipt = await self._eraser.erase(call_ids, reason=reason, principal=principal)
+        receipt = await self._eraser.erase(
+            call_ids, reason=reason, principal=principal, texts=texts
+        )
         await self._follower.catch_up()
         return receipt
 

@@ -12,7 +12,13 @@ from shengdun.index.archive.errors import PartitionDamaged
 from shengdun.index.archive.keeping import PartitionKeeper
 from shengdun.index.archive.moving import Mover
 from shengdun.index.archive.partitions import CALLS, INDEX, call_pseudonym
-from shengdun.index.archive.receipts import ArchiveReceipt, EventJournal, ReceiptCheck
+from shengdun.index.archive.receipts import (
+    ERASED,
+    ArchiveReceipt,
+    ErasedTexts,
+    EventJournal,
+    ReceiptCheck,
+)
 from shengdun.index.archive.stream import ArchiveStream, Place
 from shengdun.index.archive.tail import encode_erasure
 from shengdun.index.errors import StoreRefused
@@ -20,8 +26,6 @@ from shengdun.index.identifiers import make_id
 from shengdun.index.keys import KeyRing
 from shengdun.index.store import Store
 
-ERASED: Final = "archive.erased"
-"""The kind of journal entry; it stands for the order, and the receipt for what was done."""
 _AT_ONCE: Final = 5000
 _POLL_S: Final = 0.05
 
@@ -68,7 +72,12 @@ class Eraser:
         self._wait_s = wait_s
 
     async def erase(
-        self, call_ids: Sequence[str], *, reason: str, principal: str
+        self,
+        call_ids: Sequence[str],
+        *,
+        reason: str,
+        principal: str,
+        texts: ErasedTexts | None = None,
     ) -> ArchiveReceipt:
         """Erase calls; see ``CallArchive.erase``."""
         receipt_id = make_id("rcp")
@@ -99,22 +108,16 @@ class Eraser:
             store_compacted=is_compacted,
             journal_sequence=entry.sequence,
             journal_hash=entry.hash,
+            texts=texts,
         )
         return receipts.signed(receipt, self._keys)
 
     async def check(self, receipt: ArchiveReceipt) -> ReceiptCheck:
         """Look for what a receipt says is gone; see ``CallArchive.verify``."""
-        page = await self._journal.audit(after=receipt.journal_sequence - 1, limit=1)
-        is_journaled = any(
-            entry.hash == receipt.journal_hash
-            and entry.kind == ERASED
-            and entry.subjects == (f"receipt/{receipt.receipt_id}",)
-            for entry in page
-        )
         found, problems = await self._look_for(receipt)
         return ReceiptCheck(
             is_signed=receipts.is_signed(receipt, self._keys),
-            is_journaled=is_journaled,
+            is_journaled=await receipts.is_journaled(receipt, self._journal),
             found=tuple(found),
             problems=tuple(problems),
         )

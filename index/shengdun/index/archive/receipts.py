@@ -5,10 +5,13 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
-from typing import Protocol
+from typing import Final, Protocol
 
 from shengdun.index.keys import KeyRing
 from shengdun.index.watchlists import AuditEntry
+
+ERASED: Final = "archive.erased"
+"""The kind of journal entry; it stands for the order, and the receipt for what was done."""
 
 
 class EventJournal(Protocol):
@@ -21,6 +24,21 @@ class EventJournal(Protocol):
 
     async def audit(self, *, after: int = 0, limit: int = 100) -> tuple[AuditEntry, ...]:
         """The entries after a sequence number, oldest first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ErasedTexts:
+    """Texts of a customer that were remembered for campaigns, and were erased.
+
+    Attributes:
+        customer: keyed pseudonym of the customer.
+        count: how many there were.
+        through: the number of the last entry of the store that they may have had.
+    """
+
+    customer: str
+    count: int
+    through: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +62,8 @@ class ArchiveReceipt:
         journal_sequence: the number of the journal's entry.
         journal_hash: its hash, hex.
         signature: of all that by the installation's own key, hex.
+        texts: what went with the calls where all of a customer's were to go; None where they weren't, or none are
+            remembered.
     """
 
     receipt_id: str
@@ -62,6 +82,7 @@ class ArchiveReceipt:
     journal_sequence: int
     journal_hash: str
     signature: str = ""
+    texts: ErasedTexts | None = None
 
     @property
     def is_complete(self) -> bool:
@@ -101,20 +122,36 @@ def is_signed(receipt: ArchiveReceipt, keys: KeyRing) -> bool:
     return hmac.compare_digest(receipt.signature.encode(), _signature(receipt, keys).encode())
 
 
+async def is_journaled(receipt: ArchiveReceipt, journal: EventJournal) -> bool:
+    """Whether the journal has the receipt's entry."""
+    page = await journal.audit(after=receipt.journal_sequence - 1, limit=1)
+    return any(
+        entry.hash == receipt.journal_hash
+        and entry.kind == ERASED
+        and entry.subjects == (f"receipt/{receipt.receipt_id}",)
+        for entry in page
+    )
+
+
 def to_json(receipt: ArchiveReceipt) -> str:
     """A receipt as it is kept in a file."""
     fields = asdict(receipt) | {"erased_at": receipt.erased_at.isoformat(timespec="microseconds")}
+    if receipt.texts is None:
+        # Receipts were signed without it before texts were in them.
+        del fields["texts"]
     return json.dumps(fields, ensure_ascii=False, sort_keys=True, indent=1)
 
 
 def from_json(text: str) -> ArchiveReceipt:
     """Undo ``to_json``. Raises ``ValueError``, ``TypeError``, ``KeyError`` if it is none."""
     fields = json.loads(text)
+    texts = fields.pop("texts", None)
     lists = ("call_hashes", "partitions", "unreadable", "machines", "machines_to_come")
     return ArchiveReceipt(
         **fields
         | {name: tuple(fields[name]) for name in lists}
         | {"erased_at": datetime.fromisoformat(fields["erased_at"])}
+        | {"texts": None if texts is None else ErasedTexts(**texts)}
     )
 
 
