@@ -237,12 +237,18 @@ class CallSession:
             await self._weigh_again(self._due(heard.position_s, since))
         else:
             heard = await self._hear_rest(since)
-        due = self._due(heard.position_s, since)
-        await self._look_back(due)
-        if self._words is not None and (words := await self._words.finish(by=due)) is not None:
+        await self._look_back(self._due(heard.position_s, since))
+        await self._hear_last_words(heard, since)
+        yield self._conclude(heard, since)
+
+    async def _hear_last_words(self, heard: Heard, since: float) -> None:
+        if self._words is None:
+            return
+        due = self._due(max(heard.position_s, self._words.said_s), since)
+        words = await self._words.finish(by=due)
+        if words is not None:
             self._take_words(words)
             self._timing.add(Effort(search_s=words.heard.elapsed_s))
-        yield self._conclude(heard, since)
 
     async def _hear_rest(self, since: float) -> Heard:
         listened = await self._front_lane.hear(self._front_end, [], finish=True)

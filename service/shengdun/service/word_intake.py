@@ -92,6 +92,11 @@ class WordIntake:
         """All final words that were heard so far; at the end of the call all that came."""
         return self._transcript.words if self._is_late else self._evidence.said
 
+    @property
+    def said_s(self) -> float:
+        """How long saying all final words took at least, in seconds."""
+        return self._transcript.length / _CHARACTERS_PER_S
+
     def tell(self, ring: Callable[[object], None]) -> None:
         """Have ``ring`` called, with whatever, when there is something for ``taken``."""
         self._ring = ring
