@@ -17,6 +17,8 @@ _LEADING: Final = 32
 """So many scripts are kept in order."""
 _WEIGHT_BITS: Final = 24
 """Of a wording's weight, which is 2 at most; rows have 32 bits."""
+_ROW_BITS: Final = 32
+_ROW_MASK: Final = 2**_ROW_BITS - 1
 _WEIGHT_MASK: Final = 2**_WEIGHT_BITS - 1
 
 
@@ -96,9 +98,7 @@ class Support:
         """
         if not len(found.rows):
             return self
-        common = np.log(np.maximum(found.counts, 1)) / np.log(_COMMON)
-        each = np.rint(weights * np.maximum(2.0 - common, _LEAST_FEWNESS) * _UNITS).astype(np.int64)
-        return self._with(_Weights.of_each(found.rows, each[found.places]))
+        return self._with(_Weights.of_each(found.rows, _counted(found, weights)[found.places]))
 
     def most(self, count: int, *, least: float) -> Rows:
         """The rows that most speaks for, at least so much; of equals the older."""
@@ -134,3 +134,39 @@ class Support:
         for block in self._blocks:
             every = every.beside(block)
         return every.summed()
+
+
+def leading(
+    found: Found, weights: NDArray[np.float64], texts: Rows, *, count: int, least: float
+) -> tuple[list[int], list[int]]:
+    """What ``Support`` says of several texts at once: the texts, ascending, and for each the rows that most speaks for.
+
+    Args:
+        found: the scripts that hold some wording.
+        weights: (n,) what each wording says.
+        texts: (n,) the number of the text that each wording is of, 0 to 127.
+        count: how many rows of each text at most.
+        least: what must speak for them at least.
+    """
+    if not len(found.rows):
+        return [], []
+    counted = _counted(found, weights) | (texts << _ROW_BITS + _WEIGHT_BITS)
+    packed = np.sort((found.rows << _WEIGHT_BITS) | counted[found.places])
+    keys = packed >> _WEIGHT_BITS
+    first = np.concatenate([[0], (keys[1:] != keys[:-1]).nonzero()[0] + 1])
+    sums = np.add.reduceat(packed & _WEIGHT_MASK, first)
+    enough = (sums >= least * _UNITS).nonzero()[0]
+    keys, sums = keys[first[enough]], sums[enough]
+    text, row = keys >> _ROW_BITS, keys & _ROW_MASK
+    order = np.lexsort((row, -sums, text))
+    text, row = text[order], row[order]
+    rank = np.arange(len(text)) - text.searchsorted(text)
+    return text[rank < count].tolist(), row[rank < count].tolist()
+
+
+def _counted(found: Found, weights: NDArray[np.float64]) -> Rows:
+    """(n,) what each wording counts for, in fractions of 1 / ``_UNITS``: the more, the fewer scripts have it."""
+    common = np.log(np.maximum(found.counts, 1)) / np.log(_COMMON)
+    fewness = np.maximum(2.0 - common, _LEAST_FEWNESS)
+    counted: Rows = np.rint(weights * fewness * _UNITS).astype(np.int64)
+    return counted
