@@ -26,7 +26,8 @@ from shengdun.index.scripts.words import Words
 
 MOST_TOGETHER: Final = 64
 """Texts; of more the processor's caches don't hold what is looked at."""
-_MOST_CHARACTERS: Final = 30_000
+MOST_CHARACTERS: Final = 30_000
+"""Of texts that are compared together; a longer one is compared by itself."""
 
 
 def together(texts: Sequence[str]) -> Iterator[Sequence[str]]:
@@ -34,7 +35,7 @@ def together(texts: Sequence[str]) -> Iterator[Sequence[str]]:
     some: list[str] = []
     characters = 0
     for text in texts:
-        if some and (len(some) == MOST_TOGETHER or characters + len(text) > _MOST_CHARACTERS):
+        if some and (len(some) == MOST_TOGETHER or characters + len(text) > MOST_CHARACTERS):
             yield some
             some, characters = [], 0
         some.append(text)
