@@ -237,7 +237,8 @@ async def open_application(
         hunts = await open_hunts(settings, archive, registry, voice.model.model_id, stack)
         archiving = await _open_archiving(settings, archive, registry, background, stack)
         similar = await asyncio.to_thread(_similar_scripts, settings.text)
-        texts = TextComparison(registry, background.run, similar)
+        threads = background_workers(place.cores)
+        texts = TextComparison(registry, background.run, similar, at_once=threads)
         await stack.enter_async_context(calls)
         with _logged("warm-up"):
             costs.observe_stage(Stage.VOICEPRINT, await asyncio.to_thread(_warm_up, voice))

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 
 from shengdun.index.scripts.known import FoundScript, KnownScripts
 from shengdun.index.scripts.whole import MOST_CHARACTERS, MOST_TOGETHER
-from shengdun.service.background import background_workers
 from shengdun.service.work import Run
 
 
@@ -31,13 +30,13 @@ class Letters:
     Args:
         known: the scripts.
         run: where it is done.
-        at_once: pieces of work at the same time; by default as many as background work has threads.
+        at_once: pieces of work at the same time, 1 or more.
     """
 
-    def __init__(self, known: KnownScripts, run: Run, *, at_once: int | None = None) -> None:
+    def __init__(self, known: KnownScripts, run: Run, *, at_once: int) -> None:
         self._known = known
         self._run = run
-        self._at_once = at_once or background_workers()
+        self._at_once = at_once
         self._waiting: deque[_Asked] = deque()
         self._running: set[asyncio.Task[None]] = set()
 

@@ -43,13 +43,21 @@ class TextComparison:
         run: where it is done; a letter may take a second, in which no call may wait. Letters that wait meanwhile are
             compared together.
         similar: tells scripts by their meaning; None tells none.
+        at_once: pieces of work at the same time, 1 or more: as many as there are threads for them.
     """
 
-    def __init__(self, registry: Registry, run: Run, similar: SimilarScripts | None = None) -> None:
+    def __init__(
+        self,
+        registry: Registry,
+        run: Run,
+        similar: SimilarScripts | None = None,
+        *,
+        at_once: int = 1,
+    ) -> None:
         self._registry = registry
         self._run = run
         self._similar = similar
-        self._letters = Letters(registry.scripts.known, run)
+        self._letters = Letters(registry.scripts.known, run, at_once=at_once)
 
     async def compare(self, text: str, *, limit: int, above: float = -inf) -> ComparedText:
         """Compare a text.
