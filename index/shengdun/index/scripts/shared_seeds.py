@@ -16,6 +16,7 @@ from shengdun.index.scripts.alignment import (
     SEEDS_PER_SHINGLE,
     Clump,
     Places,
+    Stretch,
     Stretches,
     clump_bounds,
 )
@@ -74,11 +75,7 @@ class SharedSeeds:
         """
         if not len(self._text):
             return
-        apart = self._script[1:] != self._script[:-1]
-        apart |= self._text[1:] - self._text[:-1] > SEED + LARGEST_GAP
-        in_all = self._text + self._bases[self._script]
-        first, bounds = clump_bounds(in_all, apart, self._all_sums)
-        last = np.append(first[1:], len(self._text))
+        first, last, bounds = self._clumps()
         of_script = self._script[first]
         bounds, chosen = _worthwhile(bounds, of_script, least)
         first, last, of_script, bounds = (
@@ -98,15 +95,23 @@ class SharedSeeds:
         clumps: dict[int, list[Clump]] = {}
         for number in chosen.tolist():
             some, script = slice(int(first[number]), int(last[number])), int(of_script[number])
-            clump = Clump(
-                self._text[some],
-                self._at[some],
-                self._sums[self._of_text[script]],
-                float(bounds[number]),
-                stretches.between(int(begins[number]), int(begins[number + 1])),
+            own = stretches.between(int(begins[number]), int(begins[number + 1]))
+            clumps.setdefault(script, []).append(
+                self._clump(script, some, float(bounds[number]), own)
             )
-            clumps.setdefault(script, []).append(clump)
         yield from clumps.items()
+
+    def _clumps(self) -> tuple[Places, Places, NDArray[np.float64]]:
+        """(c,) where each clump begins among the seeds, (c,) one past its last, and (c,) its bound."""
+        apart = self._script[1:] != self._script[:-1]
+        apart |= self._text[1:] - self._text[:-1] > SEED + LARGEST_GAP
+        in_all = self._text + self._bases[self._script]
+        first, bounds = clump_bounds(in_all, apart, self._all_sums)
+        return first, np.append(first[1:], len(self._text)), bounds
+
+    def _clump(self, script: int, some: slice, bound: float, stretches: list[Stretch]) -> Clump:
+        sums = self._sums[self._of_text[script]]
+        return Clump(self._text[some], self._at[some], sums, bound, stretches)
 
     def _stretches(self, first: Places, last: Places) -> tuple[Stretches, Places]:
         """The stretches of some clumps, and where those of each begin."""
