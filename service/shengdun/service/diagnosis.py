@@ -21,7 +21,6 @@ from shengdun.index.errors import StoreInUse
 from shengdun.index.keys import KeyRing
 from shengdun.index.registry import Registry
 from shengdun.service.access import TokenFile
-from shengdun.service.app import Voice, open_voice
 from shengdun.service.common_wording import read_common
 from shengdun.service.errors import PortInUse
 from shengdun.service.listening import address_of, check_free
@@ -31,6 +30,7 @@ from shengdun.service.settings import ServerSettings, Settings
 from shengdun.service.store_opening import open_store
 from shengdun.service.text_labels import load_labels
 from shengdun.service.tls import asks_for_tokens, check_exposure, server_credentials
+from shengdun.service.voice_path import Voice, open_voice
 from shengdun.service.workers.shares import Share
 
 LITTLE_SPACE_BYTES: Final = 2 * 1024**3
