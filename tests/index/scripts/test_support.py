@@ -3,7 +3,7 @@
 from collections import Counter
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shengdun.index.scripts.postings import Found
@@ -40,6 +40,7 @@ def test_support_is_what_a_plain_sum_says(parts: list[list[tuple[int, int]]], co
     assert sorted(support.most(len(plain), least=least).tolist()) == sorted(enough)
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.lists(st.tuples(st.integers(0, 80), st.integers(0, 7)), max_size=60), max_size=64)
 )
