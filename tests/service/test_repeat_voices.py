@@ -189,3 +189,21 @@ async def test_what_was_missed_is_learned_anew(
                 break
             await asyncio.sleep(0.05)
         assert held == [b"c0", b"c1"]
+
+
+async def test_a_promoted_voice_is_hunted_where_enrolled_actors_are(
+    tmp_path: Path, models_dir: Path, recordings: Sequence[DemoRecording]
+) -> None:
+    """An unknown voice that is made an actor is enrolled as any other is."""
+    settings = server_settings(tmp_path, models_dir, hunts__on_enrolment=True)
+    audio = calls_of(recordings, AGENT, 3)
+    async with Server(settings) as server, ShengdunClient.connect(server.address) as client:
+        await client.create_watchlist(new_watchlist("agents"))
+        for number, one in enumerate(audio):
+            await screen(client, f"c{number}", one, customer_reference=f"customer-{number}")
+        await compared(client, 3)
+        [voice] = (await client.list_voices()).voices
+        actor = PromotedVoice(display_name="无名乙", watchlist_ids=("agents",))
+        promoted = await client.promote_voice(voice.voice_id, actor)
+        [hunt] = await client.list_hunts()
+        assert hunt.quarry.actor_id == promoted.actor_id

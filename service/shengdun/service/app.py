@@ -201,6 +201,7 @@ async def open_application(
         )
         uploads = UploadLimits(idle_s=settings.server.call_idle_s)
         hunts = await open_hunts(settings, archive, registry, voice.model.model_id, stack)
+        enrolled = hunt_enrolled(settings, hunts, registry)
         archiving = await _open_archiving(settings, archive, registry, background, stack)
         similar = await asyncio.to_thread(_similar_scripts, settings.text)
         threads = background_workers(place.cores)
@@ -237,11 +238,11 @@ async def open_application(
                 enroller=enroller,
                 model_id=voice.model.model_id,
                 limits=uploads,
-                enrolled=hunt_enrolled(settings, hunts),
+                enrolled=enrolled,
             ),
             scripts=ScriptServicer(registry, texts, memory),
             networks=NetworkServicer(registry, archive, background.run),
-            voices=VoiceServicer(registry, archive, voices, background.run),
+            voices=VoiceServicer(registry, archive, voices, background.run, enrolled),
             archived_calls=ArchiveServicer(registry, archive, shared, background.run),
             hunts=HuntServicer(
                 registry,

@@ -20,18 +20,19 @@ import numpy as np
 import structlog
 
 from shengdun.index.archive.archive import CallArchive
+from shengdun.index.archive.blocks import CallBlock
 from shengdun.index.archive.following import Listener
 from shengdun.index.archive.rows import ArchivedCall, CallQuery
-from shengdun.index.archive.tables import time_of
+from shengdun.index.archive.tables import microseconds, time_of
 from shengdun.index.durable_files import replace_file
 from shengdun.index.errors import IndexRoomError
 from shengdun.index.keys import KeyRing
 from shengdun.index.voices.clusters import VoiceClusters
+from shengdun.index.voices.filling import Filling
 from shengdun.index.voices.repeat import RepeatVoice, RepeatWatch
 from shengdun.service.evidence import HeardSpeech
 from shengdun.service.texts import Run
 
-_AT_ONCE: Final = 256
 _EVERY_S: Final = 60.0
 _SAVE_S: Final = 300.0
 _log = structlog.get_logger(__name__)
@@ -213,11 +214,13 @@ class UnknownVoices:
     def _catch_up(self) -> None:
         """Take in what was archived before the start: what the file knows as it was put together, the rest anew."""
         through, state = self._restored()
+        through_us = microseconds(through)
         late: list[ArchivedCall] = []
-        for calls in self._archived():
-            known = [call for call in calls if call.ended_at <= through]
-            late += [call for call in calls if call.ended_at > through]
-            self.clusters.fill(known)
+        with Filling(self.clusters) as filling:
+            for block in self._archived():
+                is_known = block.ended_us <= through_us
+                filling.take(block, np.flatnonzero(is_known))
+                late += [block.row(row) for row in np.flatnonzero(~is_known).tolist()]
         self.clusters.restore(state)
         for call in sorted(late, key=lambda one: one.ended_at):
             self.clusters.take(call)
@@ -225,25 +228,24 @@ class UnknownVoices:
     def _learn_anew(self) -> None:
         """Take in what was archived, and let go of what was erased, without this process having heard of it."""
         archived: set[str] = set()
-        for calls in self._archived():
-            archived.update(call.call_id for call in calls)
-            for call in calls:
-                self.clusters.take(call)
-        held = {
-            call_id.decode()
-            for part in self.clusters.recent.parts()
-            for call_id in part.ids.tolist()
-        }
-        self.clusters.remove(held - archived, reason="calls were erased")
+        held = self._held()
+        for block in self._archived():
+            names = list(block.call_ids)
+            archived.update(names)
+            for row in (row for row, name in enumerate(names) if name not in held):
+                self.clusters.take(block.row(row))
+        self.clusters.remove(self._held() - archived, reason="calls were erased")
 
-    def _archived(self) -> Iterator[list[ArchivedCall]]:
+    def _held(self) -> set[str]:
+        """The ids of the calls in the window."""
+        parts = self.clusters.recent.parts()
+        return {call_id.decode() for part in parts for call_id in part.ids.tolist()}
+
+    def _archived(self) -> Iterator[CallBlock]:
         query = CallQuery(
             since=datetime.now(UTC) - self._window.age, model_id=self.clusters.model_id
         )
-        for block in self._archive.scan(query):
-            for start in range(0, len(block), _AT_ONCE):
-                rows = range(start, min(start + _AT_ONCE, len(block)))
-                yield [block.row(row) for row in rows]
+        return self._archive.scan(query)
 
     def _restored(self) -> tuple[datetime, dict[str, tuple[str, ...]]]:
         try:

@@ -14,9 +14,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from shengdun.index.archive.blocks import CallBlock
+from shengdun.index.archive.blocks import BLOCK_ROWS, CallBlock
 from shengdun.index.archive.erasing import Eraser
-from shengdun.index.archive.errors import CallNotArchived
+from shengdun.index.archive.errors import CallNotArchived, PartitionDamaged
 from shengdun.index.archive.following import Follower, Listener
 from shengdun.index.archive.keeping import PartitionKeeper
 from shengdun.index.archive.matching import narrows
@@ -236,6 +236,8 @@ class CallArchive:
         query: CallQuery,
         *,
         voiceprints: bool = True,
+        ahead: bool = False,
+        block_rows: int = BLOCK_ROWS,
         signatures: bool = False,
         columns: Sequence[str] = BLOCK_COLUMNS,
     ) -> Iterator[CallBlock]:
@@ -247,7 +249,10 @@ class CallArchive:
         Args:
             query: what is asked for.
             voiceprints: whether to read the voiceprints before a block is given, so that they can't fail any more.
-            signatures: the same of the signatures.
+            ahead: without these, whether to have the system fetch them, for whoever reads them from the block soon;
+                one who finds a partition damaged then tells ``note``.
+            block_rows: rows that a block has at most; best a multiple of ``BLOCK_ROWS``.
+            signatures: whether to read the signatures before a block is given.
             columns: the same of other columns.
         """
         wanted = (*columns, SIGNATURES) if signatures else tuple(columns)
@@ -258,9 +263,15 @@ class CallArchive:
             query,
             columns=wanted,
             voiceprints=voiceprints,
+            ahead=ahead,
+            block_rows=block_rows,
             problems=self._damaged,
         )
         return scan.blocks()
+
+    def note(self, damaged: PartitionDamaged) -> None:
+        """Name a partition in ``problems`` that turned out to be damaged; may be called from any thread."""
+        self._damaged[damaged.partition] = damaged.message
 
     def extent(self, query: CallQuery) -> int:
         """How many calls a scan goes through at most: all of the partitions that may have any, and of the tail."""

@@ -1,9 +1,9 @@
 """The hunts of a machine: started, watched, cancelled, resumed, and gone with whom they were after."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -47,7 +47,7 @@ class Hunts:
         registry: of actors and scripts.
         directory: for hunts alone.
         model_id: the voice model that actors are hunted with.
-        workers: threads that score calls for a hunt.
+        workers: threads that read and score calls for a hunt.
     """
 
     def __init__(
@@ -68,6 +68,7 @@ class Hunts:
         self._live: dict[str, Hunt] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._erased: frozenset[str] = frozenset()
+        self._beginning = 0
         self._news = asyncio.Condition()
         self._sweeping: asyncio.Task[None] | None = None
 
@@ -115,7 +116,8 @@ class Hunts:
             voice=voice,
             hits=Hits(limit=request.limit),
         )
-        return await self._begin(hunt)
+        with self._noting_erasures():
+            return await self._begin(hunt)
 
     async def resume(self, hunt_id: str) -> Hunt:
         """Go on with a hunt that was cancelled or interrupted, after the last day that it went through whole.
@@ -125,12 +127,13 @@ class Hunts:
             HuntRunning: it is running.
             HuntEnded: it went through everything.
         """
-        hunt = await self.get(hunt_id)
-        if hunt.state is HuntState.RUNNING:
-            raise HuntRunning.of(hunt_id)
-        if hunt.state not in _RESUMABLE:
-            raise HuntEnded.of(hunt_id)
-        return await self._begin(replace(hunt, state=HuntState.RUNNING, day=hunt.settled_day))
+        with self._noting_erasures():
+            hunt = await self.get(hunt_id)
+            if hunt.state is HuntState.RUNNING:
+                raise HuntRunning.of(hunt_id)
+            if hunt.state not in _RESUMABLE:
+                raise HuntEnded.of(hunt_id)
+            return await self._begin(replace(hunt, state=HuntState.RUNNING, day=hunt.settled_day))
 
     async def cancel(self, hunt_id: str) -> Hunt:
         """Have a hunt end where it is; it can be resumed.
@@ -201,6 +204,7 @@ class Hunts:
         if not calls and not hunt.settled_day:
             raise NothingToHunt(self._why_nothing())
         hunt = replace(hunt, of=hunt.read + calls, profile_id=profile_id)
+        hunt = hunt.without(self._erased)
         await asyncio.to_thread(self._shelf.put, hunt)
         self._live[hunt.hunt_id] = hunt
         task = asyncio.create_task(self._run(hunt, matcher), name=hunt.hunt_id)
@@ -228,14 +232,28 @@ class Hunts:
         finally:
             self._live.pop(hunt.hunt_id, None)
             self._tasks.pop(hunt.hunt_id, None)
-            if not self._tasks:
-                self._erased = frozenset()
+            self._forget_erasures()
             async with self._news:
                 self._news.notify_all()
 
     def _tell(self, hunt: Hunt) -> None:
         if hunt.hunt_id in self._live:
-            self._live[hunt.hunt_id] = hunt
+            # It was told before what has been erased since.
+            self._live[hunt.hunt_id] = hunt.without(self._erased)
+
+    @contextmanager
+    def _noting_erasures(self) -> Iterator[None]:
+        """Note what is erased while a hunt begins: it may have hits already."""
+        self._beginning += 1
+        try:
+            yield
+        finally:
+            self._beginning -= 1
+            self._forget_erasures()
+
+    def _forget_erasures(self) -> None:
+        if not self._tasks and not self._beginning:
+            self._erased = frozenset()
 
     def _matcher(self, hunt: Hunt) -> tuple[Matcher, str]:
         request, snapshot = hunt.request, self._registry.snapshot
@@ -289,7 +307,7 @@ class Hunts:
         return kept
 
     def _on_erased(self, call_ids: Sequence[str]) -> None:
-        if self._tasks:
+        if self._tasks or self._beginning:
             self._erased |= frozenset(call_ids)
         for hunt_id, hunt in self._live.items():
             self._live[hunt_id] = hunt.without(self._erased)

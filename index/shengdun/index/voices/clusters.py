@@ -131,6 +131,12 @@ class VoiceClusters:
         long_enough = [c for c in calls if c.net_speech_s >= self._policy.founding_s]
         return self._recent.add(long_enough)
 
+    def fill_columns(self, columns: CallColumns) -> int:
+        """The same with calls as columns, as ``coder.columns_in`` makes them."""
+        return self._recent.add_columns(
+            columns.take(columns.net_speech_s >= np.float32(self._policy.founding_s))
+        )
+
     def state(self) -> dict[str, tuple[str, ...]]:
         """The calls of each cluster, to be kept and given to ``restore``."""
         with self._lock:
