@@ -3,6 +3,7 @@
 import asyncio
 import subprocess
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,15 @@ from fixtures.calls import Desk, open_desk, screen, server_settings, speech_of, 
 from fixtures.command_line import shengdun
 from fixtures.store import until
 from shengdun.fingerprint.voice.demo_recordings import DemoRecording
-from shengdun.index.archive.receipts import from_json
+from shengdun.index.archive.receipts import from_json, to_json
 from shengdun.index.archive.rows import CallQuery
-from shengdun.service.client import ClientError, FlagType, RiskLevel
+from shengdun.service.client import ClientError, FlagType, RiskLevel, ShengdunClient
 from shengdun.service.contract.archive import CallSelection
+from shengdun.service.server import Server
 
+LETTER = (
+    "我要求你们立即停息挂账，不然我就向监管部门投诉，并且要求征信修复，你们的催收人员违规。" * 2
+)
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
@@ -162,12 +167,59 @@ async def test_the_server_says_how_its_archive_is(desk: Desk) -> None:
 
 async def test_with_all_calls_of_a_customer_the_customers_texts_are_forgotten(desk: Desk) -> None:
     """Letters and words are remembered for campaigns, which is of no use for somebody who is to be forgotten."""
-    letter = (
-        "我要求你们立即停息挂账，不然我就向监管部门投诉，并且要求征信修复，你们的催收人员违规。" * 2
-    )
     for customer in ("4712", "4713"):
-        await desk.client.screen_text(letter, customer_reference=customer)
+        await desk.client.screen_text(LETTER, customer_reference=customer)
     await silence(desk, "of-4712", customer_reference="4712")
     before = (await desk.client.list_campaigns()).texts_remembered
-    await desk.client.erase_calls(CallSelection(customer_reference="4712"), reason="asked")
+    receipt = await desk.client.erase_calls(
+        CallSelection(customer_reference="4712"), reason="asked"
+    )
     assert (await desk.client.list_campaigns()).texts_remembered == before - 1
+    assert receipt.texts is not None
+    assert (len(receipt.call_hashes), receipt.texts.count) == (1, 1)
+    assert (await desk.client.verify_erasure(to_json(receipt))).holds
+
+
+async def test_a_customer_who_only_wrote_letters_is_forgotten_too(
+    desk: Desk, tmp_path: Path
+) -> None:
+    """With a receipt that can be checked; a second time there is nothing, and the answer says so."""
+    await desk.client.screen_text(LETTER, customer_reference="only-letters")
+    await desk.client.screen_text(f"{LETTER}尽快处理", customer_reference="only-letters")
+    file = tmp_path / "receipt.json"
+    asked = ("calls", "erase", "--customer", "only-letters", "--reason", "asked")
+    erased = await run(desk, *asked, "--receipt", str(file))
+    assert "letters and words 2" in erased.stdout
+    receipt = from_json(file.read_text())
+    assert receipt.texts is not None
+    assert (receipt.call_hashes, receipt.texts.count) == ((), 2)
+    assert "only-letters" not in file.read_text()
+    check = await desk.client.verify_erasure(file.read_text())
+    assert (check.holds, check.found) == (True, ())
+    altered = to_json(replace(receipt, texts=replace(receipt.texts, count=3)))
+    assert not (await desk.client.verify_erasure(altered)).is_signed
+    with pytest.raises(ClientError) as nothing:
+        await desk.client.erase_calls(
+            CallSelection(customer_reference="only-letters"), reason="asked"
+        )
+    assert nothing.value.reason == "CALL_NOT_ARCHIVED"
+    # A letter that comes later is another matter.
+    await desk.client.screen_text(LETTER, customer_reference="only-letters")
+    assert (await desk.client.verify_erasure(file.read_text())).holds
+
+
+async def test_letters_are_erased_where_no_calls_are_kept(tmp_path: Path, models_dir: Path) -> None:
+    """The receipt is of the same kind, and is checked in the same way."""
+    settings = server_settings(tmp_path / "data", models_dir, archive__enabled=False)
+    async with Server(settings) as server, ShengdunClient.connect(server.address) as client:
+        await client.screen_text(LETTER, customer_reference="4711")
+        selection = CallSelection(customer_reference="4711")
+        receipt = await client.erase_calls(selection, reason="asked")
+        assert receipt.texts is not None
+        assert (receipt.texts.count, receipt.store_compacted) == (1, True)
+        assert (await client.verify_erasure(to_json(receipt))).holds
+        with pytest.raises(ClientError, match="nothing was erased"):
+            await client.erase_calls(selection, reason="asked")
+        with pytest.raises(ClientError) as off:
+            await client.erase_calls(["a-call"], reason="asked")
+        assert off.value.reason == "ARCHIVE_OFF"

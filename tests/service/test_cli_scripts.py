@@ -84,6 +84,29 @@ def test_a_script_from_first_to_last(
     assert_one_error_line(gone, script_id, "shengdun script list")
 
 
+def test_a_script_that_is_there_already_is_told_of(
+    served: Served, letter: Path, campaign: str, tmp_path: Path
+) -> None:
+    """One by one and in a list, and it is registered all the same."""
+    options = ("--campaign", campaign)
+    first = json.loads(served.run("script", "add", letter, *options, "--json").stdout)
+    assert first["near_duplicates"] == []
+    again = served.run("script", "add", letter, *options)
+    assert again.returncode == 0
+    assert f"nearly the same is there already: {first['script_id']}" in again.stderr
+    assert "100% of that and 100% of its own" in again.stderr
+    manifest, results = tmp_path / "list.csv", tmp_path / "results.csv"
+    manifest.write_text(f"path,title\n{letter},third\n", encoding="utf-8")
+    listed = served.run(*("script", "add", "--manifest", manifest, "--results", results, *options))
+    assert "nearly the same as scr_" in listed.stderr
+    with results.open(encoding="utf-8-sig", newline="") as file:
+        [row] = csv.DictReader(file)
+    assert row["outcome"] == "registered"
+    assert first["script_id"] in row["near_duplicates"].split()
+    assert len(row["near_duplicates"].split()) == 2
+    erase_all(served, campaign)
+
+
 def test_a_text_from_a_pipe(served: Served) -> None:
     """As other programs hand it over."""
     result = subprocess.run(

@@ -1,6 +1,7 @@
 """Words in live calls: the real server, with audio beside the transcript, instead of it, and with a broken one."""
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -20,6 +21,7 @@ from shengdun.service.client import (
     FlagType,
     LabelSeverity,
     NewScript,
+    PartialReason,
     PassageView,
     RiskLevel,
     ScriptKind,
@@ -143,6 +145,22 @@ async def test_any_segmentation_ends_in_the_same_decision(desk: Desk, every: int
     reference = (await _call(desk, f"cut-reference-{every}", _segments(SPOKEN)))[-1]
     last = (await _call(desk, f"cut-{every}", _segments(SPOKEN, every=every)))[-1]
     assert _words(last) == _words(reference)
+
+
+async def test_a_call_does_not_wait_for_its_last_words_beyond_its_budget(desk: Desk) -> None:
+    """Where they can't be heard by then, the decision rests on what was, and says so; the next call has all of its."""
+    assert desk.server._application is not None
+    screener = desk.server._application.screening._screener
+    busy = threading.Event()
+    held_up = asyncio.ensure_future(screener.word_lane(busy.wait))
+    try:
+        last = (await _call(desk, "held-up", _segments(COERCED[:10])))[-1]
+    finally:
+        busy.set()
+        await held_up
+    assert last.partial_reasons == (PartialReason.BUDGET_EXCEEDED,)
+    assert (last.level, last.flags) == (None, ())
+    assert (await _call(desk, "not-held-up", _segments(SPOKEN)))[-1].partial_reasons == ()
 
 
 async def test_the_agents_words_are_not_compared(desk: Desk) -> None:

@@ -146,6 +146,30 @@ async def test_a_script_lives(scripts: Stub, registry: Registry) -> None:
     assert not (await scripts.MatchText(pb.MatchTextRequest(text=COERCED))).matches
 
 
+async def test_a_script_that_is_nearly_there_is_taken_and_told_of(
+    scripts: Stub, registry: Registry
+) -> None:
+    """With what it has in common with each, the most alike first; and whose scripts were shown is journaled."""
+    for script_id, text in (("old", COERCED), ("half", COERCED[: len(COERCED) // 2])):
+        asked = pb.AddScriptRequest(script=LETTER, text=text)
+        asked.script.script_id = script_id
+        answer = await scripts.AddScript(asked)
+        assert not answer.near_duplicates
+    text = f"{COERCED.replace('，', ' ')}请尽快答复我"
+    asked = pb.AddScriptRequest(script=LETTER, text=text, idempotency_key="k")
+    answer = await scripts.AddScript(asked)
+    [near] = answer.near_duplicates
+    assert (near.script_id, near.title, near.campaign) == ("old", LETTER.title, LETTER.campaign)
+    assert near.share > near.share_of_new > 0.9
+    looks = [entry for entry in await registry.audit() if entry.kind == "script.looked_at"]
+    assert looks[-1].subjects == ("script/old",)
+    assert await scripts.AddScript(asked) == answer
+
+    asked = pb.AddScriptRequest(script=LETTER, text=COERCED)
+    again = (await scripts.AddScript(asked)).near_duplicates
+    assert [each.script_id for each in again] == ["old", answer.script.script_id]
+
+
 async def test_every_look_at_a_script_is_journaled(scripts: Stub, registry: Registry) -> None:
     """When it is shown, listed, and found in a text; ids only."""
     asked = pb.AddScriptRequest(script=LETTER, text=COERCED)

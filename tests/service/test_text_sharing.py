@@ -81,12 +81,36 @@ async def test_a_forgotten_customer_is_forgotten_everywhere(
         await one.remember(COERCED, customer_reference="c1", line="complaints")
         await one.remember(COERCED, customer_reference="c2", line="complaints")
         await until(lambda: first.heard == second.heard == 2)
-        assert await second.forget_customer(registry.keys.pseudonym("c1")) == 1
+        erased = await second.forget_customer(registry.keys.pseudonym("c1"))
+        assert (erased.count, await first.left(erased)) == (1, 0)
         await until(lambda: first.heard == 3)
         assert [await texts_of(memory) for memory in (one, other)] == [1, 1]
     async with process() as (late, sharing):
         await until(lambda: sharing.heard == 3)
         assert await texts_of(late) == 1
+
+
+async def test_a_customer_is_forgotten_by_a_process_that_has_not_caught_up(
+    process: Process, store: Store, registry: Registry
+) -> None:
+    """What is in the store goes, whether or not this process has seen it, and so does what waits to be put there."""
+    customer = registry.keys.pseudonym("c1")
+    async with process() as (one, sharing):
+        for number in range(3):
+            await one.remember(f"{COERCED}{number}", customer_reference="c1", line="complaints")
+        await one.remember(COERCED, customer_reference="c2", line="complaints")
+        await until(lambda: sharing.heard == 4)
+    shared = SharedTexts(store, registry.keys, most=100)
+    async with BackgroundLane(workers=1) as lane:
+        memory = TextMemory(TextSettings(), registry.keys.pseudonym, default_exclusions(), lane.run)
+        late = TextSharing(memory, shared, lane.run)
+        memory.tell(late._put_out)
+        await memory.remember(COERCED, customer_reference="c1", line="complaints")
+        erased = await late.forget_customer(customer)
+        assert (erased.count, erased.through) == (4, 5)
+        assert await texts_of(memory) == 0
+    left = [content for _, content in await shared.read(after=0, limit=10) if content is not None]
+    assert [each.customer for each in left] == [registry.keys.pseudonym("c2"), customer]
 
 
 async def test_the_oldest_make_room(store: Store, registry: Registry) -> None:

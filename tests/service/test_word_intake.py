@@ -141,6 +141,37 @@ async def test_partial_words_at_the_end_were_said(known: Registry) -> None:
     assert _outcome(taken.heard) == _outcome(_evidence(known).hear(COERCED))
 
 
+async def test_words_that_are_not_heard_by_then_are_left_out(known: Registry) -> None:
+    """What was heard before counts, the answer says so, and all that came is what was said."""
+    lane = Lane()
+    lane.is_open.set()
+    intake, rings = _intake(known, lane), asyncio.Event()
+    intake.tell(lambda _: rings.set())
+    intake.take(Segment(text=COERCED))
+    await rings.wait()
+    before = intake.taken()
+    assert before is not None
+    lane.is_open.clear()
+    intake.take(Segment(text=REFUND))
+    intake.end()
+    intake.take(Segment(text=ORDINARY))
+    taken = await intake.finish(by=asyncio.get_running_loop().time())
+    assert taken is not None
+    assert (taken.in_time, _outcome(taken.heard)) == (False, _outcome(before.heard))
+    assert (taken.counts.compared, intake.said) == (2, COERCED + REFUND)
+    intake.close()
+
+
+async def test_words_that_were_never_heard_give_no_level(known: Registry) -> None:
+    """A lane that is stuck from the first word on holds nobody up."""
+    intake = _intake(known, Lane())
+    intake.take(Segment(text=COERCED))
+    taken = await intake.finish(by=-math.inf)
+    assert taken is not None
+    assert (taken.in_time, taken.heard) == (False, HeardWords())
+    intake.close()
+
+
 async def test_without_words_of_the_caller_nothing_is_compared(known: Registry) -> None:
     """A call without a transcript ends as if there were none; the agent's words are told of."""
     lane = Lane()

@@ -76,6 +76,7 @@ class ScriptRowResult:
         script_id: the script that was registered; empty when none was.
         reason: a stable name of why it was not; empty when it was.
         message: the same for people, with what to do.
+        near_duplicates: ids of scripts that were there already and have nearly the same wording, by blanks.
     """
 
     line: int
@@ -84,6 +85,7 @@ class ScriptRowResult:
     script_id: str = ""
     reason: str = ""
     message: str = ""
+    near_duplicates: str = ""
 
 
 class ResultWriter(Generic[Result]):

@@ -330,7 +330,10 @@ Global___GetCallResponse: _TypeAlias = GetCallResponse  # noqa: Y015
 
 @_typing.final
 class EraseCallsRequest(_message.Message):
-    """Asks for calls to be erased, by their ids or by a selection, which must leave something out."""
+    """Asks for calls to be erased, by their ids or by a selection, which must leave something out. A selection of a customer
+    and nothing else erases what is remembered of the customer's letters and words for campaigns too, also where there are no
+    calls.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 

@@ -76,7 +76,8 @@ class ArchiveServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def EraseCalls(self, request, context):
-        """Erases calls for good: nothing finds them any more when this returns. At most 50,000 at once.
+        """Erases calls for good: nothing finds them any more when this returns. At most 50,000 at once. Of a customer who is
+        named alone, all letters and words that are remembered go too.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -38,7 +38,9 @@ class ArchiveServiceStub:
     GetCall: _grpc.UnaryUnaryMultiCallable[_archive_pb2.GetCallRequest, _archive_pb2.GetCallResponse]
     """One archived call."""
     EraseCalls: _grpc.UnaryUnaryMultiCallable[_archive_pb2.EraseCallsRequest, _archive_pb2.EraseCallsResponse]
-    """Erases calls for good: nothing finds them any more when this returns. At most 50,000 at once."""
+    """Erases calls for good: nothing finds them any more when this returns. At most 50,000 at once. Of a customer who is
+    named alone, all letters and words that are remembered go too.
+    """
     VerifyErasure: _grpc.UnaryUnaryMultiCallable[_archive_pb2.VerifyErasureRequest, _archive_pb2.VerifyErasureResponse]
     """Looks on the answering machine and in its store for what a receipt says is gone. Roles: investigator and auditor."""
 
@@ -52,7 +54,9 @@ class ArchiveServiceAsyncStub(ArchiveServiceStub):
     GetCall: _aio.UnaryUnaryMultiCallable[_archive_pb2.GetCallRequest, _archive_pb2.GetCallResponse]  # type: ignore[assignment]
     """One archived call."""
     EraseCalls: _aio.UnaryUnaryMultiCallable[_archive_pb2.EraseCallsRequest, _archive_pb2.EraseCallsResponse]  # type: ignore[assignment]
-    """Erases calls for good: nothing finds them any more when this returns. At most 50,000 at once."""
+    """Erases calls for good: nothing finds them any more when this returns. At most 50,000 at once. Of a customer who is
+    named alone, all letters and words that are remembered go too.
+    """
     VerifyErasure: _aio.UnaryUnaryMultiCallable[_archive_pb2.VerifyErasureRequest, _archive_pb2.VerifyErasureResponse]  # type: ignore[assignment]
     """Looks on the answering machine and in its store for what a receipt says is gone. Roles: investigator and auditor."""
 
@@ -81,7 +85,9 @@ class ArchiveServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _archive_pb2.EraseCallsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_archive_pb2.EraseCallsResponse, _abc.Awaitable[_archive_pb2.EraseCallsResponse]]:
-        """Erases calls for good: nothing finds them any more when this returns. At most 50,000 at once."""
+        """Erases calls for good: nothing finds them any more when this returns. At most 50,000 at once. Of a customer who is
+        named alone, all letters and words that are remembered go too.
+        """
 
     @_abc_1.abstractmethod
     def VerifyErasure(

@@ -140,8 +140,9 @@ class _PartialReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Partial
     PARTIAL_REASON_WATCHLISTS_STALE: _PartialReason.ValueType  # 2
     """The store cannot be reached; the watchlists and scripts are those of the last snapshot."""
     PARTIAL_REASON_BUDGET_EXCEEDED: _PartialReason.ValueType  # 3
-    """Speech that was already received had not been evaluated when the decision was due, or never will be. A decision that
-    is FINAL rests on less than was said; another one is followed by a decision that has it, if there is time.
+    """Speech or words that were already received had not been evaluated when the decision was due, or never will be. A
+    decision that is FINAL rests on less than was said; another one is followed by a decision that has it, if there is
+    time.
     """
     PARTIAL_REASON_NO_WATCHLISTS: _PartialReason.ValueType  # 4
     """There was no watchlist to screen the call against."""
@@ -164,8 +165,9 @@ PARTIAL_REASON_SERVER_STOPPING: PartialReason.ValueType  # 1
 PARTIAL_REASON_WATCHLISTS_STALE: PartialReason.ValueType  # 2
 """The store cannot be reached; the watchlists and scripts are those of the last snapshot."""
 PARTIAL_REASON_BUDGET_EXCEEDED: PartialReason.ValueType  # 3
-"""Speech that was already received had not been evaluated when the decision was due, or never will be. A decision that
-is FINAL rests on less than was said; another one is followed by a decision that has it, if there is time.
+"""Speech or words that were already received had not been evaluated when the decision was due, or never will be. A
+decision that is FINAL rests on less than was said; another one is followed by a decision that has it, if there is
+time.
 """
 PARTIAL_REASON_NO_WATCHLISTS: PartialReason.ValueType  # 4
 """There was no watchlist to screen the call against."""

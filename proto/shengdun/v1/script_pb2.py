@@ -28,17 +28,17 @@ from shengdun.v1 import trend_pb2 as shengdun_dot_v1_dot_trend__pb2
 from shengdun.v1 import watchlist_pb2 as shengdun_dot_v1_dot_watchlist__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18shengdun/v1/script.proto\x12\x0bshengdun.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1ashengdun/v1/campaign.proto\x1a\x17shengdun/v1/trend.proto\x1a\x1bshengdun/v1/watchlist.proto\"\xe9\x02\n\nScriptInfo\x12\x11\n\tscript_id\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12%\n\x04kind\x18\x03 \x01(\x0e\x32\x17.shengdun.v1.ScriptKind\x12\x12\n\nnetwork_id\x18\x04 \x01(\t\x12\x10\n\x08\x63\x61mpaign\x18\x05 \x01(\t\x12\x0f\n\x07purpose\x18\x06 \x01(\t\x12\x0e\n\x06source\x18\x07 \x01(\t\x12\x16\n\x0e\x63\x61se_reference\x18\x08 \x01(\t\x12\x13\n\x0blegal_basis\x18\t \x01(\t\x12/\n\x0b\x65xpire_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x63reate_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\rregistered_by\x18\x0c \x01(\t\x12\x13\n\x0btext_length\x18\r \x01(\r\x12\x10\n\x08searched\x18\x0e \x01(\x08\"\xaf\x01\n\x07Passage\x12\x12\n\ntext_start\x18\x01 \x01(\r\x12\x10\n\x08text_end\x18\x02 \x01(\r\x12\x14\n\x0cscript_start\x18\x03 \x01(\r\x12\x12\n\nscript_end\x18\x04 \x01(\r\x12&\n\x04view\x18\x05 \x01(\x0e\x32\x18.shengdun.v1.PassageView\x12\x14\n\x0ctext_excerpt\x18\x06 \x01(\t\x12\x16\n\x0escript_excerpt\x18\x07 \x01(\t\"\xb4\x01\n\x0bScriptMatch\x12\x11\n\tscript_id\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12\x12\n\nnetwork_id\x18\x03 \x01(\t\x12\x10\n\x08\x63\x61mpaign\x18\x04 \x01(\t\x12\x0b\n\x03llr\x18\x05 \x01(\x01\x12\x14\n\x0cscript_share\x18\x06 \x01(\x01\x12\x12\n\ntext_share\x18\x07 \x01(\x01\x12&\n\x08passages\x18\x08 \x03(\x0b\x32\x14.shengdun.v1.Passage\"b\n\x10\x41\x64\x64ScriptRequest\x12\'\n\x06script\x18\x01 \x01(\x0b\x32\x17.shengdun.v1.ScriptInfo\x12\x0c\n\x04text\x18\x02 \x01(\t\x12\x17\n\x0fidempotency_key\x18\x03 \x01(\t\"<\n\x11\x41\x64\x64ScriptResponse\x12\'\n\x06script\x18\x01 \x01(\x0b\x32\x17.shengdun.v1.ScriptInfo\"%\n\x10GetScriptRequest\x12\x11\n\tscript_id\x18\x01 \x01(\t\"J\n\x11GetScriptResponse\x12\'\n\x06script\x18\x01 \x01(\x0b\x32\x17.shengdun.v1.ScriptInfo\x12\x0c\n\x04text\x18\x02 \x01(\t\"a\n\x12ListScriptsRequest\x12\x12\n\nnetwork_id\x18\x01 \x01(\t\x12\x10\n\x08\x63\x61mpaign\x18\x02 \x01(\t\x12\x11\n\tpage_size\x18\x03 \x01(\r\x12\x12\n\npage_token\x18\x04 \x01(\t\"X\n\x13ListScriptsResponse\x12(\n\x07scripts\x18\x01 \x03(\x0b\x32\x17.shengdun.v1.ScriptInfo\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"7\n\x12\x45raseScriptRequest\x12\x11\n\tscript_id\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"C\n\x13\x45raseScriptResponse\x12,\n\x07receipt\x18\x01 \x01(\x0b\x32\x1b.shengdun.v1.ErasureReceipt\"/\n\x10MatchTextRequest\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\r\n\x05limit\x18\x02 \x01(\r\"\x8d\x01\n\x11MatchTextResponse\x12)\n\x07matches\x18\x01 \x03(\x0b\x32\x18.shengdun.v1.ScriptMatch\x12\x18\n\x10scripts_searched\x18\x02 \x01(\r\x12\x33\n\x0fsimilar_scripts\x18\x03 \x03(\x0b\x32\x1a.shengdun.v1.SimilarScript\"E\n\rSimilarScript\x12\x11\n\tscript_id\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12\x12\n\nsimilarity\x18\x03 \x01(\x01\"L\n\x14ListCampaignsRequest\x12\x17\n\x0fleast_customers\x18\x01 \x01(\r\x12\x0c\n\x04line\x18\x02 \x01(\t\x12\r\n\x05limit\x18\x03 \x01(\r\"t\n\x15ListCampaignsResponse\x12(\n\tcampaigns\x18\x01 \x03(\x0b\x32\x15.shengdun.v1.Campaign\x12\x17\n\x0f\x63\x61mpaigns_found\x18\x02 \x01(\r\x12\x18\n\x10texts_remembered\x18\x03 \x01(\r\")\n\x12GetCampaignRequest\x12\x13\n\x0b\x63\x61mpaign_id\x18\x01 \x01(\t\"\xb6\x01\n\x13GetCampaignResponse\x12\'\n\x08\x63\x61mpaign\x18\x01 \x01(\x0b\x32\x15.shengdun.v1.Campaign\x12,\n\x07members\x18\x02 \x03(\x0b\x32\x1b.shengdun.v1.CampaignMember\x12,\n\x08passages\x18\x03 \x03(\x0b\x32\x1a.shengdun.v1.SharedPassage\x12\x1a\n\x12\x63ustomers_compared\x18\x04 \x01(\r\"o\n\x16PromoteCampaignRequest\x12\x13\n\x0b\x63\x61mpaign_id\x18\x01 \x01(\t\x12\'\n\x06script\x18\x02 \x01(\x0b\x32\x17.shengdun.v1.ScriptInfo\x12\x17\n\x0fidempotency_key\x18\x03 \x01(\t\"P\n\x17PromoteCampaignResponse\x12\'\n\x06script\x18\x01 \x01(\x0b\x32\x17.shengdun.v1.ScriptInfo\x12\x0c\n\x04text\x18\x02 \x01(\t\"a\n\x10GetTrendsRequest\x12\x0c\n\x04line\x18\x01 \x01(\t\x12\x0f\n\x07\x62y_line\x18\x02 \x01(\x08\x12\x0c\n\x04\x64\x61ys\x18\x03 \x01(\r\x12\x11\n\tpast_days\x18\x04 \x01(\r\x12\r\n\x05limit\x18\x05 \x01(\r\"x\n\x11GetTrendsResponse\x12&\n\x05lines\x18\x01 \x03(\x0b\x32\x17.shengdun.v1.LineTrends\x12\x11\n\tfirst_day\x18\x02 \x01(\t\x12\x10\n\x08last_day\x18\x03 \x01(\t\x12\x16\n\x0epast_first_day\x18\x04 \x01(\t*\x8d\x01\n\nScriptKind\x12\x1b\n\x17SCRIPT_KIND_UNSPECIFIED\x10\x00\x12\x16\n\x12SCRIPT_KIND_LETTER\x10\x01\x12\x14\n\x10SCRIPT_KIND_CHAT\x10\x02\x12\x1a\n\x16SCRIPT_KIND_TRANSCRIPT\x10\x03\x12\x18\n\x14SCRIPT_KIND_TEMPLATE\x10\x04*a\n\x0bPassageView\x12\x1c\n\x18PASSAGE_VIEW_UNSPECIFIED\x10\x00\x12\x1b\n\x17PASSAGE_VIEW_CHARACTERS\x10\x01\x12\x17\n\x13PASSAGE_VIEW_PINYIN\x10\x02\x32\xeb\x05\n\rScriptService\x12J\n\tAddScript\x12\x1d.shengdun.v1.AddScriptRequest\x1a\x1e.shengdun.v1.AddScriptResponse\x12J\n\tGetScript\x12\x1d.shengdun.v1.GetScriptRequest\x1a\x1e.shengdun.v1.GetScriptResponse\x12P\n\x0bListScripts\x12\x1f.shengdun.v1.ListScriptsRequest\x1a .shengdun.v1.ListScriptsResponse\x12P\n\x0b\x45raseScript\x12\x1f.shengdun.v1.EraseScriptRequest\x1a .shengdun.v1.EraseScriptResponse\x12J\n\tMatchText\x12\x1d.shengdun.v1.MatchTextRequest\x1a\x1e.shengdun.v1.MatchTextResponse\x12V\n\rListCampaigns\x12!.shengdun.v1.ListCampaignsRequest\x1a\".shengdun.v1.ListCampaignsResponse\x12P\n\x0bGetCampaign\x12\x1f.shengdun.v1.GetCampaignRequest\x1a .shengdun.v1.GetCampaignResponse\x12\\\n\x0fPromoteCampaign\x12#.shengdun.v1.PromoteCampaignRequest\x1a$.shengdun.v1.PromoteCampaignResponse\x12J\n\tGetTrends\x12\x1d.shengdun.v1.GetTrendsRequest\x1a\x1e.shengdun.v1.GetTrendsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18shengdun/v1/script.proto\x12\x0bshengdun.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1ashengdun/v1/campaign.proto\x1a\x17shengdun/v1/trend.proto\x1a\x1bshengdun/v1/watchlist.proto\"\xe9\x02\n\nScriptInfo\x12\x11\n\tscript_id\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12%\n\x04kind\x18\x03 \x01(\x0e\x32\x17.shengdun.v1.ScriptKind\x12\x12\n\nnetwork_id\x18\x04 \x01(\t\x12\x10\n\x08\x63\x61mpaign\x18\x05 \x01(\t\x12\x0f\n\x07purpose\x18\x06 \x01(\t\x12\x0e\n\x06source\x18\x07 \x01(\t\x12\x16\n\x0e\x63\x61se_reference\x18\x08 \x01(\t\x12\x13\n\x0blegal_basis\x18\t \x01(\t\x12/\n\x0b\x65xpire_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x63reate_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\rregistered_by\x18\x0c \x01(\t\x12\x13\n\x0btext_length\x18\r \x01(\r\x12\x10\n\x08searched\x18\x0e \x01(\x08\"\xaf\x01\n\x07Passage\x12\x12\n\ntext_start\x18\x01 \x01(\r\x12\x10\n\x08text_end\x18\x02 \x01(\r\x12\x14\n\x0cscript_start\x18\x03 \x01(\r\x12\x12\n\nscript_end\x18\x04 \x01(\r\x12&\n\x04view\x18\x05 \x01(\x0e\x32\x18.shengdun.v1.PassageView\x12\x14\n\x0ctext_excerpt\x18\x06 \x01(\t\x12\x16\n\x0escript_excerpt\x18\x07 \x01(\t\"\xb4\x01\n\x0bScriptMatch\x12\x11\n\tscript_id\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12\x12\n\nnetwork_id\x18\x03 \x01(\t\x12\x10\n\x08\x63\x61mpaign\x18\x04 \x01(\t\x12\x0b\n\x03llr\x18\x05 \x01(\x01\x12\x14\n\x0cscript_share\x18\x06 \x01(\x01\x12\x12\n\ntext_share\x18\x07 \x01(\x01\x12&\n\x08passages\x18\x08 \x03(\x0b\x32\x14.shengdun.v1.Passage\"b\n\x10\x41\x64\x64ScriptRequest\x12\'\n\x06script\x18\x01 \x01(\x0b\x32\x17.shengdun.v1.ScriptInfo\x12\x0c\n\x04text\x18\x02 \x01(\t\x12\x17\n\x0fidempotency_key\x18\x03 \x01(\t\"q\n\x11\x41\x64\x64ScriptResponse\x12\'\n\x06script\x18\x01 \x01(\x0b\x32\x17.shengdun.v1.ScriptInfo\x12\x33\n\x0fnear_duplicates\x18\x02 \x03(\x0b\x32\x1a.shengdun.v1.NearDuplicate\"|\n\rNearDuplicate\x12\x11\n\tscript_id\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12\x12\n\nnetwork_id\x18\x03 \x01(\t\x12\x10\n\x08\x63\x61mpaign\x18\x04 \x01(\t\x12\r\n\x05share\x18\x05 \x01(\x01\x12\x14\n\x0cshare_of_new\x18\x06 \x01(\x01\"%\n\x10GetScriptRequest\x12\x11\n\tscript_id\x18\x01 \x01(\t\"J\n\x11GetScriptResponse\x12\'\n\x06script\x18\x01 \x01(\x0b\x32\x17.shengdun.v1.ScriptInfo\x12\x0c\n\x04text\x18\x02 \x01(\t\"a\n\x12ListScriptsRequest\x12\x12\n\nnetwork_id\x18\x01 \x01(\t\x12\x10\n\x08\x63\x61mpaign\x18\x02 \x01(\t\x12\x11\n\tpage_size\x18\x03 \x01(\r\x12\x12\n\npage_token\x18\x04 \x01(\t\"X\n\x13ListScriptsResponse\x12(\n\x07scripts\x18\x01 \x03(\x0b\x32\x17.shengdun.v1.ScriptInfo\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"7\n\x12\x45raseScriptRequest\x12\x11\n\tscript_id\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"C\n\x13\x45raseScriptResponse\x12,\n\x07receipt\x18\x01 \x01(\x0b\x32\x1b.shengdun.v1.ErasureReceipt\"/\n\x10MatchTextRequest\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\r\n\x05limit\x18\x02 \x01(\r\"\x8d\x01\n\x11MatchTextResponse\x12)\n\x07matches\x18\x01 \x03(\x0b\x32\x18.shengdun.v1.ScriptMatch\x12\x18\n\x10scripts_searched\x18\x02 \x01(\r\x12\x33\n\x0fsimilar_scripts\x18\x03 \x03(\x0b\x32\x1a.shengdun.v1.SimilarScript\"E\n\rSimilarScript\x12\x11\n\tscript_id\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12\x12\n\nsimilarity\x18\x03 \x01(\x01\"L\n\x14ListCampaignsRequest\x12\x17\n\x0fleast_customers\x18\x01 \x01(\r\x12\x0c\n\x04line\x18\x02 \x01(\t\x12\r\n\x05limit\x18\x03 \x01(\r\"t\n\x15ListCampaignsResponse\x12(\n\tcampaigns\x18\x01 \x03(\x0b\x32\x15.shengdun.v1.Campaign\x12\x17\n\x0f\x63\x61mpaigns_found\x18\x02 \x01(\r\x12\x18\n\x10texts_remembered\x18\x03 \x01(\r\")\n\x12GetCampaignRequest\x12\x13\n\x0b\x63\x61mpaign_id\x18\x01 \x01(\t\"\xb6\x01\n\x13GetCampaignResponse\x12\'\n\x08\x63\x61mpaign\x18\x01 \x01(\x0b\x32\x15.shengdun.v1.Campaign\x12,\n\x07members\x18\x02 \x03(\x0b\x32\x1b.shengdun.v1.CampaignMember\x12,\n\x08passages\x18\x03 \x03(\x0b\x32\x1a.shengdun.v1.SharedPassage\x12\x1a\n\x12\x63ustomers_compared\x18\x04 \x01(\r\"o\n\x16PromoteCampaignRequest\x12\x13\n\x0b\x63\x61mpaign_id\x18\x01 \x01(\t\x12\'\n\x06script\x18\x02 \x01(\x0b\x32\x17.shengdun.v1.ScriptInfo\x12\x17\n\x0fidempotency_key\x18\x03 \x01(\t\"P\n\x17PromoteCampaignResponse\x12\'\n\x06script\x18\x01 \x01(\x0b\x32\x17.shengdun.v1.ScriptInfo\x12\x0c\n\x04text\x18\x02 \x01(\t\"a\n\x10GetTrendsRequest\x12\x0c\n\x04line\x18\x01 \x01(\t\x12\x0f\n\x07\x62y_line\x18\x02 \x01(\x08\x12\x0c\n\x04\x64\x61ys\x18\x03 \x01(\r\x12\x11\n\tpast_days\x18\x04 \x01(\r\x12\r\n\x05limit\x18\x05 \x01(\r\"x\n\x11GetTrendsResponse\x12&\n\x05lines\x18\x01 \x03(\x0b\x32\x17.shengdun.v1.LineTrends\x12\x11\n\tfirst_day\x18\x02 \x01(\t\x12\x10\n\x08last_day\x18\x03 \x01(\t\x12\x16\n\x0epast_first_day\x18\x04 \x01(\t*\x8d\x01\n\nScriptKind\x12\x1b\n\x17SCRIPT_KIND_UNSPECIFIED\x10\x00\x12\x16\n\x12SCRIPT_KIND_LETTER\x10\x01\x12\x14\n\x10SCRIPT_KIND_CHAT\x10\x02\x12\x1a\n\x16SCRIPT_KIND_TRANSCRIPT\x10\x03\x12\x18\n\x14SCRIPT_KIND_TEMPLATE\x10\x04*a\n\x0bPassageView\x12\x1c\n\x18PASSAGE_VIEW_UNSPECIFIED\x10\x00\x12\x1b\n\x17PASSAGE_VIEW_CHARACTERS\x10\x01\x12\x17\n\x13PASSAGE_VIEW_PINYIN\x10\x02\x32\xeb\x05\n\rScriptService\x12J\n\tAddScript\x12\x1d.shengdun.v1.AddScriptRequest\x1a\x1e.shengdun.v1.AddScriptResponse\x12J\n\tGetScript\x12\x1d.shengdun.v1.GetScriptRequest\x1a\x1e.shengdun.v1.GetScriptResponse\x12P\n\x0bListScripts\x12\x1f.shengdun.v1.ListScriptsRequest\x1a .shengdun.v1.ListScriptsResponse\x12P\n\x0b\x45raseScript\x12\x1f.shengdun.v1.EraseScriptRequest\x1a .shengdun.v1.EraseScriptResponse\x12J\n\tMatchText\x12\x1d.shengdun.v1.MatchTextRequest\x1a\x1e.shengdun.v1.MatchTextResponse\x12V\n\rListCampaigns\x12!.shengdun.v1.ListCampaignsRequest\x1a\".shengdun.v1.ListCampaignsResponse\x12P\n\x0bGetCampaign\x12\x1f.shengdun.v1.GetCampaignRequest\x1a .shengdun.v1.GetCampaignResponse\x12\\\n\x0fPromoteCampaign\x12#.shengdun.v1.PromoteCampaignRequest\x1a$.shengdun.v1.PromoteCampaignResponse\x12J\n\tGetTrends\x12\x1d.shengdun.v1.GetTrendsRequest\x1a\x1e.shengdun.v1.GetTrendsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'shengdun.v1.script_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_SCRIPTKIND']._serialized_start=2578
-  _globals['_SCRIPTKIND']._serialized_end=2719
-  _globals['_PASSAGEVIEW']._serialized_start=2721
-  _globals['_PASSAGEVIEW']._serialized_end=2818
+  _globals['_SCRIPTKIND']._serialized_start=2757
+  _globals['_SCRIPTKIND']._serialized_end=2898
+  _globals['_PASSAGEVIEW']._serialized_start=2900
+  _globals['_PASSAGEVIEW']._serialized_end=2997
   _globals['_SCRIPTINFO']._serialized_start=157
   _globals['_SCRIPTINFO']._serialized_end=518
   _globals['_PASSAGE']._serialized_start=521
@@ -48,41 +48,43 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ADDSCRIPTREQUEST']._serialized_start=881
   _globals['_ADDSCRIPTREQUEST']._serialized_end=979
   _globals['_ADDSCRIPTRESPONSE']._serialized_start=981
-  _globals['_ADDSCRIPTRESPONSE']._serialized_end=1041
-  _globals['_GETSCRIPTREQUEST']._serialized_start=1043
-  _globals['_GETSCRIPTREQUEST']._serialized_end=1080
-  _globals['_GETSCRIPTRESPONSE']._serialized_start=1082
-  _globals['_GETSCRIPTRESPONSE']._serialized_end=1156
-  _globals['_LISTSCRIPTSREQUEST']._serialized_start=1158
-  _globals['_LISTSCRIPTSREQUEST']._serialized_end=1255
-  _globals['_LISTSCRIPTSRESPONSE']._serialized_start=1257
-  _globals['_LISTSCRIPTSRESPONSE']._serialized_end=1345
-  _globals['_ERASESCRIPTREQUEST']._serialized_start=1347
-  _globals['_ERASESCRIPTREQUEST']._serialized_end=1402
-  _globals['_ERASESCRIPTRESPONSE']._serialized_start=1404
-  _globals['_ERASESCRIPTRESPONSE']._serialized_end=1471
-  _globals['_MATCHTEXTREQUEST']._serialized_start=1473
-  _globals['_MATCHTEXTREQUEST']._serialized_end=1520
-  _globals['_MATCHTEXTRESPONSE']._serialized_start=1523
-  _globals['_MATCHTEXTRESPONSE']._serialized_end=1664
-  _globals['_SIMILARSCRIPT']._serialized_start=1666
-  _globals['_SIMILARSCRIPT']._serialized_end=1735
-  _globals['_LISTCAMPAIGNSREQUEST']._serialized_start=1737
-  _globals['_LISTCAMPAIGNSREQUEST']._serialized_end=1813
-  _globals['_LISTCAMPAIGNSRESPONSE']._serialized_start=1815
-  _globals['_LISTCAMPAIGNSRESPONSE']._serialized_end=1931
-  _globals['_GETCAMPAIGNREQUEST']._serialized_start=1933
-  _globals['_GETCAMPAIGNREQUEST']._serialized_end=1974
-  _globals['_GETCAMPAIGNRESPONSE']._serialized_start=1977
-  _globals['_GETCAMPAIGNRESPONSE']._serialized_end=2159
-  _globals['_PROMOTECAMPAIGNREQUEST']._serialized_start=2161
-  _globals['_PROMOTECAMPAIGNREQUEST']._serialized_end=2272
-  _globals['_PROMOTECAMPAIGNRESPONSE']._serialized_start=2274
-  _globals['_PROMOTECAMPAIGNRESPONSE']._serialized_end=2354
-  _globals['_GETTRENDSREQUEST']._serialized_start=2356
-  _globals['_GETTRENDSREQUEST']._serialized_end=2453
-  _globals['_GETTRENDSRESPONSE']._serialized_start=2455
-  _globals['_GETTRENDSRESPONSE']._serialized_end=2575
-  _globals['_SCRIPTSERVICE']._serialized_start=2821
-  _globals['_SCRIPTSERVICE']._serialized_end=3568
+  _globals['_ADDSCRIPTRESPONSE']._serialized_end=1094
+  _globals['_NEARDUPLICATE']._serialized_start=1096
+  _globals['_NEARDUPLICATE']._serialized_end=1220
+  _globals['_GETSCRIPTREQUEST']._serialized_start=1222
+  _globals['_GETSCRIPTREQUEST']._serialized_end=1259
+  _globals['_GETSCRIPTRESPONSE']._serialized_start=1261
+  _globals['_GETSCRIPTRESPONSE']._serialized_end=1335
+  _globals['_LISTSCRIPTSREQUEST']._serialized_start=1337
+  _globals['_LISTSCRIPTSREQUEST']._serialized_end=1434
+  _globals['_LISTSCRIPTSRESPONSE']._serialized_start=1436
+  _globals['_LISTSCRIPTSRESPONSE']._serialized_end=1524
+  _globals['_ERASESCRIPTREQUEST']._serialized_start=1526
+  _globals['_ERASESCRIPTREQUEST']._serialized_end=1581
+  _globals['_ERASESCRIPTRESPONSE']._serialized_start=1583
+  _globals['_ERASESCRIPTRESPONSE']._serialized_end=1650
+  _globals['_MATCHTEXTREQUEST']._serialized_start=1652
+  _globals['_MATCHTEXTREQUEST']._serialized_end=1699
+  _globals['_MATCHTEXTRESPONSE']._serialized_start=1702
+  _globals['_MATCHTEXTRESPONSE']._serialized_end=1843
+  _globals['_SIMILARSCRIPT']._serialized_start=1845
+  _globals['_SIMILARSCRIPT']._serialized_end=1914
+  _globals['_LISTCAMPAIGNSREQUEST']._serialized_start=1916
+  _globals['_LISTCAMPAIGNSREQUEST']._serialized_end=1992
+  _globals['_LISTCAMPAIGNSRESPONSE']._serialized_start=1994
+  _globals['_LISTCAMPAIGNSRESPONSE']._serialized_end=2110
+  _globals['_GETCAMPAIGNREQUEST']._serialized_start=2112
+  _globals['_GETCAMPAIGNREQUEST']._serialized_end=2153
+  _globals['_GETCAMPAIGNRESPONSE']._serialized_start=2156
+  _globals['_GETCAMPAIGNRESPONSE']._serialized_end=2338
+  _globals['_PROMOTECAMPAIGNREQUEST']._serialized_start=2340
+  _globals['_PROMOTECAMPAIGNREQUEST']._serialized_end=2451
+  _globals['_PROMOTECAMPAIGNRESPONSE']._serialized_start=2453
+  _globals['_PROMOTECAMPAIGNRESPONSE']._serialized_end=2533
+  _globals['_GETTRENDSREQUEST']._serialized_start=2535
+  _globals['_GETTRENDSREQUEST']._serialized_end=2632
+  _globals['_GETTRENDSRESPONSE']._serialized_start=2634
+  _globals['_GETTRENDSRESPONSE']._serialized_end=2754
+  _globals['_SCRIPTSERVICE']._serialized_start=3000
+  _globals['_SCRIPTSERVICE']._serialized_end=3747
 # @@protoc_insertion_point(module_scope)

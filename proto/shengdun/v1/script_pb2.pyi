@@ -296,22 +296,72 @@ class AddScriptResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     SCRIPT_FIELD_NUMBER: _builtins.int
+    NEAR_DUPLICATES_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def script(self) -> Global___ScriptInfo:
         """As it is kept."""
+
+    @_builtins.property
+    def near_duplicates(self) -> _containers.RepeatedCompositeFieldContainer[Global___NearDuplicate]:
+        """Scripts that were there already and have nearly the same wording, the most alike first; at most 8. Nothing is
+        refused because of them.
+        """
 
     def __init__(
         self,
         *,
         script: Global___ScriptInfo | None = ...,
+        near_duplicates: _abc.Iterable[Global___NearDuplicate] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["script", b"script"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["script", b"script"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["near_duplicates", b"near_duplicates", "script", b"script"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___AddScriptResponse: _TypeAlias = AddScriptResponse  # noqa: Y015
+
+@_typing.final
+class NearDuplicate(_message.Message):
+    """A script with nearly the same wording as a new one: most of each lies in passages of the other."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SCRIPT_ID_FIELD_NUMBER: _builtins.int
+    TITLE_FIELD_NUMBER: _builtins.int
+    NETWORK_ID_FIELD_NUMBER: _builtins.int
+    CAMPAIGN_FIELD_NUMBER: _builtins.int
+    SHARE_FIELD_NUMBER: _builtins.int
+    SHARE_OF_NEW_FIELD_NUMBER: _builtins.int
+    script_id: _builtins.str
+    """The script that was there."""
+    title: _builtins.str
+    """Its name."""
+    network_id: _builtins.str
+    """The network that uses it; may be empty."""
+    campaign: _builtins.str
+    """The campaign it belongs to; may be empty."""
+    share: _builtins.float
+    """Share of its text that the new script has in common with it, 0 to 1."""
+    share_of_new: _builtins.float
+    """Share of the new script's text that is in it, 0 to 1."""
+    def __init__(
+        self,
+        *,
+        script_id: _builtins.str = ...,
+        title: _builtins.str = ...,
+        network_id: _builtins.str = ...,
+        campaign: _builtins.str = ...,
+        share: _builtins.float = ...,
+        share_of_new: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["campaign", b"campaign", "network_id", b"network_id", "script_id", b"script_id", "share", b"share", "share_of_new", b"share_of_new", "title", b"title"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___NearDuplicate: _TypeAlias = NearDuplicate  # noqa: Y015
 
 @_typing.final
 class GetScriptRequest(_message.Message):

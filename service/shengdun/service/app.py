@@ -205,11 +205,13 @@ async def open_application(
         uploads = UploadLimits(idle_s=settings.server.call_idle_s)
         hunts = await open_hunts(settings, archive, registry, voice.model.model_id, stack)
         enrolled = hunt_enrolled(settings, hunts, registry)
-        voices_directory = settings.data_dir / VOICES_DIRECTORY
-        checks = ErasureChecks(registry, hunts, voices, voices_directory, background.run)
+        checks = ErasureChecks(
+            registry, hunts, voices, settings.data_dir / VOICES_DIRECTORY, background.run
+        )
         archiving = await open_archiving(settings, archive, registry, calls, background.run, stack)
         similar = await asyncio.to_thread(_similar_scripts, settings.text)
-        texts = TextComparison(registry, background.run, similar)
+        threads = background_workers(place.cores)
+        texts = TextComparison(registry, background.run, similar, at_once=threads)
         await stack.enter_async_context(calls)
         with _logged("warm-up"):
             costs.observe_stage(Stage.VOICEPRINT, await asyncio.to_thread(warm_up, voice))

@@ -2,15 +2,21 @@
 
 import heapq
 from collections.abc import Collection
+from dataclasses import replace
 from functools import partial
 from typing import Final
 
 from shengdun.index.archive.archive import CallArchive
 from shengdun.index.archive.blocks import CallBlock
-from shengdun.index.archive.erasing import ForgottenCustomer
+from shengdun.index.archive.customer_erasure import receipt_of_customer
 from shengdun.index.archive.errors import CallNotArchived
 from shengdun.index.archive.partitions import call_pseudonym
-from shengdun.index.archive.receipts import to_json
+from shengdun.index.archive.receipts import (
+    ArchiveReceipt,
+    ErasedCustomer,
+    ReceiptCheck,
+    to_json,
+)
 from shengdun.index.archive.rows import ArchivedCall, CallQuery
 from shengdun.index.registry import Registry
 from shengdun.index.watchlists import ErasureReceipt
@@ -91,44 +97,21 @@ class ArchiveServicer(archive_pb2_grpc.ArchiveServiceServicer):
         request: pb.EraseCallsRequest,
         context: object,  # noqa: ARG002
     ) -> pb.EraseCallsResponse:
-        """Erases calls for good."""
-        archive = self._opened()
+        """Erases calls for good; of a customer who is named alone, letters and words too."""
         which, reason = convert.erasure_request(request, self._registry.keys.pseudonym)
-        if isinstance(which, CallQuery):
-            found = await self._run(partial(_count, archive, which))
-            if found > _MOST_ERASED:
-                raise InvalidRequest(
-                    f"{found} calls match, and at most {_MOST_ERASED} are erased at once; narrow the time"
-                )
-        customer = await self._forgotten(which)
-        try:
+        customer = _customer_alone(which)
+        archive = self._archive if customer else self._opened()
+        calls = await self._count(archive, which)
+        # Before the calls, so that one compaction of the store takes all of it off the disk.
+        erased = await self._erase_customer(customer) if customer else None
+        principal = current_principal().name
+        if archive is not None and (calls or erased is None or not erased.was_known):
             receipt = await archive.erase(
-                which, reason=reason, principal=current_principal().name, customer=customer
+                which, reason=reason, principal=principal, customer=erased
             )
-        except CallNotArchived as error:
-            if customer is None or not customer.allow_entries:
-                raise
-            await self._registry.compacted()
-            raise CallNotArchived(
-                f"{error.message} The customer was taken out of {customer.allow_entries} entries of the allow-list, "
-                f"though."
-            ) from error
+        else:
+            receipt = await self._receipt_of(erased, reason=reason, principal=principal)
         return pb.EraseCallsResponse(receipt=to_json(receipt))
-
-    async def _forgotten(self, which: CallQuery | Collection[str]) -> ForgottenCustomer | None:
-        """Forget a customer all of whose calls are to be erased.
-
-        That comes before the calls, so that one compaction of the store takes all of it off the disk.
-        """
-        customer = _customer(which)
-        if not customer or which != CallQuery(customer=customer):
-            return None
-        if self._texts is not None:
-            await self._texts.forget_customer(customer)
-        entries = await self._registry.allowed.forget_customer(
-            customer, principal=current_principal().name
-        )
-        return ForgottenCustomer(pseudonym=customer, allow_entries=entries)
 
     async def VerifyErasure(  # noqa: N802
         self,
@@ -140,9 +123,54 @@ class ArchiveServicer(archive_pb2_grpc.ArchiveServiceServicer):
         if isinstance(receipt, ErasureReceipt):
             check = await self._checks.of_record(receipt)
         else:
-            check = await self._checks.of_calls(receipt, self._opened())
+            check = await self._checked(receipt)
         await self._look("erasure.verified", [f"receipt/{receipt.receipt_id}"])
         return convert.check_message(check)
+
+    async def _count(self, archive: CallArchive | None, which: CallQuery | Collection[str]) -> int:
+        if archive is None:
+            return 0
+        if not isinstance(which, CallQuery):
+            return len(which)
+        found = await self._run(partial(_count, archive, which))
+        if found > _MOST_ERASED:
+            raise InvalidRequest(
+                f"{found} calls match, and at most {_MOST_ERASED} are erased at once; narrow the time"
+            )
+        return found
+
+    async def _erase_customer(self, customer: str) -> ErasedCustomer:
+        """Erase what is kept of a customer beside the calls."""
+        texts = None if self._texts is None else await self._texts.forget_customer(customer)
+        entries = await self._registry.allowed.forget_customer(
+            customer, principal=current_principal().name
+        )
+        return ErasedCustomer(pseudonym=customer, allow_entries=entries, texts=texts)
+
+    async def _receipt_of(
+        self, customer: ErasedCustomer | None, *, reason: str, principal: str
+    ) -> ArchiveReceipt:
+        if customer is None or not customer.was_known:
+            raise CallNotArchived("Nothing of this customer is kept; nothing was erased.")
+        await self._registry.compacted()
+        return await receipt_of_customer(
+            customer,
+            reason=reason,
+            principal=principal,
+            store_compacted=self._texts is not None and await self._texts.compact(),
+            keys=self._registry.keys,
+            journal=self._registry,
+        )
+
+    async def _checked(self, receipt: ArchiveReceipt) -> ReceiptCheck:
+        is_of_customer_alone = bool(receipt.customer_hash) and not receipt.call_hashes
+        archive = self._archive if is_of_customer_alone else self._opened()
+        check = await self._checks.of_calls(receipt, archive)
+        if self._texts is None or receipt.texts is None:
+            return check
+        left = await self._texts.left(receipt.texts)
+        found = (f"the store has {left} of the customer's texts",) if left else ()
+        return replace(check, found=(*check.found, *found))
 
     def _opened(self) -> CallArchive:
         if self._archive is None:
@@ -175,8 +203,10 @@ def _page(archive: CallArchive, asked: convert.PageRequest) -> tuple[int, list[A
     return found, [block.row(row) for _, block, row in latest]
 
 
-def _customer(which: CallQuery | Collection[str]) -> str:
-    return which.customer if isinstance(which, CallQuery) else ""
+def _customer_alone(which: CallQuery | Collection[str]) -> str:
+    """The customer, if all of the customer's calls are meant; else empty."""
+    customer = which.customer if isinstance(which, CallQuery) else ""
+    return customer if which == CallQuery(customer=customer) else ""
 
 
 def _count(archive: CallArchive, query: CallQuery) -> int:

@@ -5,6 +5,7 @@ from functools import partial
 from pathlib import Path
 
 from shengdun.index.archive.archive import CallArchive
+from shengdun.index.archive.customer_erasure import check_receipt_of_customer
 from shengdun.index.archive.partitions import call_pseudonym
 from shengdun.index.archive.receipts import ArchiveReceipt, ReceiptCheck, customer_hash
 from shengdun.index.hunts.hunt import Quarry
@@ -53,9 +54,13 @@ class ErasureChecks:
         subject = receipt.script_id or receipt.actor_id
         return _with(check, await self._run(partial(hunts.traces_of, quarry, subject)))
 
-    async def of_calls(self, receipt: ArchiveReceipt, archive: CallArchive) -> ReceiptCheck:
-        """Check the receipt of finished calls."""
-        check = await archive.verify(receipt)
+    async def of_calls(self, receipt: ArchiveReceipt, archive: CallArchive | None) -> ReceiptCheck:
+        """Check the receipt of finished calls; of one without calls, also where there is no archive."""
+        if archive is None:
+            registry = self._registry
+            check = await check_receipt_of_customer(receipt, keys=registry.keys, journal=registry)
+        else:
+            check = await archive.verify(receipt)
         return _with(check, await self._run(partial(self._traces, receipt)))
 
     def _traces(self, receipt: ArchiveReceipt) -> Traces:

@@ -37,10 +37,15 @@ class ScriptServicer(CampaignMethods):
         request: pb.AddScriptRequest,
         context: object,  # noqa: ARG002 - gRPC hands it over, here and below
     ) -> pb.AddScriptResponse:
-        """Registers a script."""
+        """Registers a script, and tells of those that are nearly the same."""
         new, key = requests.new_script(request, registered_by=_principal())
         script = await self._registry.scripts.add(new, principal=_principal(), idempotency_key=key)
-        return pb.AddScriptResponse(script=self._message(script))
+        near = await self._texts.near(script)
+        await self._record_look([each.script.script_id for each in near])
+        return pb.AddScriptResponse(
+            script=self._message(script),
+            near_duplicates=map(messages.near_duplicate_message, near),
+        )
 
     async def GetScript(  # noqa: N802
         self,

@@ -230,17 +230,25 @@ class CallSession:
         if self.is_concluded:
             return
         since = self._now()
+        if self._words is not None:
+            self._words.end()
         if self._settled:
             heard = self._front_end.heard(())
             await self._weigh_again(self._due(heard.position_s, since))
         else:
             heard = await self._hear_rest(since)
-        due = self._due(heard.position_s, since)
-        await self._look_back(due)
-        if self._words is not None and (words := await self._words.finish(by=due)) is not None:
+        await self._look_back(self._due(heard.position_s, since))
+        await self._hear_last_words(heard, since)
+        yield self._conclude(heard, since)
+
+    async def _hear_last_words(self, heard: Heard, since: float) -> None:
+        if self._words is None:
+            return
+        due = self._due(max(heard.position_s, self._words.said_s), since)
+        words = await self._words.finish(by=due)
+        if words is not None:
             self._take_words(words)
             self._timing.add(Effort(search_s=words.heard.elapsed_s))
-        yield self._conclude(heard, since)
 
     async def _hear_rest(self, since: float) -> Heard:
         listened = await self._front_lane.hear(self._front_end, [], finish=True)
@@ -447,8 +455,9 @@ class CallSession:
         without_voiceprint = any(one.without_voiceprint for one in self._risk.watchlists)
         # What is owed when the decision is final would not have been evaluated without any load either.
         behind = self._intake.given_up or (self._intake.owed and not self.is_concluded)
+        late_words = not (words is None or words.in_time)
         reasons = {
-            PartialReason.BUDGET_EXCEEDED: behind,
+            PartialReason.BUDGET_EXCEEDED: behind or late_words,
             PartialReason.WATCHLISTS_STALE: self._versions.watchlists_stale(),
             PartialReason.NO_WATCHLISTS: self._risk.level is not None and not self._risk.watchlists,
             PartialReason.VOICEPRINTS_MISSING: without_voiceprint,

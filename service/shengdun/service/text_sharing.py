@@ -8,10 +8,12 @@ others.
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Final, Self
 
 import structlog
 
+from shengdun.index.archive.receipts import ErasedTexts
 from shengdun.index.campaigns.sharing import Entry, ForgottenCustomer, SharedText, SharedTexts
 from shengdun.index.errors import IndexRoomError
 from shengdun.service.text_memory import TextMemory
@@ -40,7 +42,7 @@ class TextSharing:
         self._waiting: deque[SharedText] = deque(maxlen=_WAITING)
         self._came = asyncio.Event()
         self._own: set[tuple[str, str]] = set()
-        self._numbers: dict[int, str] = {}
+        self._putting = asyncio.Lock()
         self._heard = 0
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -67,19 +69,36 @@ class TextSharing:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def forget_customer(self, reference: str) -> int:
-        """Let all processes forget the texts of a customer; gives how many the store had.
+    async def forget_customer(self, reference: str) -> ErasedTexts:
+        """Let all processes forget the texts of a customer: this one at once, others within a second.
 
         Args:
             reference: keyed pseudonym of the customer.
 
         Raises:
-            IndexRoomError: the store can't be changed.
+            IndexRoomError: the store can't be changed, or a text in it can't be read.
         """
-        numbers = [number for number, customer in self._numbers.items() if customer == reference]
-        await self._shared.forget(reference, numbers)
+        async with self._putting:
+            waiting = self._let_go(reference)
+            erased = await self._shared.forget(reference)
         await self._run(lambda: self._memory.forget_customer(reference))
-        return len(numbers)
+        return replace(erased, count=erased.count + waiting)
+
+    async def left(self, erased: ErasedTexts) -> int:
+        """How many texts the store has although they were erased."""
+        return await self._shared.left(erased)
+
+    async def compact(self) -> bool:
+        """Have the store rewrite its files; False if it does so by itself."""
+        return await self._shared.compact()
+
+    def _let_go(self, customer: str) -> int:
+        """Don't tell others of a customer's texts any more; how many waited."""
+        kept = [text for text in self._waiting if text.customer != customer]
+        waited = len(self._waiting) - len(kept)
+        self._waiting.clear()
+        self._waiting.extend(kept)
+        return waited
 
     def _put_out(self, text: SharedText) -> None:
         if len(self._waiting) == _WAITING:
@@ -91,12 +110,18 @@ class TextSharing:
         await self._came.wait()
         self._came.clear()
         while self._waiting:
-            text = self._waiting[0]
-            self._own.add(_mark(text))
-            await self._shared.add(text)
-            # More may have come meanwhile, and this one may have had to make room.
-            if self._waiting and self._waiting[0] is text:
-                self._waiting.popleft()
+            async with self._putting:
+                await self._publish_oldest()
+
+    async def _publish_oldest(self) -> None:
+        if not self._waiting:
+            return
+        text = self._waiting[0]
+        self._own.add(_mark(text))
+        await self._shared.add(text)
+        # More may have come meanwhile, and this one may have had to make room.
+        if self._waiting and self._waiting[0] is text:
+            self._waiting.popleft()
 
     async def _follow(self) -> None:
         entries = await self._shared.read(after=self._heard, limit=_AT_ONCE)
@@ -109,10 +134,9 @@ class TextSharing:
         number, content = entry
         if isinstance(content, ForgottenCustomer):
             customer = content.customer
-            self._numbers = {n: of for n, of in self._numbers.items() if of != customer}
+            self._let_go(customer)
             await self._run(lambda: self._memory.forget_customer(customer))
         elif content is not None:
-            self._numbers[number] = content.customer
             if _mark(content) in self._own:
                 self._own.discard(_mark(content))
             else:

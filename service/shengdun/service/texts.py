@@ -1,24 +1,21 @@
 """Texts that are compared with the known scripts, beside the live calls and never before them."""
 
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from math import inf
-from typing import Final, Protocol, TypeVar
+from typing import Final
 
 from shengdun.index.registry import Registry
+from shengdun.index.scripts.duplicates import NearDuplicate, near_duplicates
 from shengdun.index.scripts.known import FoundScript
+from shengdun.index.scripts.script import Script
 from shengdun.index.scripts.similar import SimilarScript, SimilarScripts
+from shengdun.service.letters import Letters
+from shengdun.service.work import Run
+
+__all__ = ["ComparedText", "Run", "TextComparison"]
 
 _MOST_SIMILAR: Final = 3
-T = TypeVar("T")
-
-
-class Run(Protocol):
-    """Runs CPU work in a thread."""
-
-    def __call__(self, work: Callable[[], T], /) -> Awaitable[T]:
-        """Returns what the work returns and raises what it raises."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,14 +40,24 @@ class TextComparison:
 
     Args:
         registry: what is registered.
-        run: where it is done; a letter may take a second, in which no call may wait.
+        run: where it is done; a letter may take a second, in which no call may wait. Letters that wait meanwhile are
+            compared together.
         similar: tells scripts by their meaning; None tells none.
+        at_once: pieces of work at the same time, 1 or more: as many as there are threads for them.
     """
 
-    def __init__(self, registry: Registry, run: Run, similar: SimilarScripts | None = None) -> None:
+    def __init__(
+        self,
+        registry: Registry,
+        run: Run,
+        similar: SimilarScripts | None = None,
+        *,
+        at_once: int = 1,
+    ) -> None:
         self._registry = registry
         self._run = run
         self._similar = similar
+        self._letters = Letters(registry.scripts.known, run, at_once=at_once)
 
     async def compare(self, text: str, *, limit: int, above: float = -inf) -> ComparedText:
         """Compare a text.
@@ -65,14 +72,18 @@ class TextComparison:
             TextTooLong: it has more characters than any letter or chat.
             TextTooShort: it has too few to be compared.
         """
-        known = self._registry.scripts.known
-        found = await self._run(lambda: known.match(text, limit=limit, above=above))
+        found = await self._letters.match(text, limit=limit, above=above)
         return ComparedText(
             found=tuple(found),
-            searched=len(known),
+            searched=len(self._registry.scripts.known),
             stale=self._registry.health.stale,
             similar=await self._run(lambda: self._alike(text)),
         )
+
+    async def near(self, new: Script) -> tuple[NearDuplicate, ...]:
+        """The scripts that have nearly the wording of one that was just registered."""
+        known = self._registry.scripts.known
+        return await self._run(lambda: near_duplicates(known, new))
 
     def _alike(self, text: str) -> tuple[SimilarScript, ...]:
         if self._similar is None:

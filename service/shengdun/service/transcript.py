@@ -108,6 +108,11 @@ class Transcript:
         return len(self._kept) > self._given_out
 
     @property
+    def length(self) -> int:
+        """Code points of all final words so far."""
+        return self._length
+
+    @property
     def words(self) -> str:
         """All final words so far."""
         return "".join(self._kept)

@@ -35,12 +35,14 @@ class TakenWords:
         counts: of the segments so far.
         since: when the oldest of the words came that are new in it, on the event loop's clock, in seconds.
         recalled: what came of comparing them with other customers', at the end of the call.
+        in_time: whether all words that came were heard before the decision was due.
     """
 
     heard: HeardWords
     counts: TranscriptCounts
     since: float
     recalled: Recalled = NOT_RECALLED
+    in_time: bool = True
 
 
 class WordIntake:
@@ -77,7 +79,8 @@ class WordIntake:
         self._heard_at = self._loop.time()
         self._timer: asyncio.TimerHandle | None = None
         self._ring: Callable[[object], None] = _nobody
-        self._begun = self._closed = False
+        self._last = HeardWords()
+        self._begun = self._closed = self._ended = self._has_all = self._is_late = False
 
     @property
     def has_begun(self) -> bool:
@@ -86,8 +89,13 @@ class WordIntake:
 
     @property
     def said(self) -> str:
-        """All final words that were heard so far."""
-        return self._evidence.said
+        """All final words that were heard so far; at the end of the call all that came."""
+        return self._transcript.words if self._is_late else self._evidence.said
+
+    @property
+    def said_s(self) -> float:
+        """How long saying all final words took at least, in seconds."""
+        return self._transcript.length / _CHARACTERS_PER_S
 
     def tell(self, ring: Callable[[object], None]) -> None:
         """Have ``ring`` called, with whatever, when there is something for ``taken``."""
@@ -95,7 +103,7 @@ class WordIntake:
 
     def take(self, segment: Segment) -> None:
         """Take the next segment; the lane hears it when it has time."""
-        if self._closed:
+        if self._closed or self._ended:
             return
         if not self._begun:
             self._begun = True
@@ -109,33 +117,62 @@ class WordIntake:
         """What has been heard, if anything since it was asked for; has the rest heard."""
         if self._job is None or not self._job.done():
             return None
-        heard = self._job.result()
-        taken = TakenWords(heard=heard, counts=self._counts, since=self._since)
+        self._last = self._job.result()
+        taken = TakenWords(heard=self._last, counts=self._counts, since=self._since)
         self._job = None
         self._go_on()
         return taken
 
+    def end(self) -> None:
+        """No more words come: have all heard that came, partial ones as if they were final; ``finish`` waits for it."""
+        if not self._begun or self._closed or self._ended:
+            return
+        self._ended = True
+        self._cancel_timer()
+        self._transcript.end()
+        self._new_since = self._loop.time()
+        if self._job is None:
+            self._begin()
+            self._has_all = True
+
     async def finish(self, *, by: float) -> TakenWords | None:
-        """Have everything heard that came, partial words as if they were final; None if nothing ever came.
+        """What all words say that came, partial ones as if they were final; None if nothing ever came.
+
+        Words that are not heard by then are left out, and all are remembered nevertheless.
 
         Args:
-            by: until when they may be compared with those of other customers, on the event loop's clock, in seconds.
+            by: until when they may be heard, and compared with those of other customers, on the event loop's clock, in
+                seconds.
         """
         if not self._begun or self._closed:
             return None
-        self._cancel_timer()
-        if self._job is not None:
-            await asyncio.wait({self._job})
-            self._job.result()
-        self._transcript.end()
-        self._new_since = self._loop.time()
-        self._begin()
-        assert self._job is not None
-        await asyncio.wait({self._job})
-        self._cancel_timer()
-        taken = self.taken()
-        assert taken is not None
-        return replace(taken, recalled=await self._memory.recall(self._transcript.words, by=by))
+        self.end()
+        taken = await self._heard_by(by)
+        recalled = await self._memory.recall(self._transcript.words, by=by)
+        return replace(taken, recalled=recalled)
+
+    async def _heard_by(self, by: float) -> TakenWords:
+        """What is heard by then."""
+        if not self._has_all and await self._is_done(by):
+            if self._job is not None:
+                self._last = self._job.result()
+            self._begin()
+            self._has_all = True
+        if self._has_all and await self._is_done(by):
+            return self.taken() or TakenWords(
+                heard=self._last, counts=self._counts, since=self._since
+            )
+        self._is_late = True
+        return TakenWords(
+            heard=self._last, counts=self._transcript.counts, since=self._since, in_time=False
+        )
+
+    async def _is_done(self, by: float) -> bool:
+        """Whether no piece of work goes on any more, then or before."""
+        if self._job is None:
+            return True
+        done, _ = await asyncio.wait({self._job}, timeout=max(by - self._loop.time(), 0.0))
+        return bool(done)
 
     def close(self) -> None:
         """Let go of what was not heard, for it makes no difference any more; all that came is remembered."""
@@ -149,7 +186,7 @@ class WordIntake:
         self._memory.remember(self._transcript.words)
 
     def _go_on(self) -> None:
-        if self._job is not None or not self._transcript.has_news or self._closed:
+        if self._job is not None or not self._transcript.has_news or self._closed or self._ended:
             return
         at = self._loop.time()
         if not self._transcript.has_final:

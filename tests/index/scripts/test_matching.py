@@ -2,6 +2,7 @@
 
 import threading
 from itertools import pairwise
+from math import inf
 
 import pytest
 from hypothesis import given, settings
@@ -127,9 +128,43 @@ def test_any_cut_of_the_same_words_ends_in_the_same_matches(cuts: list[int]) -> 
         heard = listener.hear(words[start:end])
         assert guess == heard
         assert heard == known.match(words[:end])
+        assert heard == known.match_all([INNOCENT, words[:end], "", LETTER])[1]
     assert heard == known.match(words)
     assert listener.hear("") == heard
     assert listener.text_length == len(words)
+
+
+texts = st.lists(
+    st.tuples(
+        st.sampled_from([LETTER, SURRENDER, INNOCENT, LETTER.translate(SAME_SOUND), LETTER * 3]),
+        st.integers(0, 120),
+        st.integers(0, 260),
+    ),
+    max_size=90,
+)
+
+
+@settings(max_examples=30, deadline=None)
+@given(texts, st.sampled_from([-inf, 0.0, 6.0]), st.integers(1, 3))
+def test_texts_together_say_what_each_says_by_itself(
+    parts: list[tuple[str, int, int]], above: float, limit: int
+) -> None:
+    """And what a call says in which the same was said; empty ones among them, and more than are compared at once."""
+    known = ScriptIndex()
+    known.extend([("letter", LETTER), ("surrender", SURRENDER), ("both", SURRENDER + LETTER)])
+    written = [text[start : start + length] for text, start, length in parts]
+    together = known.match_all(written, above=above, limit=limit)
+    assert together == [known.match(text, above=above, limit=limit) for text in written]
+    listened = [known.listener(above=above, limit=limit).hear(text) for text in written[:20]]
+    assert together[:20] == listened
+
+
+def test_a_wording_that_a_script_repeats_counts_as_it_does_in_a_call(known: ScriptIndex) -> None:
+    """Also where a text repeats it, and neighbours in the index begin as the script ends."""
+    known.add("again", (LETTER[:40] + SURRENDER[:15]) * 12)
+    known.add("next", SURRENDER[:15] * 2 + LETTER[:40])
+    text = (SURRENDER[:15] + LETTER[10:40]) * 6
+    assert known.match(text) == known.listener().hear(text)
 
 
 def test_a_script_registered_during_a_call_is_found_in_words_just_said(known: ScriptIndex) -> None:

@@ -15,14 +15,19 @@ from pathlib import Path
 from typing import Final
 
 from shengdun.index.archive.blocks import BLOCK_ROWS, CallBlock
-from shengdun.index.archive.erasing import Eraser, ForgottenCustomer
+from shengdun.index.archive.erasing import Eraser
 from shengdun.index.archive.errors import CallNotArchived, PartitionDamaged
 from shengdun.index.archive.following import Follower, Listener
 from shengdun.index.archive.keeping import PartitionKeeper
 from shengdun.index.archive.matching import narrows
 from shengdun.index.archive.moving import Mover, Retained
 from shengdun.index.archive.partitions import call_pseudonym
-from shengdun.index.archive.receipts import ArchiveReceipt, EventJournal, ReceiptCheck
+from shengdun.index.archive.receipts import (
+    ArchiveReceipt,
+    ErasedCustomer,
+    EventJournal,
+    ReceiptCheck,
+)
 from shengdun.index.archive.retention import Retention
 from shengdun.index.archive.rows import ArchivedCall, CallQuery
 from shengdun.index.archive.scanning import BLOCK_COLUMNS, Scan
@@ -303,7 +308,7 @@ class CallArchive:
         *,
         reason: str,
         principal: str,
-        customer: ForgottenCustomer | None = None,
+        customer: ErasedCustomer | None = None,
     ) -> ArchiveReceipt:
         """Erase calls for good: not found any more, by anybody, when this returns.
 

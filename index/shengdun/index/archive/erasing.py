@@ -12,7 +12,13 @@ from shengdun.index.archive.errors import PartitionDamaged
 from shengdun.index.archive.keeping import PartitionKeeper
 from shengdun.index.archive.moving import Mover
 from shengdun.index.archive.partitions import CALLS, INDEX, call_pseudonym
-from shengdun.index.archive.receipts import ArchiveReceipt, EventJournal, ReceiptCheck
+from shengdun.index.archive.receipts import (
+    ERASED,
+    ArchiveReceipt,
+    ErasedCustomer,
+    EventJournal,
+    ReceiptCheck,
+)
 from shengdun.index.archive.stream import ArchiveStream, Place
 from shengdun.index.archive.tail import encode_erasure
 from shengdun.index.errors import StoreRefused
@@ -20,23 +26,8 @@ from shengdun.index.identifiers import make_id
 from shengdun.index.keys import KeyRing
 from shengdun.index.store import Store
 
-ERASED: Final = "archive.erased"
-"""The kind of journal entry; it stands for the order, and the receipt for what was done."""
 _AT_ONCE: Final = 5000
 _POLL_S: Final = 0.05
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ForgottenCustomer:
-    """A customer all of whose calls are erased, and who was forgotten elsewhere before.
-
-    Attributes:
-        pseudonym: of the customer; the receipt has a hash of it.
-        allow_entries: from how many entries of the allow-list the customer was taken out.
-    """
-
-    pseudonym: str
-    allow_entries: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +77,7 @@ class Eraser:
         *,
         reason: str,
         principal: str,
-        customer: ForgottenCustomer | None = None,
+        customer: ErasedCustomer | None = None,
     ) -> ArchiveReceipt:
         """Erase calls; see ``CallArchive.erase``."""
         receipt_id = make_id("rcp")
@@ -117,26 +108,15 @@ class Eraser:
             store_compacted=is_compacted,
             journal_sequence=entry.sequence,
             journal_hash=entry.hash,
-            customer_hash=""
-            if customer is None
-            else receipts.customer_hash(customer.pseudonym, self._keys),
-            allow_entries=0 if customer is None else customer.allow_entries,
         )
-        return receipts.signed(receipt, self._keys)
+        return receipts.signed(receipt, self._keys, customer=customer)
 
     async def check(self, receipt: ArchiveReceipt) -> ReceiptCheck:
         """Look for what a receipt says is gone; see ``CallArchive.verify``."""
-        page = await self._journal.audit(after=receipt.journal_sequence - 1, limit=1)
-        is_journaled = any(
-            entry.hash == receipt.journal_hash
-            and entry.kind == ERASED
-            and entry.subjects == (f"receipt/{receipt.receipt_id}",)
-            for entry in page
-        )
         found, problems = await self._look_for(receipt)
         return ReceiptCheck(
             is_signed=receipts.is_signed(receipt, self._keys),
-            is_journaled=is_journaled,
+            is_journaled=await receipts.is_journaled(receipt, self._journal),
             found=tuple(found),
             problems=tuple(problems),
         )

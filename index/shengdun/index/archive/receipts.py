@@ -5,10 +5,13 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
-from typing import Protocol
+from typing import Final, Protocol
 
 from shengdun.index.keys import KeyRing
 from shengdun.index.watchlists import AuditEntry
+
+ERASED: Final = "archive.erased"
+"""The kind of journal entry; it stands for the order, and the receipt for what was done."""
 
 
 class EventJournal(Protocol):
@@ -21,6 +24,41 @@ class EventJournal(Protocol):
 
     async def audit(self, *, after: int = 0, limit: int = 100) -> tuple[AuditEntry, ...]:
         """The entries after a sequence number, oldest first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ErasedTexts:
+    """Texts of a customer that were remembered for campaigns, and were erased.
+
+    Attributes:
+        customer: keyed pseudonym of the customer.
+        count: how many there were.
+        through: the number of the last entry of the store that they may have had.
+    """
+
+    customer: str
+    count: int
+    through: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ErasedCustomer:
+    """A customer all of whose calls are to be erased, and of whom the rest was erased before.
+
+    Attributes:
+        pseudonym: keyed pseudonym; the receipt has a hash of it.
+        allow_entries: from how many entries of the allow-list the customer was taken out.
+        texts: what was remembered of the customer's words; None where none are.
+    """
+
+    pseudonym: str
+    allow_entries: int
+    texts: ErasedTexts | None
+
+    @property
+    def was_known(self) -> bool:
+        """Whether there was anything."""
+        return bool(self.allow_entries or (self.texts is not None and self.texts.count))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +85,7 @@ class ArchiveReceipt:
         customer_hash: keyed hash (hex) of the customer's pseudonym, where all calls of one were erased; with these goes
             what else is kept of the customer.
         allow_entries: from how many entries of the allow-list the customer was taken out then.
+        texts: which texts went with the calls then; None where none are remembered.
     """
 
     receipt_id: str
@@ -67,6 +106,7 @@ class ArchiveReceipt:
     signature: str = ""
     customer_hash: str = ""
     allow_entries: int = 0
+    texts: ErasedTexts | None = None
 
     @property
     def is_complete(self) -> bool:
@@ -101,8 +141,17 @@ def customer_hash(pseudonym: str, keys: KeyRing) -> str:
     return keys.receipt_mac(b"customer/" + pseudonym.encode()).hex()
 
 
-def signed(receipt: ArchiveReceipt, keys: KeyRing) -> ArchiveReceipt:
-    """The receipt with its signature."""
+def signed(
+    receipt: ArchiveReceipt, keys: KeyRing, *, customer: ErasedCustomer | None = None
+) -> ArchiveReceipt:
+    """The receipt with its signature, and what was erased of a customer beside the calls."""
+    if customer is not None:
+        receipt = replace(
+            receipt,
+            customer_hash=customer_hash(customer.pseudonym, keys),
+            allow_entries=customer.allow_entries,
+            texts=customer.texts,
+        )
     return replace(receipt, signature=_signature(receipt, keys))
 
 
@@ -111,23 +160,38 @@ def is_signed(receipt: ArchiveReceipt, keys: KeyRing) -> bool:
     return hmac.compare_digest(receipt.signature.encode(), _signature(receipt, keys).encode())
 
 
+async def is_journaled(receipt: ArchiveReceipt, journal: EventJournal) -> bool:
+    """Whether the journal has the receipt's entry."""
+    page = await journal.audit(after=receipt.journal_sequence - 1, limit=1)
+    return any(
+        entry.hash == receipt.journal_hash
+        and entry.kind == ERASED
+        and entry.subjects == (f"receipt/{receipt.receipt_id}",)
+        for entry in page
+    )
+
+
 def to_json(receipt: ArchiveReceipt) -> str:
     """A receipt as it is kept in a file."""
     fields = asdict(receipt) | {"erased_at": receipt.erased_at.isoformat(timespec="microseconds")}
+    # So were receipts written, and signed, before these were in them.
     if not receipt.customer_hash:
-        # So were all receipts written, and signed, before the allow-list was in the store.
         del fields["customer_hash"], fields["allow_entries"]
+    if receipt.texts is None:
+        del fields["texts"]
     return json.dumps(fields, ensure_ascii=False, sort_keys=True, indent=1)
 
 
 def from_json(text: str) -> ArchiveReceipt:
     """Undo ``to_json``. Raises ``ValueError``, ``TypeError``, ``KeyError`` if it is none."""
     fields = json.loads(text)
+    texts = fields.pop("texts", None)
     lists = ("call_hashes", "partitions", "unreadable", "machines", "machines_to_come")
     return ArchiveReceipt(
         **fields
         | {name: tuple(fields[name]) for name in lists}
         | {"erased_at": datetime.fromisoformat(fields["erased_at"])}
+        | {"texts": None if texts is None else ErasedTexts(**texts)}
     )
 
 

@@ -10,17 +10,21 @@ What is sealed lies in a hash and not in the stream: what is taken out of a stre
 in its files, until the whole node is free.
 """
 
+import asyncio
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Final
 
+from shengdun.index.archive.receipts import ErasedTexts
+from shengdun.index.errors import StoreRefused
 from shengdun.index.keys import KeyRing
 from shengdun.index.store import Script, Store
 
 _SEALED_FOR: Final = b"texts"
 _NAMES: Final = ("state", "stream", "rows")
+_AT_ONCE: Final = 500
 
 _PUT: Final = Script(
     """
@@ -38,6 +42,7 @@ end
 return number
 """
 )
+_TAKE_OUT: Final = Script("for i = 1, #ARGV do redis.call('HDEL', KEYS[3], ARGV[i]) end return 0")
 _READ: Final = Script(
     """
 local out = {}
@@ -105,14 +110,38 @@ class SharedTexts:
         content = asdict(text) | {"seen_at": text.seen_at.isoformat()}
         return await self._put(content)
 
-    async def forget(self, customer: str, numbers: Sequence[int]) -> int:
-        """Take texts of a customer out of the store, and tell all processes to forget the customer.
+    async def forget(self, customer: str) -> ErasedTexts:
+        """Take all texts of a customer out of the store, and tell all processes to forget the customer.
+
+        The store is gone through for them, for some tenths of a second: what this process has followed so far may not
+        be all of it.
 
         Args:
             customer: pseudonym of the customer.
-            numbers: those of the customer's texts.
+
+        Raises:
+            KeyWrong: a text was sealed with a key that is not on the ring, so nobody can say whose it is.
+            SealBroken: one was altered.
         """
-        return await self._put({"customer": customer}, *numbers)
+        numbers, last = await self._of(customer)
+        through = await self._put({"customer": customer}, *numbers)
+        came, _ = await self._of(customer, after=last, through=through)
+        if came:
+            await self._store.evaluate(_TAKE_OUT, self._keys, came)
+        return ErasedTexts(customer=customer, count=len(numbers) + len(came), through=through)
+
+    async def left(self, erased: ErasedTexts) -> int:
+        """How many texts the store has although they were erased. Raises as ``forget``."""
+        numbers, _ = await self._of(erased.customer, through=erased.through)
+        return len(numbers)
+
+    async def compact(self) -> bool:
+        """Have the store rewrite its files, so that what is gone leaves the disk; False if it does so by itself."""
+        try:
+            await self._store.compact()
+        except StoreRefused:
+            return False
+        return True
 
     async def read(self, *, after: int, limit: int) -> list[Entry]:
         """What came after a number, the oldest first.
@@ -122,11 +151,30 @@ class SharedTexts:
             SealBroken: it was altered.
         """
         rows = await self._store.evaluate(_READ, self._keys, [after, limit])
-        return [(number, self._opened(sealed)) for number, sealed in rows]
+        return self._entries(rows)
 
     async def wait(self, *, after: int, wait_ms: int) -> bool:
         """Wait for something to come after a number, but not longer than that; whether it did."""
         return bool(await self._store.wait_for_entries(self._keys[1], after=after, wait_ms=wait_ms))
+
+    async def _of(
+        self, customer: str, *, after: int = 0, through: int | None = None
+    ) -> tuple[list[int], int]:
+        """The numbers of a customer's texts, and of the last entry that was looked at."""
+        found: list[int] = []
+        while True:
+            rows = await self._store.evaluate(_READ, self._keys, [after, _AT_ONCE])
+            entries = await asyncio.to_thread(self._entries, rows)
+            found += [
+                number
+                for number, text in entries
+                if isinstance(text, SharedText)
+                and text.customer == customer
+                and (through is None or number <= through)
+            ]
+            if not rows or (through is not None and rows[-1][0] >= through):
+                return found, after
+            after = rows[-1][0]
 
     async def _put(self, content: dict[str, str], *gone: int) -> int:
         sealed = self._seal(
@@ -134,6 +182,9 @@ class SharedTexts:
         )
         number: int = await self._store.evaluate(_PUT, self._keys, [sealed, self._most, *gone])
         return number
+
+    def _entries(self, rows: Sequence[tuple[int, bytes]]) -> list[Entry]:
+        return [(number, self._opened(sealed)) for number, sealed in rows]
 
     def _opened(self, sealed: bytes) -> SharedText | ForgottenCustomer | None:
         if not sealed:

@@ -42,14 +42,7 @@ class Background:
         Args:
             seeds: (n,) hashes of all runs of ``SEED`` syllables of a text, n >= 1.
         """
-        of_seeds = self.of_seeds(seeds)
-        sums = np.zeros(len(seeds) + SEED - 1)
-        counts = np.zeros(len(sums))
-        for shift in range(SEED):
-            sums[shift : shift + len(seeds)] += of_seeds
-            counts[shift : shift + len(seeds)] += 1.0
-        rarity: NDArray[np.float64] = sums / counts
-        return rarity
+        return around(self.of_seeds(seeds))
 
     def of_seeds(self, seeds: NDArray[np.uint64]) -> NDArray[np.float64]:
         """(n,) how rare each run of ``SEED`` syllables is, 0 (everybody says it) to 1."""
@@ -62,6 +55,17 @@ class Background:
             return np.zeros(len(seeds), np.int64)
         at = np.minimum(np.searchsorted(self.hashes, seeds), len(self.hashes) - 1)
         return np.where(self.hashes[at] == seeds, self.documents[at], 0).astype(np.int64)
+
+
+def around(of_seeds: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(n + SEED - 1,) how rare the wording around each character is, from the (n,) rarity of the runs, n >= 1."""
+    sums = np.zeros(len(of_seeds) + SEED - 1)
+    counts = np.zeros(len(sums))
+    for shift in range(SEED):
+        sums[shift : shift + len(of_seeds)] += of_seeds
+        counts[shift : shift + len(of_seeds)] += 1.0
+    rarity: NDArray[np.float64] = sums / counts
+    return rarity
 
 
 def learn(texts: Sequence[str], *, least_documents: int) -> Background:

@@ -8,52 +8,21 @@ before that it is settled. So the work of a segment depends on the segment, and 
 import copy
 from dataclasses import dataclass
 from math import inf
-from typing import Final, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
-from shengdun.fingerprint.text.shingles import shingles
-from shengdun.index.scripts.alignment import SEED, Aligned
-from shengdun.index.scripts.background import Background
-from shengdun.index.scripts.evidence import ScriptCoefficients
 from shengdun.index.scripts.matches import ScriptMatch
-from shengdun.index.scripts.postings import Found, Rows
-from shengdun.index.scripts.probes import PROBE, probes_of
-from shengdun.index.scripts.question import HeldScript, InQuestion
+from shengdun.index.scripts.probes import PROBE, telling_probes
+from shengdun.index.scripts.question import InQuestion
+from shengdun.index.scripts.scoring import (
+    CANDIDATES,
+    LEAST_SUPPORT,
+    Known,
+    Scored,
+    Scoring,
+)
 from shengdun.index.scripts.support import Support
 from shengdun.index.scripts.words import Words, agreement
-
-CANDIDATES: Final = 8
-"""Scripts whose passages are aligned: those that most speaks for."""
-LEAST_EVIDENCE: Final = 5.0
-"""What a script's passages must be worth together to be told: five syllables are a turn of phrase."""
-_LEAST_SUPPORT: Final = 1.0
-_LEAST_RARITY: Final = 0.3
-"""Commoner wording proposes nothing."""
-
-
-class Known(Protocol):
-    """The scripts that there are.
-
-    Attributes:
-        background: how common wording is.
-        coefficients: the map to likelihood ratios.
-        version: another whenever scripts came or went.
-    """
-
-    background: Background
-    coefficients: ScriptCoefficients
-    version: int
-
-    def __len__(self) -> int:
-        """How many there are."""
-
-    def propose(self, probes: NDArray[np.uint64]) -> Found:
-        """The scripts that share each probe."""
-
-    def held(self, row: int) -> HeldScript | None:
-        """The script of a row; None if it was removed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -91,7 +60,7 @@ class ScriptListener:
     ) -> None:
         self._known = known
         self._limit = limit
-        self._above = above
+        self._scoring = Scoring(known=known, above=above)
         self._words = words or Words()
         self._steps: tuple[_Step, ...] = (_Step(place=0, reads=0, support=Support()),)
         self._seen = np.zeros(0, np.uint16)
@@ -119,11 +88,10 @@ class ScriptListener:
     def look(self) -> list[ScriptMatch]:
         """What ``hear`` says, of the words as they are."""
         support = self._supported()
-        rows = support.most(CANDIDATES, least=_LEAST_SUPPORT).tolist()
+        rows = support.most(CANDIDATES, least=LEAST_SUPPORT).tolist()
         found = [each for row in rows if (each := self._looked_at(row)) is not None]
         self._let_go(support)
-        found.sort(key=lambda each: (-each.unlimited, each.question.script.script_id))
-        return [self._match(each) for each in found[: self._limit]]
+        return self._scoring.told(found, self._words, self._limit)
 
     def preview(self, text: str) -> list[ScriptMatch]:
         """What ``hear`` would say to these words; nothing of them is kept, so others may come in their place."""
@@ -154,58 +122,26 @@ class ScriptListener:
     def _after(self, step: _Step) -> _Step:
         """All words looked up, those before a step as it says."""
         fresh = self._words.syllables[step.place :]
-        places, probes = probes_of(fresh)
-        weights = self._weights(fresh, places)
-        tells = weights >= _LEAST_RARITY
-        found = self._known.propose(probes[tells])
+        rarity = self._known.background.of_seeds(self._words.seeds[step.place :])
+        probes, weights = telling_probes(fresh, rarity)
         return _Step(
             place=step.place + len(fresh) - PROBE + 1,
             reads=step.place + len(fresh),
-            support=step.support.with_more(found, weights[tells]),
+            support=step.support.with_more(self._known.propose(probes), weights),
         )
 
-    def _weights(self, codes: NDArray[np.uint16], places: Rows) -> NDArray[np.float64]:
-        """What each probe's wording says, 0 (everybody says it) to 1; it depends on the probe alone."""
-        if not len(places):
-            return np.zeros(0)
-        rarity = self._known.background.of_seeds(shingles(codes, SEED))
-        inside: NDArray[np.float64] = np.mean(
-            [rarity[places + shift] for shift in range(PROBE - SEED + 1)], axis=0
-        )
-        return inside
-
-    def _looked_at(self, row: int) -> "_Scored | None":
+    def _looked_at(self, row: int) -> Scored | None:
         """How a script that was proposed fares; None if it was removed, or shares too little."""
         held = self._known.held(row)
         if held is None:
             return None
-        script = held.script
         question = self._in_question.get(row)
-        if question is None or question.script is not script:
+        if question is None or question.script is not held.script:
             question = self._in_question[row] = InQuestion(held)
         question.read(self._words)
-        coefficients, among = self._known.coefficients, len(self._known)
-        lengths = len(self._words.syllables), len(script.syllables)
-        least = max(coefficients.needed(self._above, *lengths, among=among), LEAST_EVIDENCE)
+        least = self._scoring.needed(self._words, held.script)
         passages = question.aligned(self._words, self._known.background, least=least)
-        worth = sum(each.worth for each in passages)
-        unlimited = coefficients.unlimited(worth, *lengths, among=among)
-        if worth < LEAST_EVIDENCE or coefficients.limited(unlimited) <= self._above:
-            return None
-        return _Scored(question=question, passages=passages, worth=worth, unlimited=unlimited)
-
-    def _match(self, scored: "_Scored") -> ScriptMatch:
-        words, script = self._words, scored.question.script
-        in_script = sum(each.script_end - each.script_start for each in scored.passages)
-        in_text = sum(each.text_end - each.text_start for each in scored.passages)
-        return ScriptMatch(
-            script_id=script.script_id,
-            llr=self._known.coefficients.limited(scored.unlimited),
-            worth=scored.worth,
-            script_share=min(in_script / len(script.syllables), 1.0),
-            text_share=min(in_text / len(words.syllables), 1.0),
-            passages=tuple(scored.question.passage(each, words) for each in scored.passages),
-        )
+        return self._scoring.scored(question.common, passages, self._words)
 
     def _let_go(self, support: Support) -> None:
         """Of scripts that hardly anything speaks for any more."""
@@ -213,11 +149,3 @@ class ScriptListener:
         self._in_question = {
             row: question for row, question in self._in_question.items() if row in kept
         }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Scored:
-    question: InQuestion
-    passages: list[Aligned]
-    worth: float
-    unlimited: float

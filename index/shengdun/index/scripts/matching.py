@@ -6,7 +6,7 @@ homophones change nothing; characters that agree too are told in the passage's v
 """
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from math import inf
 from typing import Final
@@ -23,6 +23,8 @@ from shengdun.index.scripts.matches import Passage, ScriptMatch, ScriptTooShort,
 from shengdun.index.scripts.postings import Found, Postings
 from shengdun.index.scripts.probes import probes_of
 from shengdun.index.scripts.question import HeldScript, Script
+from shengdun.index.scripts.scoring import Scoring
+from shengdun.index.scripts.whole import WholeTexts, together
 from shengdun.index.scripts.words import Words
 
 __all__ = ["Passage", "ScriptIndex", "ScriptListener", "ScriptMatch", "ScriptTooShort", "View"]
@@ -108,7 +110,21 @@ class ScriptIndex:
             limit: how many at most.
             above: only those with a greater LLR; the passages of others needn't be looked up.
         """
-        return self.listener(limit=limit, above=above).hear(text)
+        return self.match_all([text], limit=limit, above=above)[0]
+
+    def match_all(
+        self, texts: Sequence[str], *, limit: int = 10, above: float = -inf
+    ) -> list[list[ScriptMatch]]:
+        """What ``match`` says of each of some texts; many together take a fraction of the time of one by one."""
+        scoring = Scoring(known=self, above=above)
+        matches: list[list[ScriptMatch]] = []
+        for some in together(texts):
+            heard = []
+            for text in some:
+                heard.append(Words())
+                heard[-1].hear(text)
+            matches += WholeTexts(heard, scoring).matches(limit)
+        return matches
 
     def listener(
         self, *, limit: int = 10, above: float = -inf, words: Words | None = None

@@ -13,9 +13,9 @@ from typing import Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
-Hashes = NDArray[np.uint64]
-Block = NDArray[np.uint64]
-Rows = NDArray[np.int64]
+from shengdun.index.scripts.blocks import ROW_MASK, Block, Hashes, Rows
+
+__all__ = ["Found", "Hashes", "Postings", "Rows"]
 
 OLDEST_ROWS: Final = 96
 NEWEST_ROWS: Final = 32
@@ -25,7 +25,6 @@ _LARGEST_MERGED: Final = 4_000_000
 _MANY: Final = 1_000_000
 _LARGEST_MERGED_WITH_MANY: Final = 64_000_000
 """Whoever adds so many postings waits for seconds anyway, and every block is looked through for every shingle."""
-_ROW_MASK: Final = np.uint64(0xFFFF_FFFF)
 _NONE: Final = np.zeros(0, np.int64)
 
 
@@ -77,18 +76,17 @@ class Postings:
         """
         if not len(hashes):
             return
-        block = np.unique((hashes & ~_ROW_MASK) | rows.astype(np.uint64))
-        blocks = [*self._blocks, block]
-        most = _LARGEST_MERGED if len(block) < _MANY else _LARGEST_MERGED_WITH_MANY
-        while len(blocks) > 1 and _is_worth_merging(blocks[-2], blocks[-1], most):
-            last = blocks.pop()
-            blocks[-1] = _sorted(np.concatenate([blocks[-1], last]))
-        self._blocks = tuple(blocks)
+        last = np.unique((hashes & ~ROW_MASK) | rows.astype(np.uint64))
+        blocks = list(self._blocks)
+        most = _LARGEST_MERGED if len(last) < _MANY else _LARGEST_MERGED_WITH_MANY
+        while blocks and _is_worth_merging(len(blocks[-1]), len(last), most):
+            last = _sorted(np.concatenate([blocks.pop().postings, last]))
+        self._blocks = (*blocks, Block(last))
 
     def drop(self, alive: NDArray[np.bool_]) -> None:
         """Forget the postings of rows that are not alive, (rows,) a flag for each row."""
-        kept = (block[alive[_rows_of(block)]] for block in self._blocks)
-        self._blocks = tuple(block for block in kept if len(block))
+        kept = (block.kept(alive) for block in self._blocks)
+        self._blocks = tuple(Block(postings) for postings in kept if len(postings))
 
     def find(self, hashes: Hashes, alive: NDArray[np.bool_]) -> Found:
         """The living scripts that hold each shingle.
@@ -99,31 +97,30 @@ class Postings:
         """
         # Neighbours in order are neighbours in memory.
         order = np.argsort(hashes)
-        low = hashes[order] & ~_ROW_MASK
+        low = hashes[order] & ~ROW_MASK
         blocks = self._blocks
-        runs = [_run(block, low) for block in blocks]
+        runs = [block.run(low) for block in blocks]
         held = np.array([last - first for first, last in runs]).reshape(len(runs), len(hashes))
         oldest = _quota(held, OLDEST_ROWS)
         newest = np.minimum(_quota(held[::-1], NEWEST_ROWS)[::-1], held - oldest)
         places, rows = [_NONE], [_NONE]
         for block, (first, last), old, new in zip(blocks, runs, oldest, newest, strict=True):
-            asked = np.flatnonzero(old + new)
+            asked = (old + new).nonzero()[0]
             if len(asked):
                 begins = np.concatenate([first[asked], (last - new)[asked]])
                 taken = np.concatenate([old[asked], new[asked]])
-                places.append(np.repeat(np.concatenate([asked, asked]), taken))
-                rows.append(_rows_of(block[_runs(begins, taken)]))
-        every = np.concatenate(rows)
-        kept = alive[every]
+                places.append(np.repeat(np.concatenate([order[asked], order[asked]]), taken))
+                rows.append(block.rows(_runs(begins, taken)))
         counts = np.zeros(len(hashes), np.int64)
         counts[order] = held.sum(axis=0)
-        return Found(places=order[np.concatenate(places)[kept]], rows=every[kept], counts=counts)
+        return _living(np.concatenate(places), np.concatenate(rows), counts, alive)
 
 
-def _run(block: Block, low: Hashes) -> tuple[Rows, Rows]:
-    """Where the postings of each shingle begin and end in a block."""
-    first = np.searchsorted(block, low, side="left")
-    return first, np.searchsorted(block, low | _ROW_MASK, side="right")
+def _living(places: Rows, rows: Rows, counts: Rows, alive: NDArray[np.bool_]) -> Found:
+    kept = alive[rows]
+    if not kept.all():
+        places, rows = places[kept], rows[kept]
+    return Found(places=places, rows=rows, counts=counts)
 
 
 def _quota(held: Rows, most: int) -> Rows:
@@ -140,15 +137,11 @@ def _runs(first: Rows, counts: Rows) -> Rows:
     return runs
 
 
-def _rows_of(block: Block) -> Rows:
-    return (block & _ROW_MASK).astype(np.int64)
-
-
-def _sorted(block: Block) -> Block:
+def _sorted(postings: NDArray[np.uint64]) -> NDArray[np.uint64]:
     # A stable sort finds the runs that are sorted already, and merges them.
-    result: Block = np.sort(block, kind="stable")
+    result: NDArray[np.uint64] = np.sort(postings, kind="stable")
     return result
 
 
-def _is_worth_merging(larger: Block, smaller: Block, most: int) -> bool:
-    return len(larger) < 2 * len(smaller) and len(larger) + len(smaller) <= most
+def _is_worth_merging(larger: int, smaller: int, most: int) -> bool:
+    return larger < 2 * smaller and larger + smaller <= most

@@ -14,6 +14,7 @@ from shengdun.index.scripts.alignment import (
     SEED,
     Aligned,
     Clump,
+    Places,
     Seeds,
     clumps,
     passages_of,
@@ -60,6 +61,47 @@ class HeldScript:
     def canonical(self) -> Normalised:
         """Its canonical characters, and where they stand in its text. Only what is told needs it."""
         return normalise(self.script.text)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Common:
+    """What a text and a script have in common.
+
+    Attributes:
+        held: the script.
+        places: (s,) where the text has seeds of the script, ascending, and (s,) where the script has them.
+    """
+
+    held: HeldScript
+    places: tuple[Places, Places]
+
+    def passage(self, aligned: Aligned, words: Words) -> Passage:
+        """A passage in the strings as they were given."""
+        script = self.held.canonical
+        return Passage(
+            text_start=int(words.starts[aligned.text_start]),
+            text_end=int(words.ends[aligned.text_end - 1]),
+            script_start=int(script.starts[aligned.script_start]),
+            script_end=int(script.ends[aligned.script_end - 1]),
+            view=self._view(aligned, words),
+        )
+
+    def _view(self, aligned: Aligned, words: Words) -> View:
+        text, script = self.places
+        first, last = np.searchsorted(text, (aligned.text_start, aligned.text_end))
+        text, script = text[first:last], script[first:last]
+        inside = (script >= aligned.script_start) & (script < aligned.script_end)
+        text, script = text[inside] - aligned.text_start, script[inside] - aligned.script_start
+        said = code_points(words.characters[aligned.text_start : aligned.text_end])
+        written = code_points(self.held.canonical.text[aligned.script_start : aligned.script_end])
+        # A seed that ends outside is no part of the passage's chain.
+        whole = (text + SEED <= len(said)) & (script + SEED <= len(written))
+        text, script = text[whole], script[whole]
+        agree = np.ones(len(text), np.bool_)
+        for offset in range(SEED):
+            agree &= said[text + offset] == written[script + offset]
+        share = agree.mean() if len(agree) else 0.0
+        return View.CHARACTERS if share >= _CHARACTERS_AGREE else View.PINYIN
 
 
 class InQuestion:
@@ -113,16 +155,10 @@ class InQuestion:
             self._in_closed += sum(each.seeds for each in closed)
         return passages_of(every, least=least)
 
-    def passage(self, aligned: Aligned, words: Words) -> Passage:
-        """The passage in the strings as they were given."""
-        script = self._held.canonical
-        return Passage(
-            text_start=int(words.starts[aligned.text_start]),
-            text_end=int(words.ends[aligned.text_end - 1]),
-            script_start=int(script.starts[aligned.script_start]),
-            script_end=int(script.ends[aligned.script_end - 1]),
-            view=self._view(aligned, words),
-        )
+    @property
+    def common(self) -> "Common":
+        """The script, and where the two agree."""
+        return Common(held=self._held, places=self._places)
 
     def _reopen(self, same: int) -> None:
         """Of the clumps, keep those that only words decided that are the same."""
@@ -131,20 +167,3 @@ class InQuestion:
             self._in_closed -= closed[-1].seeds
             closed = closed[:-1]
         self._closed = closed
-
-    def _view(self, aligned: Aligned, words: Words) -> View:
-        text, script = self._places
-        first, last = np.searchsorted(text, (aligned.text_start, aligned.text_end))
-        text, script = text[first:last], script[first:last]
-        inside = (script >= aligned.script_start) & (script < aligned.script_end)
-        text, script = text[inside] - aligned.text_start, script[inside] - aligned.script_start
-        said = code_points(words.characters[aligned.text_start : aligned.text_end])
-        written = code_points(self._held.canonical.text[aligned.script_start : aligned.script_end])
-        # A seed that ends outside is no part of the passage's chain.
-        whole = (text + SEED <= len(said)) & (script + SEED <= len(written))
-        text, script = text[whole], script[whole]
-        agree = np.ones(len(text), np.bool_)
-        for offset in range(SEED):
-            agree &= said[text + offset] == written[script + offset]
-        share = agree.mean() if len(agree) else 0.0
-        return View.CHARACTERS if share >= _CHARACTERS_AGREE else View.PINYIN

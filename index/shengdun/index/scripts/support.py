@@ -1,7 +1,7 @@
 """How much speaks for each script, before any passage is looked at."""
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,11 @@ _UNITS: Final = 2**20
 """Weights are kept in whole fractions, so that the order in which they are added up changes nothing."""
 _LEADING: Final = 32
 """So many scripts are kept in order."""
+_WEIGHT_BITS: Final = 24
+"""Of a wording's weight, which is 2 at most; rows have 32 bits."""
+_ROW_BITS: Final = 32
+_ROW_MASK: Final = 2**_ROW_BITS - 1
+_WEIGHT_MASK: Final = 2**_WEIGHT_BITS - 1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -28,6 +33,15 @@ class _Weights:
 
     rows: Rows
     weights: Rows
+
+    @classmethod
+    def of_each(cls, rows: Rows, weights: Rows) -> Self:
+        """Sums by row, ascending, of some weights of one wording each."""
+        # Row and weight in one number: numbers are sorted many times faster than places by their rows.
+        packed = np.sort((rows << _WEIGHT_BITS) | weights)
+        rows = packed >> _WEIGHT_BITS
+        first = np.concatenate([[0], (rows[1:] != rows[:-1]).nonzero()[0] + 1])
+        return cls(rows[first], np.add.reduceat(packed & _WEIGHT_MASK, first))
 
     def of(self, rows: Rows) -> Rows:
         """(m,) the weights of some rows, 0 for those that have none; its own are ascending, and at least one."""
@@ -55,7 +69,7 @@ class _Weights:
 
     def summed(self) -> "_Weights":
         """Each row once, ascending."""
-        order = np.argsort(self.rows, kind="stable")
+        order = np.argsort(self.rows)
         rows = self.rows[order]
         first = np.flatnonzero(np.diff(rows, prepend=-1))
         return _Weights(rows[first], np.add.reduceat(self.weights[order], first))
@@ -84,9 +98,7 @@ class Support:
         """
         if not len(found.rows):
             return self
-        common = np.log(np.maximum(found.counts, 1)) / np.log(_COMMON)
-        each = np.rint(weights * np.maximum(2.0 - common, _LEAST_FEWNESS) * _UNITS).astype(np.int64)
-        return self._with(_Weights(found.rows, each[found.places]).summed())
+        return self._with(_Weights.of_each(found.rows, _counted(found, weights)[found.places]))
 
     def most(self, count: int, *, least: float) -> Rows:
         """The rows that most speaks for, at least so much; of equals the older."""
@@ -122,3 +134,39 @@ class Support:
         for block in self._blocks:
             every = every.beside(block)
         return every.summed()
+
+
+def leading(
+    found: Found, weights: NDArray[np.float64], texts: Rows, *, count: int, least: float
+) -> tuple[list[int], list[int]]:
+    """What ``Support`` says of several texts at once: the texts, ascending, and for each the rows that most speaks for.
+
+    Args:
+        found: the scripts that hold some wording.
+        weights: (n,) what each wording says.
+        texts: (n,) the number of the text that each wording is of, 0 to 127.
+        count: how many rows of each text at most.
+        least: what must speak for them at least.
+    """
+    if not len(found.rows):
+        return [], []
+    counted = _counted(found, weights) | (texts << _ROW_BITS + _WEIGHT_BITS)
+    packed = np.sort((found.rows << _WEIGHT_BITS) | counted[found.places])
+    keys = packed >> _WEIGHT_BITS
+    first = np.concatenate([[0], (keys[1:] != keys[:-1]).nonzero()[0] + 1])
+    sums = np.add.reduceat(packed & _WEIGHT_MASK, first)
+    enough = (sums >= least * _UNITS).nonzero()[0]
+    keys, sums = keys[first[enough]], sums[enough]
+    text, row = keys >> _ROW_BITS, keys & _ROW_MASK
+    order = np.lexsort((row, -sums, text))
+    text, row = text[order], row[order]
+    rank = np.arange(len(text)) - text.searchsorted(text)
+    return text[rank < count].tolist(), row[rank < count].tolist()
+
+
+def _counted(found: Found, weights: NDArray[np.float64]) -> Rows:
+    """(n,) what each wording counts for, in fractions of 1 / ``_UNITS``: the more, the fewer scripts have it."""
+    common = np.log(np.maximum(found.counts, 1)) / np.log(_COMMON)
+    fewness = np.maximum(2.0 - common, _LEAST_FEWNESS)
+    counted: Rows = np.rint(weights * fewness * _UNITS).astype(np.int64)
+    return counted

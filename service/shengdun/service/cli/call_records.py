@@ -60,6 +60,7 @@ def show_receipt(receipt: ArchiveReceipt) -> None:
         ("in the store", str(receipt.in_store)),
         ("in partitions", str(receipt.in_partitions)),
         ("partitions", str(len(receipt.partitions))),
+        ("letters and words", "" if receipt.texts is None else str(receipt.texts.count)),
         ("erased", moment(receipt.erased_at)),
         ("by", receipt.principal),
         ("reason", receipt.reason),

@@ -44,6 +44,8 @@ class BulkScripts:
             result = await self._result(row)
         self._done += 1
         told = result.script_id or f"{result.outcome.value}: {result.message}"
+        if result.near_duplicates:
+            told += f", nearly the same as {result.near_duplicates}"
         note(f"[{self._done}/{total}] line {row.line} {result.title}: {told}")
         self._results.write(result)
         return result.outcome is not ScriptOutcome.REGISTERED
@@ -73,6 +75,7 @@ class BulkScripts:
             title=new.title,
             outcome=ScriptOutcome.REGISTERED,
             script_id=script.script_id,
+            near_duplicates=" ".join(near.script_id for near in script.near_duplicates or ()),
         )
 
 

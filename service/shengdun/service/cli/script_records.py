@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable
 
-from shengdun.service.cli.output import say, say_json, table
+from shengdun.service.cli.output import note, say, say_json, table
 from shengdun.service.cli.records import moment, show_fields
-from shengdun.service.client import Passage, Script, ScriptMatch
+from shengdun.service.client import NearDuplicate, Passage, Script, ScriptMatch
 
 
 def show_script(script: Script, *, json: bool) -> None:
@@ -28,9 +28,20 @@ def show_script(script: Script, *, json: bool) -> None:
         ("characters", str(script.text_length)),
         ("searched", "yes" if script.searched else "no"),
     )
+    for near in script.near_duplicates or ():
+        note(f"nearly the same is there already: {near_duplicate(near)}")
     if script.text is not None:
         say()
         say("\n".join(printable(line) for line in script.text.splitlines()))
+
+
+def near_duplicate(near: NearDuplicate) -> str:
+    """A script with nearly the wording of a new one, in words."""
+    of = ", ".join(name for name in (near.network_id, near.campaign) if name)
+    return (
+        f"{near.script_id} {near.title!r}{f' ({of})' if of else ''}, with which it has {near.share:.0%} of that "
+        f"and {near.share_of_new:.0%} of its own wording in common"
+    )
 
 
 def show_scripts(scripts: Iterable[Script]) -> None:

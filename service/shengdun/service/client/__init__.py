@@ -49,6 +49,7 @@ from shengdun.service.contract.errors import ClientError
 from shengdun.service.contract.labels import LabelSeverity, TextLabel
 from shengdun.service.contract.scripts import (
     MatchedText,
+    NearDuplicate,
     NewScript,
     Passage,
     PassageView,
@@ -141,6 +142,7 @@ __all__ = [
     "LineStanding",
     "LineTrends",
     "MatchedText",
+    "NearDuplicate",
     "NewActor",
     "NewAllowed",
     "NewScript",

@@ -19,7 +19,7 @@ class ScriptMethods:
         self._scripts = script_stub(connection.channel)
 
     async def add_script(self, new: NewScript, *, idempotency_key: str = "") -> Script:
-        """Register a script; on return it is searched for and durable.
+        """Register a script; on return it is searched for and durable. Tells of those that are nearly the same.
 
         Args:
             new: the script.
@@ -32,7 +32,7 @@ class ScriptMethods:
             deadline=REQUEST_DEADLINE,
             repeat=True,
         )
-        return convert.script_from_wire(wire.script)
+        return convert.added_from_wire(wire)
 
     async def get_script(self, script_id: str) -> Script:
         """One script with its text as it is kept."""

@@ -55,6 +55,27 @@ class NewScript:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NearDuplicate:
+    """A script that has nearly the wording of one that was just registered. Nothing is refused because of it.
+
+    Attributes:
+        script_id: the script that was there.
+        title: its name.
+        network_id: the network that uses it; may be empty.
+        campaign: the campaign it belongs to; may be empty.
+        share: of it that the new script has in common with it, 0 to 1.
+        share_of_new: of the new script that is in it, 0 to 1.
+    """
+
+    script_id: str
+    title: str
+    network_id: str
+    campaign: str
+    share: float
+    share_of_new: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Script:
     """A known script as the server has it. The fields that ``NewScript`` has mean the same here.
 
@@ -63,6 +84,8 @@ class Script:
         text_length: code points of its text as it is kept.
         searched: whether texts and calls are compared with it.
         text: as it is kept, masked; None where it was not asked for.
+        near_duplicates: scripts that were there already and have nearly the same wording, the most alike first; None
+            but in the answer to its registration.
     """
 
     script_id: str
@@ -80,6 +103,7 @@ class Script:
     text_length: int
     searched: bool
     text: str | None = field(default=None, repr=False)
+    near_duplicates: tuple[NearDuplicate, ...] | None = None
 
 
 class PassageView(Enum):

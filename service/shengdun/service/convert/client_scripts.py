@@ -1,6 +1,7 @@
 """Scripts and the texts that use them, between a client's values and the wire."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import UTC
 from typing import Final
 
@@ -87,6 +88,22 @@ def script_from_wire(wire: script_pb2.ScriptInfo, text: str | None = None) -> va
         searched=wire.searched,
         text=text,
     )
+
+
+def added_from_wire(wire: script_pb2.AddScriptResponse) -> values.Script:
+    """A script that was just registered, with those that are nearly the same."""
+    near = tuple(
+        values.NearDuplicate(
+            script_id=each.script_id,
+            title=each.title,
+            network_id=each.network_id,
+            campaign=each.campaign,
+            share=each.share,
+            share_of_new=each.share_of_new,
+        )
+        for each in wire.near_duplicates
+    )
+    return replace(script_from_wire(wire.script), near_duplicates=near)
 
 
 def matched_from_wire(wire: script_pb2.MatchTextResponse) -> values.MatchedText:

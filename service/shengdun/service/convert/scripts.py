@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
+from shengdun.index.scripts.duplicates import NearDuplicate
 from shengdun.index.scripts.known import FoundScript
 from shengdun.index.scripts.matching import Passage, View
 from shengdun.index.scripts.script import Script, ScriptKind
@@ -107,6 +108,18 @@ def _excerpt(whole: str, start: int, end: int) -> str:
 
 def _length(passage: Passage) -> int:
     return passage.text_end - passage.text_start
+
+
+def near_duplicate_message(near: NearDuplicate) -> script_pb2.NearDuplicate:
+    """A script with nearly the wording of a new one."""
+    return script_pb2.NearDuplicate(
+        script_id=near.script.script_id,
+        title=near.script.title,
+        network_id=near.script.network_id or "",
+        campaign=near.script.campaign,
+        share=near.share,
+        share_of_new=near.share_of_new,
+    )
 
 
 def similar_message(similar: SimilarScript) -> script_pb2.SimilarScript:
