@@ -41,7 +41,7 @@ from shengdun.index.scripts.similar import SimilarScripts
 from shengdun.index.store import Store
 from shengdun.service.access import TokenFile
 from shengdun.service.admission import Admission
-from shengdun.service.archive_opening import open_archive
+from shengdun.service.archive_opening import open_archive, retention_of
 from shengdun.service.archived_calls import ArchiveServicer
 from shengdun.service.archiving import Archiving
 from shengdun.service.background import BackgroundLane, available_cores, background_workers
@@ -53,6 +53,7 @@ from shengdun.service.hunts import HuntServicer
 from shengdun.service.lanes import FrontLane
 from shengdun.service.lines import Lines
 from shengdun.service.networks import NetworkServicer
+from shengdun.service.past_calls import PastCalls
 from shengdun.service.profile_following import ChosenProfiles, ProfileFollower, ProfileSource
 from shengdun.service.profile_places import STORE_DIRECTORY, profile_keys, profile_library
 from shengdun.service.promises import PromiseKeeper
@@ -265,6 +266,7 @@ async def open_application(
                 calls,
                 settings.server,
                 TextScreening(texts, memory, labels, background.run),
+                PastCalls(archiving, retention_of(settings), lines, at_once=2 * lane.workers),
                 archiving,
             ),
             watchlists=WatchlistServicer(

@@ -57,7 +57,7 @@ class Ended:
     Attributes:
         request: as it was opened.
         finished: what its session left.
-        started_at: by this server's clock, in UTC.
+        started_at: by this server's clock, or as it was stated of a call of the past; in UTC.
         ended_at: the same.
         codec: of its audio; empty if it had none.
     """
@@ -131,6 +131,21 @@ class Archiving:
         self._idle.clear()
         self._wake.set()
 
+    async def add(self, ended: Ended) -> bool:
+        """Archive a call at once, before any that wait; durable when this returns.
+
+        Returns:
+            False if a call of its id is there already, which stays as it is.
+
+        Raises:
+            IndexRoomError: the store can't be reached, or takes nothing more; it may or may not have been archived.
+        """
+        return await self._archive.add(await self._run(lambda: archived(ended, self._pseudonym)))
+
+    async def has(self, call_id: str) -> bool:
+        """Whether a call is in the archive."""
+        return await self._archive.has(call_id)
+
     async def _add_all(self) -> None:
         while True:
             await self._wake.wait()
@@ -186,12 +201,12 @@ def archived(ended: Ended, pseudonym: Pseudonym) -> ArchivedCall:
         codec=ended.codec,
         signature=signature,
         characters=characters,
-        decision=archived_decision(decision),
+        decision=archived_decision(decision, is_past=ended.request.is_past),
     )
 
 
-def archived_decision(decision: Decision) -> ArchivedDecision:
-    """What is kept of a decision."""
+def archived_decision(decision: Decision, *, is_past: bool = False) -> ArchivedDecision:
+    """What is kept of a decision; of one on a call of the past also when it was made."""
     risk = decision.risk
     voices = [
         ArchivedFlag(
@@ -219,6 +234,7 @@ def archived_decision(decision: Decision) -> ArchivedDecision:
         "calibration_profile": decision.calibration_profile_id,
         "policy": decision.policy_id,
         **{f"watchlist/{one.watchlist_id}": one.version for one in risk.watchlists},
+        **({"screened_at": decision.decided_at.isoformat(timespec="seconds")} if is_past else {}),
     }
     return ArchivedDecision(
         level="" if risk.level is None else risk.level.value,

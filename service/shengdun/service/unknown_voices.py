@@ -7,6 +7,7 @@ itself, in the background. What was put together is written to a sealed file, so
 import asyncio
 import json
 import time
+from base64 import b64decode, b64encode
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -27,6 +28,7 @@ from shengdun.index.durable_files import replace_file
 from shengdun.index.errors import IndexRoomError
 from shengdun.index.keys import KeyRing
 from shengdun.index.voices.clusters import VoiceClusters
+from shengdun.index.voices.columns import text_hash
 from shengdun.index.voices.repeat import RepeatVoice, RepeatWatch
 from shengdun.service.evidence import HeardSpeech
 from shengdun.service.texts import Run
@@ -123,6 +125,10 @@ class UnknownVoices:
         """Whether the calls that were archived before the start are in the window."""
         return self._is_caught_up
 
+    def covers(self, at: datetime) -> bool:
+        """Whether calls of a time are in the window, or would be."""
+        return at >= datetime.now(UTC) - self._window.age
+
     async def look(
         self, heard: HeardSpeech, claimed: Claimed, *, at: datetime
     ) -> RepeatVoice | None:
@@ -131,7 +137,7 @@ class UnknownVoices:
         Args:
             heard: the caller's own speech.
             claimed: whom the caller claims to be.
-            at: now.
+            at: when the call is.
         """
         return await self._look_lane(lambda: self._looked(heard, claimed, at))
 
@@ -147,7 +153,7 @@ class UnknownVoices:
         )
 
     def _hear(self, calls: list[ArchivedCall]) -> None:
-        self._added.extend(calls)
+        self._added.extend(call for call in calls if self.covers(call.started_at))
         self._came.set()
 
     def _forget(self, call_ids: Sequence[str]) -> None:
@@ -204,12 +210,15 @@ class UnknownVoices:
 
     def _catch_up(self) -> None:
         """Take in what was archived before the start: what the file knows as it was put together, the rest anew."""
-        through, state = self._restored()
+        held, state = self._restored()
         late: list[ArchivedCall] = []
+        founding_s = self.clusters.policy.founding_s
         for calls in self._archived():
-            known = [call for call in calls if call.ended_at <= through]
-            late += [call for call in calls if call.ended_at > through]
-            self.clusters.fill(known)
+            # Not by when they ended: calls of the past may have been archived since.
+            ours = [call for call in calls if call.net_speech_s >= founding_s]
+            are_known = [text_hash(call.call_id) in held for call in ours]
+            self.clusters.fill([call for call, known in zip(ours, are_known, strict=True) if known])
+            late += [call for call, known in zip(ours, are_known, strict=True) if not known]
         self.clusters.restore(state)
         for call in sorted(late, key=lambda one: one.ended_at):
             self.clusters.take(call)
@@ -237,19 +246,21 @@ class UnknownVoices:
                 rows = range(start, min(start + _AT_ONCE, len(block)))
                 yield [block.row(row) for row in rows]
 
-    def _restored(self) -> tuple[datetime, dict[str, tuple[str, ...]]]:
+    def _restored(self) -> tuple[frozenset[int], dict[str, tuple[str, ...]]]:
         try:
             content = json.loads(self._keys.unseal(self._file.read_bytes(), self._place))
             state = {name: tuple(calls) for name, calls in content["clusters"].items()}
-            return datetime.fromisoformat(content["through"]), state
+            return frozenset(np.frombuffer(b64decode(content["held"]), np.uint64).tolist()), state
         except FileNotFoundError:
             pass
         except (OSError, IndexRoomError, ValueError, KeyError) as error:
             _log.warning("voices are put together anew", reason=str(error))
-        return datetime.fromtimestamp(0, UTC), {}
+        return frozenset(), {}
 
     def _save(self) -> None:
-        content = {"through": datetime.now(UTC).isoformat(), "clusters": self.clusters.state()}
+        hashes = [part.id_hashes for part in self.clusters.recent.parts()]
+        held = np.concatenate([np.empty(0, np.uint64), *hashes])
+        content = {"held": b64encode(held.tobytes()).decode(), "clusters": self.clusters.state()}
         sealed = self._keys.seal(json.dumps(content).encode(), self._place)
         self._file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         replace_file(self._file, sealed)

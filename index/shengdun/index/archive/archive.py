@@ -231,6 +231,14 @@ class CallArchive:
         reader, row = found
         return call_at(reader.open(), row)
 
+    async def has(self, call_id: str) -> bool:
+        """Whether a call is there, as this process knows it; its row isn't read."""
+        if self._follower.get(call_id) is not None:
+            return True
+        pseudonym = call_pseudonym(self._keys, call_id)
+        found = await asyncio.to_thread(self._keeper.partitions.has, pseudonym, call_id.__eq__)
+        return found and pseudonym not in self._follower.erased
+
     def scan(
         self,
         query: CallQuery,

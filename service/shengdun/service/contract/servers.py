@@ -3,8 +3,12 @@
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import Enum
+from typing import Final
 
 from shengdun.service.contract.decisions import AdvisoryReason, AppliedLevels
+
+TAKEN: Final = (("shengdun-taken", "1"),)
+"""Initial metadata by which a server says that it takes a call of the past, before it is sent the recording."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
