@@ -27,6 +27,7 @@
     ├── ServerStopping           the server takes no new work
     ├── NothingToEmbed           a recording has less speech than one voiceprint needs
     ├── DemoFailed               the demo could not go on
+    ├── BackfillImpossible       recorded calls can't be sent, or no more of them
     ├── LoadImpossible           a load test can't be begun
     ├── Unauthenticated          no token, an unknown one or one that has expired
     └── PermissionDenied         the token's roles do not allow this
@@ -261,6 +262,13 @@ class LoadImpossible(ShengdunError):
 
     status: ClassVar[Status] = Status.FAILED_PRECONDITION
     reason: ClassVar[str] = "LOAD_IMPOSSIBLE"
+
+
+class BackfillImpossible(ShengdunError):
+    """Recorded calls can't be sent to a server, or no more of them; what was archived is."""
+
+    status: ClassVar[Status] = Status.FAILED_PRECONDITION
+    reason: ClassVar[str] = "BACKFILL_IMPOSSIBLE"
 
 
 class Unauthenticated(ShengdunError):

@@ -17,7 +17,7 @@ from shengdun.service.admission import Admission, Permit
 from shengdun.service.archiving import Archiving, Ended, now
 from shengdun.service.background import BackgroundLane
 from shengdun.service.calls import LiveCall, LiveCalls
-from shengdun.service.contract.servers import TAKEN
+from shengdun.service.contract.servers import MAX_RECORDING_BYTES, TAKEN
 from shengdun.service.convert.calls import (
     CallRequest,
     call_request,
@@ -44,7 +44,6 @@ from shengdun.service.settings import ServerSettings
 from shengdun.service.text_screening import TextScreening
 from shengdun.v1 import decision_pb2, screening_pb2, screening_pb2_grpc
 
-MAX_RECORDING_BYTES = 64 << 20
 # Nobody is on the line, so live calls go first.
 _RECORDING_BUDGET = timedelta(minutes=1)
 _RECORDING_FORMAT = AudioFormat(encoding=Encoding.L16, sample_rate_hz=MODEL_RATE_HZ)
