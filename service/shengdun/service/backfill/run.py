@@ -112,8 +112,9 @@ class Backfill:
         entry = self._journal.of(call)
         if entry is None:
             return None
-        same = entry.facts == facts_of(call)
-        result = replace(entry.result, row=call.row, message="" if same else _SAID_OTHERWISE)
+        result = replace(entry.result, row=call.row)
+        if entry.facts != facts_of(call):
+            result = replace(result, message=_SAID_OTHERWISE)
         self._rows_by_id.setdefault(result.call_id, call.row)
         return result
 
