@@ -162,6 +162,40 @@ async def test_what_is_erased_meanwhile_stays_erased(tmp_path: Path, models_dir:
         assert (await application.archive.verify(receipt)).holds
 
 
+async def test_whose_calls_were_erased_does_not_come_back(tmp_path: Path, models_dir: Path) -> None:
+    """Neither what is still to be sent, nor what another run would send again; but when an investigator says so."""
+    listed = quiet_calls(tmp_path / "calls", 60)
+    results, state = tmp_path / "results.csv", tmp_path / "state"
+    async with (
+        Server(server_settings(tmp_path / "data", models_dir)) as server,
+        client_of(server.address) as client,
+    ):
+        process = begin(server.address, listed, "--jobs", "1")
+        await until(lambda: journaled(listed) >= 8, within_s=60)
+        await client.erase_calls(CallSelection(customer_reference="customer-2"), reason="asked")
+        await asyncio.to_thread(process.communicate, timeout=TOO_LONG_S)
+        assert process.returncode == 1
+        mine = {f"pbx/{n}" for n in range(2, 60, 5)}
+        left = sorted({f"pbx/{n}" for n in range(60)} - mine)
+        assert await archived_ids(server.address) == left
+        with_results = ("--results", results, "--state", state)
+        await asyncio.to_thread(run, server.address, listed, *with_results)
+        refused = {
+            row["call_id"] for row in read_results(results) if row["reason"] == "CALL_ERASED"
+        }
+        assert refused == mine
+        assert await archived_ids(server.address) == left
+        done = await asyncio.to_thread(
+            run, server.address, listed, *with_results, "--even-if-erased"
+        )
+        assert done.returncode == 0, done.stderr
+        assert set(await archived_ids(server.address)) == mine | set(left)
+        application = server._application
+        assert application is not None
+        kinds = [entry.kind for entry in await application.registry.audit()]
+        assert kinds.count("call.archived_again") == len(mine)
+
+
 async def test_a_server_that_cannot_be_reached_ends_the_run(
     tmp_path: Path, models_dir: Path
 ) -> None:

@@ -241,6 +241,7 @@ class RecordingConfig(_message.Message):
     WATCHLIST_IDS_FIELD_NUMBER: _builtins.int
     START_TIME_FIELD_NUMBER: _builtins.int
     CHANNEL_FIELD_NUMBER: _builtins.int
+    EVEN_IF_ERASED_FIELD_NUMBER: _builtins.int
     call_id: _builtins.str
     """An id for the decision; empty means that the server makes one. A call of the past needs the one that it had."""
     line: _builtins.str
@@ -251,6 +252,10 @@ class RecordingConfig(_message.Message):
     """The calling number; stored only as a keyed pseudonym."""
     channel: _builtins.int
     """Which channel of the file is the caller's, from 1; 0 mixes all of them."""
+    even_if_erased: _builtins.bool
+    """Archive a call of the past even if it was erased, or all calls of its customer or number were. Takes the role
+    investigator too, and is journaled.
+    """
     @_builtins.property
     def watchlist_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Watchlists to screen; empty means those of the line."""
@@ -272,10 +277,11 @@ class RecordingConfig(_message.Message):
         watchlist_ids: _abc.Iterable[_builtins.str] | None = ...,
         start_time: _timestamp_pb2.Timestamp | None = ...,
         channel: _builtins.int = ...,
+        even_if_erased: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["call_id", b"call_id", "calling_number", b"calling_number", "channel", b"channel", "customer_reference", b"customer_reference", "line", b"line", "start_time", b"start_time", "watchlist_ids", b"watchlist_ids"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["call_id", b"call_id", "calling_number", b"calling_number", "channel", b"channel", "customer_reference", b"customer_reference", "even_if_erased", b"even_if_erased", "line", b"line", "start_time", b"start_time", "watchlist_ids", b"watchlist_ids"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

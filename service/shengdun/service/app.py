@@ -266,7 +266,9 @@ async def open_application(
                 calls,
                 settings.server,
                 TextScreening(texts, memory, labels, background.run),
-                PastCalls(archiving, retention_of(settings), lines, at_once=2 * lane.workers),
+                PastCalls(
+                    archiving, retention_of(settings), lines, registry, at_once=2 * lane.workers
+                ),
                 archiving,
             ),
             watchlists=WatchlistServicer(

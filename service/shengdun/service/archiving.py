@@ -15,6 +15,7 @@ from typing import Final, Self
 import structlog
 
 from shengdun.index.archive.archive import ArchiveHealth, CallArchive
+from shengdun.index.archive.marks import Origin
 from shengdun.index.archive.rows import ArchivedCall, ArchivedDecision, ArchivedFlag
 from shengdun.index.archive.signatures import signature_of
 from shengdun.index.errors import IndexRoomError, InvalidRecord
@@ -138,13 +139,30 @@ class Archiving:
             False if a call of its id is there already, which stays as it is.
 
         Raises:
+            CallErased: it was erased, or all calls of its customer or number were, and that stands.
             IndexRoomError: the store can't be reached, or takes nothing more; it may or may not have been archived.
         """
-        return await self._archive.add(await self._run(lambda: archived(ended, self._pseudonym)))
+        origin = None if ended.request.even_if_erased else self._origin(ended.request)
+        row = await self._run(lambda: archived(ended, self._pseudonym))
+        return await self._archive.add(row, origin=origin)
 
     async def has(self, call_id: str) -> bool:
         """Whether a call is in the archive."""
         return await self._archive.has(call_id)
+
+    async def is_erased(self, request: CallRequest) -> bool:
+        """Whether a call of the past was erased, or all calls of its customer or number were."""
+        return await self._archive.is_erased(self._origin(request))
+
+    def _origin(self, request: CallRequest) -> Origin:
+        assert request.started_at is not None
+        reference = request.customer_reference
+        return Origin(
+            call_id=request.call_id,
+            customer=self._pseudonym(reference) if reference else "",
+            number=number_pseudonym(request.calling_number, self._pseudonym),
+            started_at=request.started_at,
+        )
 
     async def _add_all(self) -> None:
         while True:

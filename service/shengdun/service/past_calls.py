@@ -11,7 +11,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from shengdun.fingerprint.voice.samples import Seconds
+from shengdun.index.archive.errors import CallErased
+from shengdun.index.archive.partitions import call_pseudonym
 from shengdun.index.archive.retention import Retention
+from shengdun.index.registry import Registry
+from shengdun.service.access import Principal, Role, current_principal
 from shengdun.service.archiving import Archiving, Ended
 from shengdun.service.convert.calls import CallRequest
 from shengdun.service.decision import Decision, PartialReason
@@ -20,6 +24,7 @@ from shengdun.service.errors import (
     CallArchived,
     Overloaded,
     PastRetention,
+    PermissionDenied,
     ServerStopping,
     StartTimeWrong,
 )
@@ -28,6 +33,7 @@ from shengdun.service.lines import Lines
 
 BUDGET: Final = timedelta(hours=1)
 """Nobody waits on the line, and what is archived must not rest on less speech because live calls went first."""
+_BACK: Final = "call.archived_again"
 _CLOCKS_APART: Final = timedelta(minutes=1)
 _RETRY_AFTER: Final = timedelta(seconds=2)
 
@@ -39,6 +45,7 @@ class PastCalls:
         archiving: has them archived; None where no calls are kept.
         retention: for how long they are.
         lines: the lines of business.
+        journal: where it is written who had a call archived again that was erased.
         at_once: so many are screened at the same time, and no more: each holds its recording in memory.
     """
 
@@ -47,12 +54,14 @@ class PastCalls:
         archiving: Archiving | None,
         retention: Retention,
         lines: Lines,
+        journal: Registry,
         *,
         at_once: int,
     ) -> None:
         self._archiving = archiving
         self._retention = retention
         self._lines = lines
+        self._journal = journal
         self._at_once = at_once
         self._running = 0
 
@@ -83,12 +92,18 @@ class PastCalls:
             StartTimeWrong: it has not begun yet.
             PastRetention: it would be deleted at once.
             CallArchived: it is there already.
+            CallErased: it was erased, and isn't to come back.
+            PermissionDenied: it was, and only an investigator may have it back.
         """
         if self._archiving is None:
             raise ArchiveOff
         self._check_time(request, datetime.now(UTC))
         if await self._archiving.has(request.call_id):
             raise CallArchived
+        if await self._archiving.is_erased(request):
+            if not request.even_if_erased:
+                raise CallErased
+            _check_may_come_back(current_principal())
 
     async def archive(
         self, request: CallRequest, finished: FinishedCall, *, duration_s: Seconds, codec: str
@@ -98,6 +113,7 @@ class PastCalls:
         Raises:
             ServerStopping: it was not screened to its end.
             CallArchived: another one of its id was archived meanwhile.
+            CallErased: it was erased meanwhile.
             IndexRoomError: the store can't be reached, or takes nothing more.
         """
         assert self._archiving is not None
@@ -111,6 +127,8 @@ class PastCalls:
             ended_at=request.started_at + timedelta(seconds=duration_s),
             codec=codec,
         )
+        if request.even_if_erased and await self._archiving.is_erased(request):
+            await self._write_down(request.call_id)
         if not await self._archiving.add(ended):
             raise CallArchived
 
@@ -128,6 +146,12 @@ class PastCalls:
                 "yet; check the time zone of start_time"
             )
 
+    async def _write_down(self, call_id: str) -> None:
+        call = call_pseudonym(self._journal.keys, call_id).hex()
+        await self._journal.record_event(
+            principal=current_principal().name, kind=_BACK, subjects=[f"call/{call}"]
+        )
+
     def _check_time(self, request: CallRequest, now: datetime) -> None:
         started_at = request.started_at
         assert started_at is not None
@@ -142,6 +166,13 @@ class PastCalls:
                 f"the call is of {started_at.date().isoformat()}, and calls of line {line.name!r} are kept for {days} "
                 "days; set archive_days of the line, or archive.days, if they may be kept for longer"
             )
+
+
+def _check_may_come_back(principal: Principal) -> None:
+    if Role.INVESTIGATOR not in principal.roles:
+        raise PermissionDenied(
+            "to archive a call again that was erased takes the role investigator beside telephony"
+        )
 
 
 def _check_whole(decision: Decision) -> None:

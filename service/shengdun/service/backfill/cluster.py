@@ -7,6 +7,7 @@ Ray is an extra and is imported here alone.
 
 import asyncio
 import os
+import socket
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -14,12 +15,13 @@ from typing import Any, Final
 from shengdun.enrollment.call_lists import ListedCall
 from shengdun.service.backfill.results import CallResult
 from shengdun.service.backfill.run import Sender, Take
-from shengdun.service.backfill.sending import Destination, send
+from shengdun.service.backfill.sending import Destination, send_to
 from shengdun.service.client import ShengdunClient
 from shengdun.service.errors import BackfillImpossible
 
 BATCH: Final = 4
 """Calls of one task: a driver that is killed asks again about no more of them than are under way."""
+_KNOCK_S: Final = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +49,7 @@ async def _send_batch(destination: Destination, calls: Sequence[ListedCall]) -> 
     async with ShengdunClient.connect(destination.address, **destination.options) as client:
         for call in calls:
             try:
-                result = await send(client, call, patience_s=destination.patience_s)
+                result = await send_to(client, call, destination)
             except BackfillImpossible as error:
                 return replace(done, problem=error.message)
             done = BatchOutcome(calls=(*done.calls, call), results=(*done.results, result))
@@ -90,6 +92,7 @@ def _joined(address: str) -> Any:  # noqa: ANN401 - Ray isn't there when types a
             "the calls from here"
         ) from None
     try:
+        _knock(address)
         ray.init(
             address=address,
             configure_logging=False,
@@ -102,6 +105,13 @@ def _joined(address: str) -> Any:  # noqa: ANN401 - Ray isn't there when types a
             f"no Ray cluster can be joined at {address}: {str(error).splitlines()[0]}"
         ) from None
     return ray
+
+
+def _knock(address: str) -> None:
+    """Raise ``OSError`` if nobody listens at an address: Ray by itself tries it for minutes."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if host and port.isdecimal():
+        socket.create_connection((host, int(port)), timeout=_KNOCK_S).close()
 
 
 def _outcomes(

@@ -8,7 +8,7 @@ from typing import Final, Protocol
 from shengdun.enrollment.call_lists import CallList, ListedCall
 from shengdun.service.backfill.journal import Journal, facts_of
 from shengdun.service.backfill.results import CallOutcome, CallResult, ResultSink, not_used
-from shengdun.service.backfill.sending import Destination, send
+from shengdun.service.backfill.sending import Destination, send_to
 from shengdun.service.client import ShengdunClient
 from shengdun.service.errors import ArchiveOff
 
@@ -182,4 +182,4 @@ async def _send_all(
 async def _send_next(destination: Destination, waiting: Iterator[ListedCall], take: Take) -> None:
     async with ShengdunClient.connect(destination.address, **destination.options) as client:
         for call in waiting:
-            take(call, await send(client, call, patience_s=destination.patience_s))
+            take(call, await send_to(client, call, destination))

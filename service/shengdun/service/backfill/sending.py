@@ -55,6 +55,7 @@ class Destination:
         client_certificate: PEM file.
         client_key: PEM file.
         patience_s: for how long a server is tried that can't be reached.
+        even_if_erased: whether calls are to be archived though they were erased.
     """
 
     address: str
@@ -63,6 +64,7 @@ class Destination:
     client_certificate: Path | None = None
     client_key: Path | None = None
     patience_s: float
+    even_if_erased: bool = False
 
     @property
     def options(self) -> dict[str, Any]:
@@ -77,13 +79,16 @@ class Destination:
         }
 
 
-async def send(client: ShengdunClient, call: ListedCall, *, patience_s: float) -> CallResult:
+async def send(
+    client: ShengdunClient, call: ListedCall, *, patience_s: float, even_if_erased: bool = False
+) -> CallResult:
     """Have a call archived; gives what became of it.
 
     Args:
         client: where to.
         call: the call.
         patience_s: for how long a server is tried that can't be reached.
+        even_if_erased: whether it is to be archived though it was erased.
 
     Raises:
         BackfillImpossible: no other call will do better: the server can't be reached, or doesn't take any.
@@ -102,7 +107,8 @@ async def send(client: ShengdunClient, call: ListedCall, *, patience_s: float) -
     waiting = _Waiting(patience_s)
     while True:
         try:
-            return _archived(call, call_id, await _screen(client, call, call_id, content))
+            screened = await _screen(client, call, call_id, content, even_if_erased=even_if_erased)
+            return _archived(call, call_id, screened)
         except ClientError as error:
             if not waiting.may_do_better(error):
                 return _refused(call, call_id, error)
@@ -148,8 +154,23 @@ class _Waiting:
         return max(asked_s, pause_s)
 
 
+async def send_to(client: ShengdunClient, call: ListedCall, destination: Destination) -> CallResult:
+    """``send`` as a destination asks for it."""
+    return await send(
+        client,
+        call,
+        patience_s=destination.patience_s,
+        even_if_erased=destination.even_if_erased,
+    )
+
+
 async def _screen(
-    client: ShengdunClient, call: ListedCall, call_id: str, content: bytes
+    client: ShengdunClient,
+    call: ListedCall,
+    call_id: str,
+    content: bytes,
+    *,
+    even_if_erased: bool,
 ) -> ScreenedRecording:
     screened = await client.screen_recording(
         content,
@@ -159,6 +180,7 @@ async def _screen(
         calling_number=call.number,
         started_at=call.started_at,
         channel=call.channel,
+        even_if_erased=even_if_erased,
     )
     if not screened.archived:
         raise BackfillImpossible(

@@ -104,6 +104,13 @@ def backfill(
             min=0, metavar="SECONDS", help="For how long a server is tried that can't be reached."
         ),
     ] = 600.0,
+    even_if_erased: Annotated[
+        bool,
+        typer.Option(
+            "--even-if-erased",
+            help="Archive also what was erased, or whose customer or number was; role: investigator too.",
+        ),
+    ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only check the list, and count calls and hours.")
     ] = False,
@@ -139,6 +146,7 @@ def backfill(
         client_certificate=target.client_certificate,
         client_key=target.client_key,
         patience_s=patience,
+        even_if_erased=even_if_erased,
     )
     if ray:
         sender = send_from_cluster(destination, ray, jobs=jobs)

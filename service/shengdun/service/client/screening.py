@@ -73,6 +73,7 @@ class ScreeningMethods:
         watchlist_ids: Sequence[str] = (),
         started_at: datetime | None = None,
         channel: int = 0,
+        even_if_erased: bool = False,
     ) -> ScreenedRecording:
         """Screen a whole recording in any common container.
 
@@ -86,6 +87,8 @@ class ScreeningMethods:
             started_at: when a call of the past started, with a time zone: it is in the archive when this returns. What
                 it is sent for a second time is refused with CALL_ARCHIVED.
             channel: which one is the caller's, from 1; 0 mixes all of them.
+            even_if_erased: archive a call of the past though it was erased, or all calls of its customer or number
+                were; takes the role investigator too. Otherwise it is refused with CALL_ERASED.
 
         Raises:
             OSError: the file can't be read.
@@ -105,6 +108,7 @@ class ScreeningMethods:
                     watchlist_ids=watchlist_ids,
                     started_at=started_at,
                     channel=channel,
+                    even_if_erased=even_if_erased,
                 ),
                 timeout=(PAST_CALL_DEADLINE if is_past else UPLOAD_DEADLINE).total_seconds(),
                 metadata=self._connection.metadata,

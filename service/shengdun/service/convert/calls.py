@@ -39,6 +39,7 @@ class CallRequest:
         calling_number: empty if none was given.
         started_at: when a call of the past started, in UTC; None for a live one, and for a file that isn't a call.
         channel: of a recording, which is the caller's, from 1; 0 for all of them.
+        even_if_erased: whether a call of the past is to be archived though it was erased.
     """
 
     call_id: str
@@ -51,6 +52,7 @@ class CallRequest:
     calling_number: str = field(default="", repr=False)
     started_at: datetime | None = None
     channel: int = 0
+    even_if_erased: bool = False
 
     @property
     def is_past(self) -> bool:
@@ -96,6 +98,7 @@ def recording_request(config: screening_pb2.RecordingConfig) -> CallRequest:
         calling_number=config.calling_number,
         started_at=_started_at(config, call_id),
         channel=_channel(config),
+        even_if_erased=config.even_if_erased,
     )
 
 

@@ -94,6 +94,7 @@ async def recording_to_wire(
     watchlist_ids: Iterable[str],
     started_at: datetime | None,
     channel: int,
+    even_if_erased: bool,
 ) -> AsyncIterator[screening_pb2.ScreenRecordingRequest]:
     """The messages of a recording: what it is, then its bytes."""
     config = screening_pb2.RecordingConfig(
@@ -103,6 +104,7 @@ async def recording_to_wire(
         calling_number=calling_number,
         watchlist_ids=watchlist_ids,
         channel=channel,
+        even_if_erased=even_if_erased,
     )
     if started_at is not None:
         config.start_time.FromDatetime(started_at)
