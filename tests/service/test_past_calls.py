@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,8 +15,10 @@ from fixtures.calls import Desk, open_desk, server_settings, speech_of
 from fixtures.signals import ringback, stereo_file, wav_file
 from shengdun.fingerprint.voice.demo_recordings import DemoRecording
 from shengdun.index.archive.archive import CallArchive
+from shengdun.service.access import Role, TokenFile
 from shengdun.service.client import ClientError, FlagType, ShengdunClient
 from shengdun.service.contract.archive import CallSelection
+from shengdun.service.server import Server
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -173,3 +176,33 @@ async def test_more_than_can_be_held_are_told_to_come_later(desk: Desk) -> None:
     assert {one.reason for one in refused} == {"OVERLOADED"}
     assert all(one.retry_after for one in refused)
     assert len(refused) < len(outcomes)
+
+
+async def test_what_was_erased_comes_back_for_an_investigator_alone(
+    tmp_path: Path, models_dir: Path
+) -> None:
+    """Who may only screen can't undo an erasure."""
+    settings = server_settings(tmp_path / "data", models_dir, access__required=True)
+    tokens = TokenFile(settings.tokens_file)
+    telephony = tokens.issue("ivr", [Role.TELEPHONY])
+    both = tokens.issue("desk", [Role.TELEPHONY, Role.INVESTIGATOR])
+    given: dict[str, Any] = {"call_id": "gone", "started_at": ago(days=1)}
+    recording = wav_file(ringback(2.0))
+    async with (
+        Server(settings) as server,
+        ShengdunClient.connect(server.address, token=telephony) as ivr,
+        ShengdunClient.connect(server.address, token=both) as desk,
+    ):
+        await ivr.screen_recording(recording, **given)
+        await desk.erase_calls(["gone"], reason="asked")
+        assert (await refusal(ivr, recording, **given)).reason == "CALL_ERASED"
+        denied = await refusal(ivr, recording, **given, even_if_erased=True)
+        assert denied.reason == "PERMISSION_DENIED"
+        assert (await desk.screen_recording(recording, **given, even_if_erased=True)).archived
+
+
+async def test_where_no_calls_are_kept_none_are_taken(tmp_path: Path, models_dir: Path) -> None:
+    settings = server_settings(tmp_path / "data", models_dir, archive__enabled=False)
+    async with Server(settings) as server, ShengdunClient.connect(server.address) as client:
+        off = await refusal(client, wav_file(ringback(2.0)), call_id="c", started_at=ago(days=1))
+    assert off.reason == "ARCHIVE_OFF"
