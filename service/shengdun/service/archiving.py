@@ -16,11 +16,18 @@ import structlog
 
 from shengdun.index.archive.archive import ArchiveHealth, CallArchive
 from shengdun.index.archive.marks import Origin
-from shengdun.index.archive.rows import ArchivedCall, ArchivedDecision, ArchivedFlag
+from shengdun.index.archive.rows import (
+    MOST_WINDOWS,
+    ArchivedCall,
+    ArchivedDecision,
+    ArchivedFlag,
+    CallWindows,
+)
 from shengdun.index.archive.signatures import signature_of
 from shengdun.index.errors import IndexRoomError, InvalidRecord
 from shengdun.service.convert.calls import CallRequest
 from shengdun.service.decision import Decision, FollowedCampaign
+from shengdun.service.evidence import HeardSpeech
 from shengdun.service.finished import FinishedCall
 from shengdun.service.texts import Run
 
@@ -77,6 +84,7 @@ class Archiving:
         archive: takes them.
         pseudonym: of customer references.
         run: where rows are made.
+        calibration_share: of calls whose windows are kept, 0 to 1.
         most_waiting: so many calls may wait.
     """
 
@@ -86,11 +94,13 @@ class Archiving:
         pseudonym: Pseudonym,
         run: Run,
         *,
+        calibration_share: float = 0.0,
         most_waiting: int = _WAITING,
     ) -> None:
         self._archive = archive
         self._pseudonym = pseudonym
         self._run = run
+        self._calibration_share = calibration_share
         self._most_waiting = most_waiting
         self._waiting: deque[Ended] = deque()
         self._wake = asyncio.Event()
@@ -143,8 +153,7 @@ class Archiving:
             IndexRoomError: the store can't be reached, or takes nothing more; it may or may not have been archived.
         """
         origin = None if ended.request.even_if_erased else self._origin(ended.request)
-        row = await self._run(lambda: archived(ended, self._pseudonym))
-        return await self._archive.add(row, origin=origin)
+        return await self._archive.add(await self._row(ended), origin=origin)
 
     async def has(self, call_id: str) -> bool:
         """Whether a call is in the archive."""
@@ -175,8 +184,7 @@ class Archiving:
     async def _add_first(self) -> None:
         ended = self._waiting[0]
         try:
-            row = await self._run(lambda: archived(ended, self._pseudonym))
-            if not await self._archive.add(row):
+            if not await self._archive.add(await self._row(ended)):
                 _log.warning("call archived before", reason="a call of this id is there already")
         except InvalidRecord as error:
             self._lost += 1
@@ -186,6 +194,11 @@ class Archiving:
             await asyncio.sleep(_RETRY_S)
             return
         self._waiting.popleft()
+
+    async def _row(self, ended: Ended) -> ArchivedCall:
+        return await self._run(
+            lambda: archived(ended, self._pseudonym, calibration_share=self._calibration_share)
+        )
 
     async def _tell_problems(self) -> None:
         told: tuple[str, ...] = ()
@@ -198,8 +211,14 @@ class Archiving:
             await asyncio.sleep(_WATCH_S)
 
 
-def archived(ended: Ended, pseudonym: Pseudonym) -> ArchivedCall:
-    """The row of a call."""
+def archived(ended: Ended, pseudonym: Pseudonym, *, calibration_share: float = 0.0) -> ArchivedCall:
+    """The row of a call.
+
+    Args:
+        ended: the call.
+        pseudonym: of what identifies somebody.
+        calibration_share: of calls whose windows are kept, 0 to 1; which ones are is drawn by their ids.
+    """
     finished = ended.finished
     heard, decision = finished.heard, finished.decision
     signature, characters = signature_of(finished.words)
@@ -217,6 +236,9 @@ def archived(ended: Ended, pseudonym: Pseudonym) -> ArchivedCall:
         net_speech_s=0.0 if heard is None else float(heard.net_speech_s.sum()),
         snr_db=None if heard is None else heard.snr_db,
         codec=ended.codec,
+        windows=_windows(heard)
+        if heard is not None and _is_drawn(decision.call_id, pseudonym, calibration_share)
+        else None,
         signature=signature,
         characters=characters,
         decision=archived_decision(decision, is_past=ended.request.is_past),
@@ -265,6 +287,18 @@ def archived_decision(decision: Decision, *, is_past: bool = False) -> ArchivedD
 def _campaign_flag(followed: FollowedCampaign) -> ArchivedFlag:
     return ArchivedFlag(
         kind="SCRIPT_CAMPAIGN", llr=followed.llr, subject=followed.campaign.campaign_id
+    )
+
+
+def _is_drawn(call_id: str, pseudonym: Pseudonym, share: float) -> bool:
+    # By a keyed hash: the same wherever the call is screened, and nobody can choose ids that are drawn.
+    return int(pseudonym(f"calibration/{call_id}")[:8], 16) < share * 2**32
+
+
+def _windows(heard: HeardSpeech) -> CallWindows:
+    return CallWindows(
+        voiceprints=heard.voiceprints[:MOST_WINDOWS],
+        net_speech_s=heard.net_speech_s[:MOST_WINDOWS],
     )
 
 

@@ -28,7 +28,7 @@ from shengdun.index.durable_files import replace_file
 from shengdun.index.errors import IndexRoomError
 from shengdun.index.keys import KeyRing
 from shengdun.index.voices.clusters import VoiceClusters
-from shengdun.index.voices.columns import text_hash
+from shengdun.index.voices.columns import Hashes, text_hash
 from shengdun.index.voices.repeat import RepeatVoice, RepeatWatch
 from shengdun.service.evidence import HeardSpeech
 from shengdun.service.texts import Run
@@ -104,6 +104,7 @@ class UnknownVoices:
         self._came = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._saved_s = time.monotonic()
+        self._tidied_s = -_EVERY_S
         self._is_behind = True
         self._is_caught_up = False
 
@@ -172,7 +173,8 @@ class UnknownVoices:
                 await asyncio.wait_for(self._came.wait(), _EVERY_S)
             self._came.clear()
             await self._take_all()
-            await self._run(self._tidy)
+            if self._is_untidy:
+                await self._run(self._tidy)
 
     async def _learn(self) -> None:
         """Learn of all archived calls: at the start, and after some came that this process didn't hear of."""
@@ -199,7 +201,13 @@ class UnknownVoices:
             call = self._added.popleft()
             await self._run(partial(self.clusters.take, call))
 
+    @property
+    def _is_untidy(self) -> bool:
+        is_due = time.monotonic() >= self._tidied_s + _EVERY_S
+        return is_due or len(self.clusters.recent) > self._window.calls
+
     def _tidy(self) -> None:
+        self._tidied_s = time.monotonic()
         self.clusters.expire(datetime.now(UTC) - self._window.age)
         surplus = len(self.clusters.recent) - self._window.calls
         if surplus > 0:
@@ -216,7 +224,7 @@ class UnknownVoices:
         for calls in self._archived():
             # Not by when they ended: calls of the past may have been archived since.
             ours = [call for call in calls if call.net_speech_s >= founding_s]
-            are_known = [text_hash(call.call_id) in held for call in ours]
+            are_known = _among(held, [text_hash(call.call_id) for call in ours])
             self.clusters.fill([call for call, known in zip(ours, are_known, strict=True) if known])
             late += [call for call, known in zip(ours, are_known, strict=True) if not known]
         self.clusters.restore(state)
@@ -246,20 +254,20 @@ class UnknownVoices:
                 rows = range(start, min(start + _AT_ONCE, len(block)))
                 yield [block.row(row) for row in rows]
 
-    def _restored(self) -> tuple[frozenset[int], dict[str, tuple[str, ...]]]:
+    def _restored(self) -> tuple[Hashes, dict[str, tuple[str, ...]]]:
         try:
             content = json.loads(self._keys.unseal(self._file.read_bytes(), self._place))
             state = {name: tuple(calls) for name, calls in content["clusters"].items()}
-            return frozenset(np.frombuffer(b64decode(content["held"]), np.uint64).tolist()), state
+            return np.frombuffer(b64decode(content["held"]), np.uint64), state
         except FileNotFoundError:
             pass
         except (OSError, IndexRoomError, ValueError, KeyError) as error:
             _log.warning("voices are put together anew", reason=str(error))
-        return frozenset(), {}
+        return np.empty(0, np.uint64), {}
 
     def _save(self) -> None:
         hashes = [part.id_hashes for part in self.clusters.recent.parts()]
-        held = np.concatenate([np.empty(0, np.uint64), *hashes])
+        held = np.sort(np.concatenate([np.empty(0, np.uint64), *hashes]))
         content = {"held": b64encode(held.tobytes()).decode(), "clusters": self.clusters.state()}
         sealed = self._keys.seal(json.dumps(content).encode(), self._place)
         self._file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -269,3 +277,13 @@ class UnknownVoices:
     @property
     def _place(self) -> bytes:
         return f"voices/{self.clusters.model_id}".encode()
+
+
+def _among(held: Hashes, hashes: Sequence[int]) -> list[bool]:
+    """Whether each is among some that are sorted."""
+    asked = np.array(hashes, np.uint64)
+    if not len(held):
+        return [False] * len(asked)
+    at = np.minimum(np.searchsorted(held, asked), len(held) - 1)
+    found: list[bool] = (held[at] == asked).tolist()
+    return found

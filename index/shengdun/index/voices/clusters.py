@@ -296,8 +296,8 @@ class VoiceClusters:
         if not atoms:
             return self._put(gone, at, reason)
         atoms = sorted(atoms, key=min)
-        rows = [self._rows(atom) for atom in atoms]
-        voices = [self._evidence.voice(each) for each in rows]
+        rows = self._rows_of(atoms)
+        voices = self._evidence.voices(rows)
         groups = agglomerate(
             Atoms(
                 voices=Voices.concatenate(voices),
@@ -329,13 +329,11 @@ class VoiceClusters:
         lone = [key for key in near.tolist() if key != without and not self._groups.of(key)]
         near_groups = {g for key in near.tolist() if (g := self._groups.of(key))}
         ids = sorted(near_groups | set(self._many.near(one, self.odds)))
-        found = [
-            (group_id, self._rows(k for k in self._groups.keys(group_id) if k != without))
-            for group_id in ids
-        ]
+        keys = [[k for k in self._groups.keys(group_id) if k != without] for group_id in ids]
+        found = zip(ids, self._rows_of(keys), strict=True)
         groups = [(group_id, rows) for group_id, rows in found if len(rows)]
         singles = self._rows(lone)
-        voices = [self._evidence.voice(rows) for _, rows in groups]
+        voices = self._evidence.voices([rows for _, rows in groups])
         return Candidates(
             group_ids=tuple(group_id for group_id, _ in groups),
             groups=tuple(rows for _, rows in groups),
@@ -348,6 +346,9 @@ class VoiceClusters:
 
     def _rows(self, keys: Iterable[int]) -> CallColumns:
         return self._recent.rows(_keys(keys))
+
+    def _rows_of(self, groups: Sequence[Sequence[int]]) -> list[CallColumns]:
+        return self._recent.rows_of([_keys(keys) for keys in groups])
 
     def _in_order(self, keys: Iterable[int]) -> Keys:
         return in_order(self._rows(keys))

@@ -79,6 +79,10 @@ class CallColumns:
         """Some of the calls, copied."""
         return CallColumns(**{name: getattr(self, name)[rows] for name in _FIELDS})
 
+    def part(self, start: int, end: int) -> "CallColumns":
+        """Some of the calls that follow each other; not copied."""
+        return CallColumns(**{name: getattr(self, name)[start:end] for name in _FIELDS})
+
     @property
     def nbytes(self) -> int:
         """Memory of the columns."""
