@@ -126,11 +126,11 @@ async def test_what_came_after_the_last_save_is_put_together(
         voices = application.voices._voices
         assert voices is not None
         voices._save()
-        kept = voices._file.read_bytes()
+        kept = voices._file._path.read_bytes()
         await past_call(client, "other", other, days=2, customer="B")
         await compared(client, 2)
     # As after a crash: the file is that of the last save.
-    voices._file.write_bytes(kept)
+    voices._file._path.write_bytes(kept)
     async with Server(settings) as again, ShengdunClient.connect(again.address) as client:
         await compared(client, 2)
         (voice,) = (await client.list_voices()).voices
