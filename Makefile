@@ -10,6 +10,7 @@ PEERS_VENV := .venv-peers
 SHERPA_VENV := .venv-sherpa
 TEXT_VENV := .venv-text
 UNKNOWN_VENV := .venv-unknown
+RAY_VENV := .venv-ray
 BENCH := $(STATE)/bench
 # What accuracy is measured in: the same on every machine. A server with a matrix unit computes in bfloat16.
 PRECISION ?= float32
@@ -17,7 +18,7 @@ export SHENGDUN_MODELS_DIR := $(CURDIR)/$(STATE)/models
 ROOMS := fingerprint index enrollment service
 SOURCES := $(ROOMS) benchmarks tests
 
-.PHONY: help demo bench bench-full bench-gate bench-accuracy bench-robustness bench-text bench-unknown .venv-peers .venv-text .venv-unknown test test-ecapa lint types proto lock check wheel clean
+.PHONY: help demo bench bench-full bench-gate bench-accuracy bench-robustness bench-text bench-unknown .venv-peers .venv-text .venv-unknown test test-ecapa test-ray lint types proto lock check wheel clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -145,6 +146,18 @@ test-ecapa: $(ECAPA_VENV)/.ecapa ## Convert a SpeechBrain model in an environmen
 	$(ECAPA_VENV)/bin/shengdun models install --quiet
 	$(ECAPA_VENV)/bin/python -m pytest -q tests/ecapa
 
+$(RAY_VENV)/.ray: requirements/ray.lock requirements/dev.lock pyproject.toml
+	@test -x $(RAY_VENV)/bin/python || $(PYTHON) -m venv $(RAY_VENV)
+	$(RAY_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/build.lock
+	$(RAY_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/ray.lock
+	$(RAY_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.lock
+	$(RAY_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+test-ray: $(RAY_VENV)/.ray ## Backfill over a Ray cluster of this machine, in an environment of its own (1 GB)
+	$(RAY_VENV)/bin/shengdun models install --quiet
+	$(RAY_VENV)/bin/python -m pytest -q tests/cluster
+
 lint: $(VENV)/.dev ## Check style, the wire contract and that its stubs are current
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/ruff format --check $(SOURCES)
@@ -164,6 +177,7 @@ lock: ## Renew the lock files
 	uv pip compile -q pyproject.toml --group dev --universal --generate-hashes --no-annotate --no-header --python-version 3.11 -o requirements/dev.lock
 	uv pip compile -q pyproject.toml --extra ecapa --universal --generate-hashes --no-annotate --no-header --python-version 3.11 -c requirements/dev.lock -o requirements/ecapa.lock
 	uv pip compile -q pyproject.toml --extra semantic --universal --generate-hashes --no-annotate --no-header --python-version 3.11 -c requirements/dev.lock -o requirements/semantic.lock
+	uv pip compile -q pyproject.toml --extra ray --universal --generate-hashes --no-annotate --no-header --python-version 3.11 -c requirements/dev.lock -o requirements/ray.lock
 	uv pip compile -q requirements/peers.in --override requirements/peers.overrides --universal --generate-hashes --no-annotate --no-header --python-version 3.11 -c requirements/ecapa.lock -o requirements/peers.lock
 	uv pip compile -q requirements/sherpa.in --universal --generate-hashes --no-annotate --no-header --python-version 3.11 -c requirements/runtime.lock -o requirements/sherpa.lock
 	uv pip compile -q requirements/text-peers.in --universal --generate-hashes --no-annotate --no-header --python-version 3.11 -c requirements/runtime.lock -o requirements/text-peers.lock
@@ -177,4 +191,4 @@ wheel: $(VENV)/.dev ## Build the wheel into dist/
 check: lint types test ## Everything but the demo
 
 clean: ## Remove the environment and everything that was fetched or stored
-	rm -rf $(VENV) $(ECAPA_VENV) $(PEERS_VENV) $(SHERPA_VENV) $(TEXT_VENV) $(UNKNOWN_VENV) $(STATE) dist
+	rm -rf $(VENV) $(ECAPA_VENV) $(PEERS_VENV) $(SHERPA_VENV) $(TEXT_VENV) $(UNKNOWN_VENV) $(RAY_VENV) $(STATE) dist

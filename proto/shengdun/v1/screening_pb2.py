@@ -23,6 +23,7 @@ _sym_db = _symbol_database.Default()
 
 
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
+from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from shengdun.v1 import audio_pb2 as shengdun_dot_v1_dot_audio__pb2
 from shengdun.v1 import decision_pb2 as shengdun_dot_v1_dot_decision__pb2
 from shengdun.v1 import label_pb2 as shengdun_dot_v1_dot_label__pb2
@@ -30,49 +31,49 @@ from shengdun.v1 import script_pb2 as shengdun_dot_v1_dot_script__pb2
 from shengdun.v1 import transcript_pb2 as shengdun_dot_v1_dot_transcript__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bshengdun/v1/screening.proto\x12\x0bshengdun.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x17shengdun/v1/audio.proto\x1a\x1ashengdun/v1/decision.proto\x1a\x17shengdun/v1/label.proto\x1a\x18shengdun/v1/script.proto\x1a\x1cshengdun/v1/transcript.proto\"\x85\x02\n\nCallConfig\x12\x0f\n\x07\x63\x61ll_id\x18\x01 \x01(\t\x12\x0c\n\x04line\x18\x02 \x01(\t\x12\x1a\n\x12\x63ustomer_reference\x18\x03 \x01(\t\x12\x16\n\x0e\x63\x61lling_number\x18\x04 \x01(\t\x12.\n\x0c\x61udio_format\x18\x05 \x01(\x0b\x32\x18.shengdun.v1.AudioFormat\x12\x15\n\rwatchlist_ids\x18\x06 \x03(\t\x12)\n\x06\x62udget\x18\x07 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x32\n\x0etranscript_use\x18\x08 \x01(\x0e\x32\x1a.shengdun.v1.TranscriptUse\"\x8d\x01\n\x11ScreenCallRequest\x12)\n\x06\x63onfig\x18\x01 \x01(\x0b\x32\x17.shengdun.v1.CallConfigH\x00\x12\x0f\n\x05\x61udio\x18\x02 \x01(\x0cH\x00\x12\x31\n\x07segment\x18\x03 \x01(\x0b\x32\x1e.shengdun.v1.TranscriptSegmentH\x00\x42\t\n\x07message\"=\n\x12ScreenCallResponse\x12\'\n\x08\x64\x65\x63ision\x18\x01 \x01(\x0b\x32\x15.shengdun.v1.Decision\"%\n\x12GetDecisionRequest\x12\x0f\n\x07\x63\x61ll_id\x18\x01 \x01(\t\"L\n\x13GetDecisionResponse\x12\'\n\x08\x64\x65\x63ision\x18\x01 \x01(\x0b\x32\x15.shengdun.v1.Decision\x12\x0c\n\x04live\x18\x02 \x01(\x08\"{\n\x0fRecordingConfig\x12\x0f\n\x07\x63\x61ll_id\x18\x01 \x01(\t\x12\x0c\n\x04line\x18\x02 \x01(\t\x12\x1a\n\x12\x63ustomer_reference\x18\x03 \x01(\t\x12\x16\n\x0e\x63\x61lling_number\x18\x04 \x01(\t\x12\x15\n\rwatchlist_ids\x18\x05 \x03(\t\"c\n\x16ScreenRecordingRequest\x12.\n\x06\x63onfig\x18\x01 \x01(\x0b\x32\x1c.shengdun.v1.RecordingConfigH\x00\x12\x0e\n\x04\x64\x61ta\x18\x02 \x01(\x0cH\x00\x42\t\n\x07message\"i\n\x17ScreenRecordingResponse\x12\'\n\x08\x64\x65\x63ision\x18\x01 \x01(\x0b\x32\x15.shengdun.v1.Decision\x12\r\n\x05\x63odec\x18\x02 \x01(\t\x12\x16\n\x0esample_rate_hz\x18\x03 \x01(\r\"K\n\x11ScreenTextRequest\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x0c\n\x04line\x18\x02 \x01(\t\x12\x1a\n\x12\x63ustomer_reference\x18\x03 \x01(\t\"\xaf\x02\n\x12ScreenTextResponse\x12 \n\x05\x66lags\x18\x01 \x03(\x0b\x32\x11.shengdun.v1.Flag\x12\x18\n\x10scripts_searched\x18\x02 \x01(\r\x12\x0c\n\x04line\x18\x03 \x01(\t\x12\x0f\n\x07partial\x18\x04 \x01(\x08\x12\x33\n\x0fpartial_reasons\x18\x05 \x03(\x0e\x32\x1a.shengdun.v1.PartialReason\x12&\n\x06labels\x18\x06 \x03(\x0b\x32\x16.shengdun.v1.TextLabel\x12\x14\n\x0clabels_found\x18\x07 \x01(\r\x12\x16\n\x0elabel_pack_ids\x18\x08 \x03(\t\x12\x33\n\x0fsimilar_scripts\x18\t \x03(\x0b\x32\x1a.shengdun.v1.SimilarScript\"\x16\n\x14GetServerInfoRequest\"\xbb\x02\n\x15GetServerInfoResponse\x12\x0f\n\x07version\x18\x01 \x01(\t\x12\x10\n\x08model_id\x18\x02 \x01(\t\x12\x1e\n\x16\x63\x61libration_profile_id\x18\x03 \x01(\t\x12$\n\x05lines\x18\x04 \x03(\x0b\x32\x15.shengdun.v1.LineInfo\x12\x12\n\nlive_calls\x18\x05 \x01(\r\x12\x18\n\x10watchlists_stale\x18\x06 \x01(\x08\x12\x0e\n\x06worker\x18\x07 \x01(\r\x12\x0f\n\x07workers\x18\x08 \x01(\r\x12%\n\x04load\x18\t \x01(\x0b\x32\x17.shengdun.v1.ServerLoad\x12\x17\n\x0fvoice_precision\x18\n \x01(\t\x12*\n\x07\x61rchive\x18\x0b \x01(\x0b\x32\x19.shengdun.v1.ArchiveState\"q\n\x0c\x41rchiveState\x12\r\n\x05\x63\x61lls\x18\x01 \x01(\x04\x12\x15\n\runmoved_calls\x18\x02 \x01(\x04\x12\x15\n\rwaiting_calls\x18\x03 \x01(\x04\x12\x12\n\nlost_calls\x18\x04 \x01(\x04\x12\x10\n\x08problems\x18\x05 \x01(\r\"\xb5\x02\n\nServerLoad\x12\x17\n\x0fundecided_calls\x18\x01 \x01(\r\x12\x0c\n\x04load\x18\x02 \x01(\x01\x12\x12\n\nload_limit\x18\x03 \x01(\x01\x12\'\n\x04wait\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x15\n\rrefused_calls\x18\x05 \x01(\x04\x12\x11\n\tdecisions\x18\x06 \x01(\x04\x12\x1d\n\x15\x64\x65\x63isions_over_budget\x18\x07 \x01(\x04\x12#\n\x1b\x66inal_decisions_over_budget\x18\x08 \x01(\x04\x12&\n\x06stages\x18\t \x03(\x0b\x32\x16.shengdun.v1.StageLoad\x12\x18\n\x10\x63\x61lls_with_words\x18\n \x01(\r\x12\x13\n\x0bwords_share\x18\x0b \x01(\x01\"x\n\tStageLoad\x12!\n\x05stage\x18\x01 \x01(\x0e\x32\x12.shengdun.v1.Stage\x12(\n\x05total\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x0e\n\x06\x62ounds\x18\x03 \x03(\x01\x12\x0e\n\x06\x63ounts\x18\x04 \x03(\x04\"\x9a\x01\n\x08LineInfo\x12\x0c\n\x04line\x18\x01 \x01(\t\x12\x15\n\rwatchlist_ids\x18\x02 \x03(\t\x12\x11\n\tpolicy_id\x18\x03 \x01(\t\x12)\n\x06\x62udget\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12+\n\x08standing\x18\x05 \x01(\x0b\x32\x19.shengdun.v1.LineStanding\"\xf8\x02\n\x0cLineStanding\x12*\n\x06levels\x18\x01 \x01(\x0b\x32\x1a.shengdun.v1.AppliedLevels\x12\x10\n\x08\x61\x64visory\x18\x02 \x01(\x08\x12\x35\n\x10\x61\x64visory_reasons\x18\x03 \x03(\x0e\x32\x1b.shengdun.v1.AdvisoryReason\x12\x31\n$promised_false_flags_per_10000_calls\x18\x04 \x01(\x01H\x00\x88\x01\x01\x12\x13\n\x0b\x65xplanation\x18\x05 \x01(\t\x12\x32\n\x0f\x64\x65rivation_time\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\r\n\x05\x63\x61lls\x18\x07 \x01(\x04\x12\x15\n\rflagged_calls\x18\x08 \x01(\x04\x12\x18\n\x0bscore_drift\x18\t \x01(\x01H\x01\x88\x01\x01\x42\'\n%_promised_false_flags_per_10000_callsB\x0e\n\x0c_score_drift*\x82\x01\n\x05Stage\x12\x15\n\x11STAGE_UNSPECIFIED\x10\x00\x12\x13\n\x0fSTAGE_LISTENING\x10\x01\x12\x11\n\rSTAGE_WAITING\x10\x02\x12\x14\n\x10STAGE_VOICEPRINT\x10\x03\x12\x10\n\x0cSTAGE_SEARCH\x10\x04\x12\x12\n\x0eSTAGE_DECIDING\x10\x05\x32\xbe\x03\n\x10ScreeningService\x12Q\n\nScreenCall\x12\x1e.shengdun.v1.ScreenCallRequest\x1a\x1f.shengdun.v1.ScreenCallResponse(\x01\x30\x01\x12P\n\x0bGetDecision\x12\x1f.shengdun.v1.GetDecisionRequest\x1a .shengdun.v1.GetDecisionResponse\x12^\n\x0fScreenRecording\x12#.shengdun.v1.ScreenRecordingRequest\x1a$.shengdun.v1.ScreenRecordingResponse(\x01\x12M\n\nScreenText\x12\x1e.shengdun.v1.ScreenTextRequest\x1a\x1f.shengdun.v1.ScreenTextResponse\x12V\n\rGetServerInfo\x12!.shengdun.v1.GetServerInfoRequest\x1a\".shengdun.v1.GetServerInfoResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bshengdun/v1/screening.proto\x12\x0bshengdun.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17shengdun/v1/audio.proto\x1a\x1ashengdun/v1/decision.proto\x1a\x17shengdun/v1/label.proto\x1a\x18shengdun/v1/script.proto\x1a\x1cshengdun/v1/transcript.proto\"\x85\x02\n\nCallConfig\x12\x0f\n\x07\x63\x61ll_id\x18\x01 \x01(\t\x12\x0c\n\x04line\x18\x02 \x01(\t\x12\x1a\n\x12\x63ustomer_reference\x18\x03 \x01(\t\x12\x16\n\x0e\x63\x61lling_number\x18\x04 \x01(\t\x12.\n\x0c\x61udio_format\x18\x05 \x01(\x0b\x32\x18.shengdun.v1.AudioFormat\x12\x15\n\rwatchlist_ids\x18\x06 \x03(\t\x12)\n\x06\x62udget\x18\x07 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x32\n\x0etranscript_use\x18\x08 \x01(\x0e\x32\x1a.shengdun.v1.TranscriptUse\"\x8d\x01\n\x11ScreenCallRequest\x12)\n\x06\x63onfig\x18\x01 \x01(\x0b\x32\x17.shengdun.v1.CallConfigH\x00\x12\x0f\n\x05\x61udio\x18\x02 \x01(\x0cH\x00\x12\x31\n\x07segment\x18\x03 \x01(\x0b\x32\x1e.shengdun.v1.TranscriptSegmentH\x00\x42\t\n\x07message\"=\n\x12ScreenCallResponse\x12\'\n\x08\x64\x65\x63ision\x18\x01 \x01(\x0b\x32\x15.shengdun.v1.Decision\"%\n\x12GetDecisionRequest\x12\x0f\n\x07\x63\x61ll_id\x18\x01 \x01(\t\"L\n\x13GetDecisionResponse\x12\'\n\x08\x64\x65\x63ision\x18\x01 \x01(\x0b\x32\x15.shengdun.v1.Decision\x12\x0c\n\x04live\x18\x02 \x01(\x08\"\xd4\x01\n\x0fRecordingConfig\x12\x0f\n\x07\x63\x61ll_id\x18\x01 \x01(\t\x12\x0c\n\x04line\x18\x02 \x01(\t\x12\x1a\n\x12\x63ustomer_reference\x18\x03 \x01(\t\x12\x16\n\x0e\x63\x61lling_number\x18\x04 \x01(\t\x12\x15\n\rwatchlist_ids\x18\x05 \x03(\t\x12.\n\nstart_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07\x63hannel\x18\x07 \x01(\r\x12\x16\n\x0e\x65ven_if_erased\x18\x08 \x01(\x08\"c\n\x16ScreenRecordingRequest\x12.\n\x06\x63onfig\x18\x01 \x01(\x0b\x32\x1c.shengdun.v1.RecordingConfigH\x00\x12\x0e\n\x04\x64\x61ta\x18\x02 \x01(\x0cH\x00\x42\t\n\x07message\"\xa8\x01\n\x17ScreenRecordingResponse\x12\'\n\x08\x64\x65\x63ision\x18\x01 \x01(\x0b\x32\x15.shengdun.v1.Decision\x12\r\n\x05\x63odec\x18\x02 \x01(\t\x12\x16\n\x0esample_rate_hz\x18\x03 \x01(\r\x12\x10\n\x08\x61rchived\x18\x04 \x01(\x08\x12+\n\x08\x64uration\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\"K\n\x11ScreenTextRequest\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x0c\n\x04line\x18\x02 \x01(\t\x12\x1a\n\x12\x63ustomer_reference\x18\x03 \x01(\t\"\xaf\x02\n\x12ScreenTextResponse\x12 \n\x05\x66lags\x18\x01 \x03(\x0b\x32\x11.shengdun.v1.Flag\x12\x18\n\x10scripts_searched\x18\x02 \x01(\r\x12\x0c\n\x04line\x18\x03 \x01(\t\x12\x0f\n\x07partial\x18\x04 \x01(\x08\x12\x33\n\x0fpartial_reasons\x18\x05 \x03(\x0e\x32\x1a.shengdun.v1.PartialReason\x12&\n\x06labels\x18\x06 \x03(\x0b\x32\x16.shengdun.v1.TextLabel\x12\x14\n\x0clabels_found\x18\x07 \x01(\r\x12\x16\n\x0elabel_pack_ids\x18\x08 \x03(\t\x12\x33\n\x0fsimilar_scripts\x18\t \x03(\x0b\x32\x1a.shengdun.v1.SimilarScript\"\x16\n\x14GetServerInfoRequest\"\xbb\x02\n\x15GetServerInfoResponse\x12\x0f\n\x07version\x18\x01 \x01(\t\x12\x10\n\x08model_id\x18\x02 \x01(\t\x12\x1e\n\x16\x63\x61libration_profile_id\x18\x03 \x01(\t\x12$\n\x05lines\x18\x04 \x03(\x0b\x32\x15.shengdun.v1.LineInfo\x12\x12\n\nlive_calls\x18\x05 \x01(\r\x12\x18\n\x10watchlists_stale\x18\x06 \x01(\x08\x12\x0e\n\x06worker\x18\x07 \x01(\r\x12\x0f\n\x07workers\x18\x08 \x01(\r\x12%\n\x04load\x18\t \x01(\x0b\x32\x17.shengdun.v1.ServerLoad\x12\x17\n\x0fvoice_precision\x18\n \x01(\t\x12*\n\x07\x61rchive\x18\x0b \x01(\x0b\x32\x19.shengdun.v1.ArchiveState\"q\n\x0c\x41rchiveState\x12\r\n\x05\x63\x61lls\x18\x01 \x01(\x04\x12\x15\n\runmoved_calls\x18\x02 \x01(\x04\x12\x15\n\rwaiting_calls\x18\x03 \x01(\x04\x12\x12\n\nlost_calls\x18\x04 \x01(\x04\x12\x10\n\x08problems\x18\x05 \x01(\r\"\xb5\x02\n\nServerLoad\x12\x17\n\x0fundecided_calls\x18\x01 \x01(\r\x12\x0c\n\x04load\x18\x02 \x01(\x01\x12\x12\n\nload_limit\x18\x03 \x01(\x01\x12\'\n\x04wait\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x15\n\rrefused_calls\x18\x05 \x01(\x04\x12\x11\n\tdecisions\x18\x06 \x01(\x04\x12\x1d\n\x15\x64\x65\x63isions_over_budget\x18\x07 \x01(\x04\x12#\n\x1b\x66inal_decisions_over_budget\x18\x08 \x01(\x04\x12&\n\x06stages\x18\t \x03(\x0b\x32\x16.shengdun.v1.StageLoad\x12\x18\n\x10\x63\x61lls_with_words\x18\n \x01(\r\x12\x13\n\x0bwords_share\x18\x0b \x01(\x01\"x\n\tStageLoad\x12!\n\x05stage\x18\x01 \x01(\x0e\x32\x12.shengdun.v1.Stage\x12(\n\x05total\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x0e\n\x06\x62ounds\x18\x03 \x03(\x01\x12\x0e\n\x06\x63ounts\x18\x04 \x03(\x04\"\x9a\x01\n\x08LineInfo\x12\x0c\n\x04line\x18\x01 \x01(\t\x12\x15\n\rwatchlist_ids\x18\x02 \x03(\t\x12\x11\n\tpolicy_id\x18\x03 \x01(\t\x12)\n\x06\x62udget\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12+\n\x08standing\x18\x05 \x01(\x0b\x32\x19.shengdun.v1.LineStanding\"\xf8\x02\n\x0cLineStanding\x12*\n\x06levels\x18\x01 \x01(\x0b\x32\x1a.shengdun.v1.AppliedLevels\x12\x10\n\x08\x61\x64visory\x18\x02 \x01(\x08\x12\x35\n\x10\x61\x64visory_reasons\x18\x03 \x03(\x0e\x32\x1b.shengdun.v1.AdvisoryReason\x12\x31\n$promised_false_flags_per_10000_calls\x18\x04 \x01(\x01H\x00\x88\x01\x01\x12\x13\n\x0b\x65xplanation\x18\x05 \x01(\t\x12\x32\n\x0f\x64\x65rivation_time\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\r\n\x05\x63\x61lls\x18\x07 \x01(\x04\x12\x15\n\rflagged_calls\x18\x08 \x01(\x04\x12\x18\n\x0bscore_drift\x18\t \x01(\x01H\x01\x88\x01\x01\x42\'\n%_promised_false_flags_per_10000_callsB\x0e\n\x0c_score_drift*\x82\x01\n\x05Stage\x12\x15\n\x11STAGE_UNSPECIFIED\x10\x00\x12\x13\n\x0fSTAGE_LISTENING\x10\x01\x12\x11\n\rSTAGE_WAITING\x10\x02\x12\x14\n\x10STAGE_VOICEPRINT\x10\x03\x12\x10\n\x0cSTAGE_SEARCH\x10\x04\x12\x12\n\x0eSTAGE_DECIDING\x10\x05\x32\xbe\x03\n\x10ScreeningService\x12Q\n\nScreenCall\x12\x1e.shengdun.v1.ScreenCallRequest\x1a\x1f.shengdun.v1.ScreenCallResponse(\x01\x30\x01\x12P\n\x0bGetDecision\x12\x1f.shengdun.v1.GetDecisionRequest\x1a .shengdun.v1.GetDecisionResponse\x12^\n\x0fScreenRecording\x12#.shengdun.v1.ScreenRecordingRequest\x1a$.shengdun.v1.ScreenRecordingResponse(\x01\x12M\n\nScreenText\x12\x1e.shengdun.v1.ScreenTextRequest\x1a\x1f.shengdun.v1.ScreenTextResponse\x12V\n\rGetServerInfo\x12!.shengdun.v1.GetServerInfoRequest\x1a\".shengdun.v1.GetServerInfoResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'shengdun.v1.screening_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_STAGE']._serialized_start=2942
-  _globals['_STAGE']._serialized_end=3072
-  _globals['_CALLCONFIG']._serialized_start=211
-  _globals['_CALLCONFIG']._serialized_end=472
-  _globals['_SCREENCALLREQUEST']._serialized_start=475
-  _globals['_SCREENCALLREQUEST']._serialized_end=616
-  _globals['_SCREENCALLRESPONSE']._serialized_start=618
-  _globals['_SCREENCALLRESPONSE']._serialized_end=679
-  _globals['_GETDECISIONREQUEST']._serialized_start=681
-  _globals['_GETDECISIONREQUEST']._serialized_end=718
-  _globals['_GETDECISIONRESPONSE']._serialized_start=720
-  _globals['_GETDECISIONRESPONSE']._serialized_end=796
-  _globals['_RECORDINGCONFIG']._serialized_start=798
-  _globals['_RECORDINGCONFIG']._serialized_end=921
-  _globals['_SCREENRECORDINGREQUEST']._serialized_start=923
-  _globals['_SCREENRECORDINGREQUEST']._serialized_end=1022
-  _globals['_SCREENRECORDINGRESPONSE']._serialized_start=1024
-  _globals['_SCREENRECORDINGRESPONSE']._serialized_end=1129
-  _globals['_SCREENTEXTREQUEST']._serialized_start=1131
-  _globals['_SCREENTEXTREQUEST']._serialized_end=1206
-  _globals['_SCREENTEXTRESPONSE']._serialized_start=1209
-  _globals['_SCREENTEXTRESPONSE']._serialized_end=1512
-  _globals['_GETSERVERINFOREQUEST']._serialized_start=1514
-  _globals['_GETSERVERINFOREQUEST']._serialized_end=1536
-  _globals['_GETSERVERINFORESPONSE']._serialized_start=1539
-  _globals['_GETSERVERINFORESPONSE']._serialized_end=1854
-  _globals['_ARCHIVESTATE']._serialized_start=1856
-  _globals['_ARCHIVESTATE']._serialized_end=1969
-  _globals['_SERVERLOAD']._serialized_start=1972
-  _globals['_SERVERLOAD']._serialized_end=2281
-  _globals['_STAGELOAD']._serialized_start=2283
-  _globals['_STAGELOAD']._serialized_end=2403
-  _globals['_LINEINFO']._serialized_start=2406
-  _globals['_LINEINFO']._serialized_end=2560
-  _globals['_LINESTANDING']._serialized_start=2563
-  _globals['_LINESTANDING']._serialized_end=2939
-  _globals['_SCREENINGSERVICE']._serialized_start=3075
-  _globals['_SCREENINGSERVICE']._serialized_end=3521
+  _globals['_STAGE']._serialized_start=3129
+  _globals['_STAGE']._serialized_end=3259
+  _globals['_CALLCONFIG']._serialized_start=244
+  _globals['_CALLCONFIG']._serialized_end=505
+  _globals['_SCREENCALLREQUEST']._serialized_start=508
+  _globals['_SCREENCALLREQUEST']._serialized_end=649
+  _globals['_SCREENCALLRESPONSE']._serialized_start=651
+  _globals['_SCREENCALLRESPONSE']._serialized_end=712
+  _globals['_GETDECISIONREQUEST']._serialized_start=714
+  _globals['_GETDECISIONREQUEST']._serialized_end=751
+  _globals['_GETDECISIONRESPONSE']._serialized_start=753
+  _globals['_GETDECISIONRESPONSE']._serialized_end=829
+  _globals['_RECORDINGCONFIG']._serialized_start=832
+  _globals['_RECORDINGCONFIG']._serialized_end=1044
+  _globals['_SCREENRECORDINGREQUEST']._serialized_start=1046
+  _globals['_SCREENRECORDINGREQUEST']._serialized_end=1145
+  _globals['_SCREENRECORDINGRESPONSE']._serialized_start=1148
+  _globals['_SCREENRECORDINGRESPONSE']._serialized_end=1316
+  _globals['_SCREENTEXTREQUEST']._serialized_start=1318
+  _globals['_SCREENTEXTREQUEST']._serialized_end=1393
+  _globals['_SCREENTEXTRESPONSE']._serialized_start=1396
+  _globals['_SCREENTEXTRESPONSE']._serialized_end=1699
+  _globals['_GETSERVERINFOREQUEST']._serialized_start=1701
+  _globals['_GETSERVERINFOREQUEST']._serialized_end=1723
+  _globals['_GETSERVERINFORESPONSE']._serialized_start=1726
+  _globals['_GETSERVERINFORESPONSE']._serialized_end=2041
+  _globals['_ARCHIVESTATE']._serialized_start=2043
+  _globals['_ARCHIVESTATE']._serialized_end=2156
+  _globals['_SERVERLOAD']._serialized_start=2159
+  _globals['_SERVERLOAD']._serialized_end=2468
+  _globals['_STAGELOAD']._serialized_start=2470
+  _globals['_STAGELOAD']._serialized_end=2590
+  _globals['_LINEINFO']._serialized_start=2593
+  _globals['_LINEINFO']._serialized_end=2747
+  _globals['_LINESTANDING']._serialized_start=2750
+  _globals['_LINESTANDING']._serialized_end=3126
+  _globals['_SCREENINGSERVICE']._serialized_start=3262
+  _globals['_SCREENINGSERVICE']._serialized_end=3708
 # @@protoc_insertion_point(module_scope)

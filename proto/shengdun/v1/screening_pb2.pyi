@@ -7,6 +7,7 @@ from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from shengdun.v1 import audio_pb2 as _audio_pb2
@@ -238,17 +239,33 @@ class RecordingConfig(_message.Message):
     CUSTOMER_REFERENCE_FIELD_NUMBER: _builtins.int
     CALLING_NUMBER_FIELD_NUMBER: _builtins.int
     WATCHLIST_IDS_FIELD_NUMBER: _builtins.int
+    START_TIME_FIELD_NUMBER: _builtins.int
+    CHANNEL_FIELD_NUMBER: _builtins.int
+    EVEN_IF_ERASED_FIELD_NUMBER: _builtins.int
     call_id: _builtins.str
-    """An id for the decision; empty means that the server makes one."""
+    """An id for the decision; empty means that the server makes one. A call of the past needs the one that it had."""
     line: _builtins.str
     """The line of business; empty means "default"."""
     customer_reference: _builtins.str
     """The identity that the caller claimed; stored only as a keyed pseudonym."""
     calling_number: _builtins.str
     """The calling number; stored only as a keyed pseudonym."""
+    channel: _builtins.int
+    """Which channel of the file is the caller's, from 1; 0 mixes all of them."""
+    even_if_erased: _builtins.bool
+    """Archive a call of the past even if it was erased, or all calls of its customer or number were. Takes the role
+    investigator too, and is journaled.
+    """
     @_builtins.property
     def watchlist_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Watchlists to screen; empty means those of the line."""
+
+    @_builtins.property
+    def start_time(self) -> _timestamp_pb2.Timestamp:
+        """When the call started, if this is one of the past. It is screened with what is known now, behind live calls, and
+        archived as of then; nobody is alarmed, and it counts for no figure of live calls. At most as long ago as calls of
+        the line are kept.
+        """
 
     def __init__(
         self,
@@ -258,10 +275,13 @@ class RecordingConfig(_message.Message):
         customer_reference: _builtins.str = ...,
         calling_number: _builtins.str = ...,
         watchlist_ids: _abc.Iterable[_builtins.str] | None = ...,
+        start_time: _timestamp_pb2.Timestamp | None = ...,
+        channel: _builtins.int = ...,
+        even_if_erased: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["call_id", b"call_id", "calling_number", b"calling_number", "customer_reference", b"customer_reference", "line", b"line", "watchlist_ids", b"watchlist_ids"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["call_id", b"call_id", "calling_number", b"calling_number", "channel", b"channel", "customer_reference", b"customer_reference", "even_if_erased", b"even_if_erased", "line", b"line", "start_time", b"start_time", "watchlist_ids", b"watchlist_ids"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -306,13 +326,21 @@ class ScreenRecordingResponse(_message.Message):
     DECISION_FIELD_NUMBER: _builtins.int
     CODEC_FIELD_NUMBER: _builtins.int
     SAMPLE_RATE_HZ_FIELD_NUMBER: _builtins.int
+    ARCHIVED_FIELD_NUMBER: _builtins.int
+    DURATION_FIELD_NUMBER: _builtins.int
     codec: _builtins.str
     """The codec found in the file, for instance "pcm_s16le"."""
     sample_rate_hz: _builtins.int
     """The sampling rate found in the file."""
+    archived: _builtins.bool
+    """Whether it was a call of the past and is in the archive now, for good."""
     @_builtins.property
     def decision(self) -> _decision_pb2.Decision:
         """The decision on the whole recording."""
+
+    @_builtins.property
+    def duration(self) -> _duration_pb2.Duration:
+        """How long the recording is."""
 
     def __init__(
         self,
@@ -320,10 +348,12 @@ class ScreenRecordingResponse(_message.Message):
         decision: _decision_pb2.Decision | None = ...,
         codec: _builtins.str = ...,
         sample_rate_hz: _builtins.int = ...,
+        archived: _builtins.bool = ...,
+        duration: _duration_pb2.Duration | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["decision", b"decision"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["decision", b"decision", "duration", b"duration"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["codec", b"codec", "decision", b"decision", "sample_rate_hz", b"sample_rate_hz"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["archived", b"archived", "codec", b"codec", "decision", b"decision", "duration", b"duration", "sample_rate_hz", b"sample_rate_hz"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -87,7 +87,8 @@ class ScreeningServiceServicer:
 
     def ScreenRecording(self, request_iterator, context):
         """Screens a whole recording in any common container. The first message is the configuration,
-        then the bytes of the file follow.
+        then the bytes of the file follow. With a start time it is a call of the past, which is archived as one; the server
+        sends its initial metadata once it takes such a call, so that a client may keep the bytes back until then.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

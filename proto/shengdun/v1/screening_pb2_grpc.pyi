@@ -46,7 +46,8 @@ class ScreeningServiceStub:
     """
     ScreenRecording: _grpc.StreamUnaryMultiCallable[_screening_pb2.ScreenRecordingRequest, _screening_pb2.ScreenRecordingResponse]
     """Screens a whole recording in any common container. The first message is the configuration,
-    then the bytes of the file follow.
+    then the bytes of the file follow. With a start time it is a call of the past, which is archived as one; the server
+    sends its initial metadata once it takes such a call, so that a client may keep the bytes back until then.
     """
     ScreenText: _grpc.UnaryUnaryMultiCallable[_screening_pb2.ScreenTextRequest, _screening_pb2.ScreenTextResponse]
     """Screens a letter, a work order or a chat against the known scripts. Nothing of it is kept."""
@@ -71,7 +72,8 @@ class ScreeningServiceAsyncStub(ScreeningServiceStub):
     """
     ScreenRecording: _aio.StreamUnaryMultiCallable[_screening_pb2.ScreenRecordingRequest, _screening_pb2.ScreenRecordingResponse]  # type: ignore[assignment]
     """Screens a whole recording in any common container. The first message is the configuration,
-    then the bytes of the file follow.
+    then the bytes of the file follow. With a start time it is a call of the past, which is archived as one; the server
+    sends its initial metadata once it takes such a call, so that a client may keep the bytes back until then.
     """
     ScreenText: _aio.UnaryUnaryMultiCallable[_screening_pb2.ScreenTextRequest, _screening_pb2.ScreenTextResponse]  # type: ignore[assignment]
     """Screens a letter, a work order or a chat against the known scripts. Nothing of it is kept."""
@@ -111,7 +113,8 @@ class ScreeningServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_screening_pb2.ScreenRecordingResponse, _abc.Awaitable[_screening_pb2.ScreenRecordingResponse]]:
         """Screens a whole recording in any common container. The first message is the configuration,
-        then the bytes of the file follow.
+        then the bytes of the file follow. With a start time it is a call of the past, which is archived as one; the server
+        sends its initial metadata once it takes such a call, so that a client may keep the bytes back until then.
         """
 
     @_abc_1.abstractmethod

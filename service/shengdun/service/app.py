@@ -34,7 +34,7 @@ from shengdun.index.store import Store
 from shengdun.service.access import TokenFile
 from shengdun.service.admission import Admission
 from shengdun.service.allowing import AllowServicer
-from shengdun.service.archive_opening import open_archive, open_archiving
+from shengdun.service.archive_opening import open_archive, open_archiving, retention_of
 from shengdun.service.archived_calls import ArchiveServicer
 from shengdun.service.background import BackgroundLane, background_workers
 from shengdun.service.calls import LiveCalls
@@ -46,6 +46,7 @@ from shengdun.service.hunts import HuntServicer
 from shengdun.service.lanes import FrontLane
 from shengdun.service.lines import Lines
 from shengdun.service.networks import NetworkServicer
+from shengdun.service.past_calls import PastCalls
 from shengdun.service.profile_following import ProfileFollower
 from shengdun.service.promises import PromiseKeeper
 from shengdun.service.resealing import Resealing
@@ -237,6 +238,9 @@ async def open_application(
                 calls,
                 settings.server,
                 TextScreening(texts, memory, labels, background.run),
+                PastCalls(
+                    archiving, retention_of(settings), lines, registry, at_once=2 * lane.workers
+                ),
                 archiving,
             ),
             watchlists=WatchlistServicer(

@@ -17,6 +17,16 @@ from shengdun.service.texts import Run
 ARCHIVE_DIRECTORY: Final = "archive"
 
 
+def retention_of(settings: Settings) -> Retention:
+    """For how long calls of each line are kept."""
+    days_by_line = {
+        name: line.archive_days
+        for name, line in settings.lines.items()
+        if line.archive_days is not None
+    }
+    return Retention(days=settings.archive.days, days_by_line=days_by_line)
+
+
 async def open_archive(
     settings: Settings, store: Store, registry: Registry, stack: AsyncExitStack
 ) -> CallArchive | None:
@@ -28,11 +38,6 @@ async def open_archive(
     given = settings.archive
     if not given.enabled:
         return None
-    days_by_line = {
-        name: line.archive_days
-        for name, line in settings.lines.items()
-        if line.archive_days is not None
-    }
     archive = await CallArchive.open(
         store,
         registry.keys,
@@ -41,7 +46,7 @@ async def open_archive(
         ArchiveSettings(
             flush_s=given.flush_s,
             keep_s=timedelta(days=given.away_days).total_seconds(),
-            retention=Retention(days=given.days, days_by_line=days_by_line),
+            retention=retention_of(settings),
         ),
     )
     stack.push_async_callback(archive.close)

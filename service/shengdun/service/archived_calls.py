@@ -152,6 +152,8 @@ class ArchiveServicer(archive_pb2_grpc.ArchiveServiceServicer):
     ) -> ArchiveReceipt:
         if customer is None or not customer.was_known:
             raise CallNotArchived("Nothing of this customer is kept; nothing was erased.")
+        if self._archive is not None:
+            await self._archive.bar(CallQuery(customer=customer.pseudonym))
         await self._registry.compacted()
         return await receipt_of_customer(
             customer,

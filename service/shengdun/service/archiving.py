@@ -15,6 +15,7 @@ from typing import Final, Self
 import structlog
 
 from shengdun.index.archive.archive import ArchiveHealth, CallArchive
+from shengdun.index.archive.marks import Origin
 from shengdun.index.archive.rows import (
     MOST_WINDOWS,
     ArchivedCall,
@@ -64,7 +65,7 @@ class Ended:
     Attributes:
         request: as it was opened.
         finished: what its session left.
-        started_at: by this server's clock, in UTC.
+        started_at: by this server's clock, or as it was stated of a call of the past; in UTC.
         ended_at: the same.
         codec: of its audio; empty if it had none.
     """
@@ -141,6 +142,37 @@ class Archiving:
         self._idle.clear()
         self._wake.set()
 
+    async def add(self, ended: Ended) -> bool:
+        """Archive a call at once, before any that wait; durable when this returns.
+
+        Returns:
+            False if a call of its id is there already, which stays as it is.
+
+        Raises:
+            CallErased: it was erased, or all calls of its customer or number were, and that stands.
+            IndexRoomError: the store can't be reached, or takes nothing more; it may or may not have been archived.
+        """
+        origin = None if ended.request.even_if_erased else self._origin(ended.request)
+        return await self._archive.add(await self._row(ended), origin=origin)
+
+    async def has(self, call_id: str) -> bool:
+        """Whether a call is in the archive."""
+        return await self._archive.has(call_id)
+
+    async def is_erased(self, request: CallRequest) -> bool:
+        """Whether a call of the past was erased, or all calls of its customer or number were."""
+        return await self._archive.is_erased(self._origin(request))
+
+    def _origin(self, request: CallRequest) -> Origin:
+        assert request.started_at is not None
+        reference = request.customer_reference
+        return Origin(
+            call_id=request.call_id,
+            customer=self._pseudonym(reference) if reference else "",
+            number=number_pseudonym(request.calling_number, self._pseudonym),
+            started_at=request.started_at,
+        )
+
     async def _add_all(self) -> None:
         while True:
             await self._wake.wait()
@@ -152,10 +184,7 @@ class Archiving:
     async def _add_first(self) -> None:
         ended = self._waiting[0]
         try:
-            row = await self._run(
-                lambda: archived(ended, self._pseudonym, calibration_share=self._calibration_share)
-            )
-            if not await self._archive.add(row):
+            if not await self._archive.add(await self._row(ended)):
                 _log.warning("call archived before", reason="a call of this id is there already")
         except InvalidRecord as error:
             self._lost += 1
@@ -165,6 +194,11 @@ class Archiving:
             await asyncio.sleep(_RETRY_S)
             return
         self._waiting.popleft()
+
+    async def _row(self, ended: Ended) -> ArchivedCall:
+        return await self._run(
+            lambda: archived(ended, self._pseudonym, calibration_share=self._calibration_share)
+        )
 
     async def _tell_problems(self) -> None:
         told: tuple[str, ...] = ()
@@ -207,12 +241,12 @@ def archived(ended: Ended, pseudonym: Pseudonym, *, calibration_share: float = 0
         else None,
         signature=signature,
         characters=characters,
-        decision=archived_decision(decision),
+        decision=archived_decision(decision, is_past=ended.request.is_past),
     )
 
 
-def archived_decision(decision: Decision) -> ArchivedDecision:
-    """What is kept of a decision."""
+def archived_decision(decision: Decision, *, is_past: bool = False) -> ArchivedDecision:
+    """What is kept of a decision; of one on a call of the past also when it was made."""
     risk = decision.risk
     voices = [
         ArchivedFlag(
@@ -240,6 +274,7 @@ def archived_decision(decision: Decision) -> ArchivedDecision:
         "calibration_profile": decision.calibration_profile_id,
         "policy": decision.policy_id,
         **{f"watchlist/{one.watchlist_id}": one.version for one in risk.watchlists},
+        **({"screened_at": decision.decided_at.isoformat(timespec="seconds")} if is_past else {}),
     }
     return ArchivedDecision(
         level="" if risk.level is None else risk.level.value,

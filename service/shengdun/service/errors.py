@@ -11,8 +11,12 @@
     ├── PortInUse                the address to listen on is taken
     ├── WorkersFailed            a process of the server can't be started
     ├── InvalidRequest           a field or a message is wrong
-    │   └── ProtocolViolation    the messages of a stream are in the wrong order
+    │   ├── ProtocolViolation    the messages of a stream are in the wrong order
+    │   └── StartTimeWrong       a call of the past can't have been at that time
     ├── LineUnknown              no such line of business
+    ├── ArchiveOff               no finished calls are kept
+    ├── CallArchived             a call of the past is in the archive already
+    ├── PastRetention            a call of the past is older than calls of its line are kept
     ├── CallUnknown              no live or recent call of that id
     ├── CampaignUnknown          no campaign of that id among the texts that are remembered
     ├── CampaignSharesTooLittle  a campaign's texts have no wording in common to make a script of
@@ -23,6 +27,7 @@
     ├── ServerStopping           the server takes no new work
     ├── NothingToEmbed           a recording has less speech than one voiceprint needs
     ├── DemoFailed               the demo could not go on
+    ├── BackfillImpossible       recorded calls can't be sent, or no more of them
     ├── LoadImpossible           a load test can't be begun
     ├── Unauthenticated          no token, an unknown one or one that has expired
     └── PermissionDenied         the token's roles do not allow this
@@ -93,6 +98,31 @@ class ProtocolViolation(InvalidRequest):
     """The messages of a stream are in the wrong order."""
 
     reason: ClassVar[str] = "PROTOCOL_VIOLATION"
+
+
+class StartTimeWrong(InvalidRequest):
+    """A call of the past can't have been at the time that is stated."""
+
+    reason: ClassVar[str] = "START_TIME_WRONG"
+
+
+class PastRetention(ShengdunError):
+    """A call of the past is older than calls of its line are kept."""
+
+    status: ClassVar[Status] = Status.FAILED_PRECONDITION
+    reason: ClassVar[str] = "PAST_RETENTION"
+
+
+class CallArchived(ShengdunError):
+    """A call of the past is in the archive already; what is there stays as it is."""
+
+    status: ClassVar[Status] = Status.ALREADY_EXISTS
+    reason: ClassVar[str] = "CALL_ARCHIVED"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "a call of this id is in the archive already, and stays as it is; erase it first if it was wrong"
+        )
 
 
 class LineUnknown(ShengdunError):
@@ -232,6 +262,13 @@ class LoadImpossible(ShengdunError):
 
     status: ClassVar[Status] = Status.FAILED_PRECONDITION
     reason: ClassVar[str] = "LOAD_IMPOSSIBLE"
+
+
+class BackfillImpossible(ShengdunError):
+    """Recorded calls can't be sent to a server, or no more of them; what was archived is."""
+
+    status: ClassVar[Status] = Status.FAILED_PRECONDITION
+    reason: ClassVar[str] = "BACKFILL_IMPOSSIBLE"
 
 
 class Unauthenticated(ShengdunError):

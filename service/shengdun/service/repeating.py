@@ -24,11 +24,15 @@ class RepeatLook:
     Args:
         voices: the voices.
         claimed: whom the caller claims to be.
+        at: when a call of the past was; None for now.
     """
 
-    def __init__(self, voices: UnknownVoices, claimed: Claimed) -> None:
+    def __init__(
+        self, voices: UnknownVoices, claimed: Claimed, *, at: datetime | None = None
+    ) -> None:
         self._voices = voices
         self._claimed = claimed
+        self._at = at
         self._running: asyncio.Task[RepeatVoice | None] | None = None
         self._found: RepeatVoice | None = None
         self._has_begun = False
@@ -71,7 +75,7 @@ class RepeatLook:
             self._running.cancel()
 
     async def _look(self, heard: HeardSpeech) -> RepeatVoice | None:
-        return await self._voices.look(heard, self._claimed, at=datetime.now(UTC))
+        return await self._voices.look(heard, self._claimed, at=self._at or datetime.now(UTC))
 
 
 def with_repeat(risk: Risk, found: RepeatVoice | None, line: Line) -> Risk:

@@ -106,7 +106,7 @@ class Screener:
         """
         line = self.lines.get(request.line)
         watchlist_ids = self._watchlists(request, line)
-        evidence = self._evidence(line, watchlist_ids)
+        evidence = self._evidence(line, watchlist_ids, counts=not request.is_past)
         return CallSession(
             call_id=call_id,
             line=line,
@@ -120,25 +120,32 @@ class Screener:
                 model_id=self.model.model_id,
                 watchlists_stale=lambda: self.registry.health.stale,
             ),
-            shadows=self.shadows.of_call(call_id=call_id, watchlist_ids=watchlist_ids, line=line),
+            shadows=self.shadows.of_call(
+                call_id=call_id, watchlist_ids=watchlist_ids, line=line, runs=not request.is_past
+            ),
             repeat=self._repeat(request, line, call_id),
             words=self._words(request, line, permit),
             awaits_words=request.awaits_words,
         )
 
-    def _evidence(self, line: Line, watchlist_ids: tuple[str, ...]) -> VoiceEvidence:
+    def _evidence(
+        self, line: Line, watchlist_ids: tuple[str, ...], *, counts: bool
+    ) -> VoiceEvidence:
         return VoiceEvidence(
             model=self.model,
             snapshot=lambda: self.registry.snapshot,
             watchlist_ids=watchlist_ids,
             line=line,
-            watch=self.promises.watch(line),
+            # Callers of the past would say that those of today score differently.
+            watch=self.promises.watch(line) if counts else None,
             prompts=self.prompts,
             overlap_share=self.overlap_share,
         )
 
     def _repeat(self, request: CallRequest, line: Line, call_id: str) -> RepeatLook | None:
         if self.voices is None or not line.policy.repeat_voice.watch:
+            return None
+        if request.started_at is not None and not self.voices.covers(request.started_at):
             return None
         pseudonym = self.registry.keys.pseudonym
         reference = request.customer_reference
@@ -147,7 +154,7 @@ class Screener:
             customer=pseudonym(reference) if reference else "",
             number=number_pseudonym(request.calling_number, pseudonym),
         )
-        return RepeatLook(self.voices, claimed)
+        return RepeatLook(self.voices, claimed, at=request.started_at)
 
     def _words(self, request: CallRequest, line: Line, permit: Permit) -> WordIntake:
         return WordIntake(

@@ -17,6 +17,7 @@ from shengdun.service.admission import Admission, Permit
 from shengdun.service.archiving import Archiving, Ended, now
 from shengdun.service.background import BackgroundLane
 from shengdun.service.calls import LiveCall, LiveCalls
+from shengdun.service.contract.servers import MAX_RECORDING_BYTES, TAKEN
 from shengdun.service.convert.calls import (
     CallRequest,
     call_request,
@@ -34,6 +35,8 @@ from shengdun.service.decision import Decision, PartialReason
 from shengdun.service.errors import MessageTooLarge, ProtocolViolation
 from shengdun.service.inbox import Inbox
 from shengdun.service.meters import Meters
+from shengdun.service.past_calls import BUDGET as PAST_BUDGET
+from shengdun.service.past_calls import PastCalls
 from shengdun.service.receiving import Receiver, idle_error
 from shengdun.service.screener import Screener
 from shengdun.service.session import CallSession, Chunk
@@ -41,7 +44,6 @@ from shengdun.service.settings import ServerSettings
 from shengdun.service.text_screening import TextScreening
 from shengdun.v1 import decision_pb2, screening_pb2, screening_pb2_grpc
 
-MAX_RECORDING_BYTES = 64 << 20
 # Nobody is on the line, so live calls go first.
 _RECORDING_BUDGET = timedelta(minutes=1)
 _RECORDING_FORMAT = AudioFormat(encoding=Encoding.L16, sample_rate_hz=MODEL_RATE_HZ)
@@ -67,6 +69,7 @@ class ScreeningServicer(screening_pb2_grpc.ScreeningServiceServicer):
         calls: the live calls.
         settings: limits on calls and recordings.
         texts: screens texts.
+        past_calls: takes calls of the past.
         archiving: has finished calls archived; None where none are kept.
     """
 
@@ -77,6 +80,7 @@ class ScreeningServicer(screening_pb2_grpc.ScreeningServiceServicer):
         calls: LiveCalls,
         settings: ServerSettings,
         texts: TextScreening,
+        past_calls: PastCalls,
         archiving: Archiving | None = None,
     ) -> None:
         self._screener = screener
@@ -85,6 +89,7 @@ class ScreeningServicer(screening_pb2_grpc.ScreeningServiceServicer):
         self._calls = calls
         self._settings = settings
         self._texts = texts
+        self._past_calls = past_calls
         self._archiving = archiving
         self._decoding = asyncio.Semaphore(1)
 
@@ -129,10 +134,12 @@ class ScreeningServicer(screening_pb2_grpc.ScreeningServiceServicer):
     async def ScreenRecording(  # noqa: N802
         self,
         request_iterator: AsyncIterator[screening_pb2.ScreenRecordingRequest],
-        context: RecordingContext,  # noqa: ARG002
+        context: RecordingContext,
     ) -> screening_pb2.ScreenRecordingResponse:
-        """Screen a whole recording."""
+        """Screen a whole recording, of a call of the past or of nothing in particular."""
         request = recording_request((await self._first(request_iterator)).config)
+        if request.is_past:
+            return await self._answer_past_call(request, request_iterator, context)
         call_id = request.call_id or f"recording-{uuid4().hex}"
         with self._admission.admit_unpaced() as permit:
             session = self._screener.session(
@@ -256,7 +263,8 @@ class ScreeningServicer(screening_pb2_grpc.ScreeningServiceServicer):
     ) -> screening_pb2.ScreenRecordingResponse:
         async with self._calls.open(call_id) as call:
             started_at = now()
-            recording = await self._decoded(await self._recording_bytes(requests))
+            data = await self._recording_bytes(requests)
+            recording = await self._decoded(data, request.channel)
             try:
                 decision = await self._screen_recording(session, call, recording)
             finally:
@@ -265,11 +273,38 @@ class ScreeningServicer(screening_pb2_grpc.ScreeningServiceServicer):
             if request.call_id:
                 # Without an id it is a file that somebody tries, and no call.
                 self._archive(session, request, started_at, recording.codec)
-            return screening_pb2.ScreenRecordingResponse(
-                decision=message,
-                codec=recording.codec,
-                sample_rate_hz=recording.sample_rate_hz,
+            return _recording_response(message, recording)
+
+    async def _answer_past_call(
+        self,
+        request: CallRequest,
+        requests: AsyncIterator[screening_pb2.ScreenRecordingRequest],
+        context: RecordingContext,
+    ) -> screening_pb2.ScreenRecordingResponse:
+        await self._past_calls.check(request)
+        with self._past_calls.admit(), self._admission.admit_unpaced() as permit:
+            session = self._screener.session(
+                request,
+                permit=permit,
+                call_id=request.call_id,
+                audio_format=_RECORDING_FORMAT,
+                budget=PAST_BUDGET,
             )
+            async with self._calls.open(request.call_id) as call:
+                await context.send_initial_metadata(TAKEN)
+                data = await self._recording_bytes(requests)
+                recording = await self._decoded(data, request.channel)
+                length_s = recording.duration_s
+                self._past_calls.check_end(request, duration_s=length_s)
+                try:
+                    decision = await self._screen_recording(session, call, recording)
+                finally:
+                    session.close()
+                # Published nowhere, and not counted: nobody waits for it, and it says nothing of live calls.
+                await self._past_calls.archive(
+                    request, session.finished, duration_s=length_s, codec=recording.codec
+                )
+                return _recording_response(decision_message(decision), recording, archived=True)
 
     async def _screen(
         self, session: CallSession, call: LiveCall, inbox: Inbox
@@ -331,11 +366,13 @@ class ScreeningServicer(screening_pb2_grpc.ScreeningServiceServicer):
                 )
         return bytes(data)
 
-    async def _decoded(self, data: bytes) -> Recording:
+    async def _decoded(self, data: bytes, channel: int) -> Recording:
         # Decoding takes seconds, and in a lane of the live calls every one of them would wait for it.
         async with self._decoding, BackgroundLane(workers=1) as lane:
             return await lane.run(
-                lambda: decode_recording(data, limit_s=self._settings.recording_max_s)
+                lambda: decode_recording(
+                    data, limit_s=self._settings.recording_max_s, channel=channel
+                )
             )
 
     async def _screen_recording(
@@ -363,6 +400,19 @@ class ScreeningServicer(screening_pb2_grpc.ScreeningServiceServicer):
         payload = screening_pb2.GetDecisionResponse(decision=message, live=live)
         self._calls.publish(call, payload.SerializeToString())
         return message
+
+
+def _recording_response(
+    decision: decision_pb2.Decision, recording: Recording, *, archived: bool = False
+) -> screening_pb2.ScreenRecordingResponse:
+    response = screening_pb2.ScreenRecordingResponse(
+        decision=decision,
+        codec=recording.codec,
+        sample_rate_hz=recording.sample_rate_hz,
+        archived=archived,
+    )
+    response.duration.FromTimedelta(timedelta(seconds=recording.duration_s))
+    return response
 
 
 async def _next(inbox: Inbox, call: LiveCall, session: CallSession) -> Sequence[Chunk] | None:

@@ -116,9 +116,11 @@ class Shadows:
                 agreements=dict(self._agreements),
             )
 
-    def of_call(self, *, call_id: str, watchlist_ids: Sequence[str], line: Line) -> "CallShadows":
-        """What is in shadow, for one call."""
-        return CallShadows(self, call_id=call_id, watchlist_ids=watchlist_ids, line=line)
+    def of_call(
+        self, *, call_id: str, watchlist_ids: Sequence[str], line: Line, runs: bool = True
+    ) -> "CallShadows":
+        """What is in shadow, for one call; without ``runs`` nothing is, so that live calls alone are compared."""
+        return CallShadows(self, call_id=call_id, watchlist_ids=watchlist_ids, line=line, runs=runs)
 
     def offer(self, work: Callable[[], None]) -> bool:
         """Do some work when there is time, in the order that it was offered; gives whether it was taken."""
@@ -178,10 +180,17 @@ class CallShadows:
         call_id: of the call.
         watchlist_ids: the watchlists to search; none means every one there is.
         line: the line of the call.
+        runs: whether anything is in shadow for it.
     """
 
     def __init__(
-        self, shadows: Shadows, *, call_id: str, watchlist_ids: Sequence[str], line: Line
+        self,
+        shadows: Shadows,
+        *,
+        call_id: str,
+        watchlist_ids: Sequence[str],
+        line: Line,
+        runs: bool = True,
     ) -> None:
         self._shadows = shadows
         self._call_id = call_id
@@ -189,7 +198,8 @@ class CallShadows:
         self._line = line
         self._rows: dict[str, dict[int, NDArray[np.float32]]] = {}
         self._dropped = 0
-        self._concluded = False
+        self._runs = runs
+        self._concluded = not runs
         self._outcomes: tuple[ShadowOutcome, ...] = ()
 
     @property
@@ -208,9 +218,8 @@ class CallShadows:
             samples: of the window that was heard last.
             heard: what the model in use made of the call so far.
         """
-        if self._shadows.snapshot().scorers.shadow and not self._shadows.offer(
-            lambda: self._hear(samples, heard)
-        ):
+        wanted = self._runs and self._shadows.snapshot().scorers.shadow
+        if wanted and not self._shadows.offer(lambda: self._hear(samples, heard)):
             self._dropped += 1
 
     def conclude(self, risk: Risk) -> None:

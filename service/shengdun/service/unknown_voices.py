@@ -21,9 +21,10 @@ from shengdun.index.archive.archive import CallArchive
 from shengdun.index.archive.blocks import CallBlock
 from shengdun.index.archive.following import Listener
 from shengdun.index.archive.rows import ArchivedCall, CallQuery
-from shengdun.index.archive.tables import microseconds, time_of
+from shengdun.index.archive.tables import time_of
 from shengdun.index.errors import IndexRoomError
 from shengdun.index.voices.clusters import VoiceClusters
+from shengdun.index.voices.columns import Hashes
 from shengdun.index.voices.filling import Filling
 from shengdun.index.voices.kept import VoicesFile
 from shengdun.index.voices.repeat import RepeatVoice, RepeatWatch
@@ -125,6 +126,10 @@ class UnknownVoices:
         """Whether the calls that were archived before the start are in the window."""
         return self._is_caught_up
 
+    def covers(self, at: datetime) -> bool:
+        """Whether calls of a time are in the window, or would be."""
+        return at >= datetime.now(UTC) - self._window.age
+
     async def look(
         self, heard: HeardSpeech, claimed: Claimed, *, at: datetime
     ) -> RepeatVoice | None:
@@ -133,7 +138,7 @@ class UnknownVoices:
         Args:
             heard: the caller's own speech.
             claimed: whom the caller claims to be.
-            at: now.
+            at: when the call is.
         """
         return await self._look_lane(lambda: self._looked(heard, claimed, at))
 
@@ -153,7 +158,7 @@ class UnknownVoices:
         )
 
     def _hear(self, calls: list[ArchivedCall]) -> None:
-        self._added.extend(calls)
+        self._added.extend(call for call in calls if self.covers(call.started_at))
         self._came.set()
 
     def _forget(self, call_ids: Sequence[str]) -> None:
@@ -234,13 +239,15 @@ class UnknownVoices:
         kept = self._file.read()
         if kept.problem:
             _log.warning("voices are put together anew", reason=kept.problem)
-        through_us = microseconds(kept.through)
         late: list[ArchivedCall] = []
+        # A call that may found no voice changes none either.
+        founding_s = self.clusters.policy.founding_s
         with Filling(self.clusters) as filling:
             for block in self._archived():
-                is_known = block.ended_us <= through_us
+                is_known = kept.has(block.call_ids, block.ended_us)
                 filling.take(block, np.flatnonzero(is_known))
-                late += [block.row(row) for row in np.flatnonzero(~is_known).tolist()]
+                is_late = ~is_known & (block.net_speech_s >= founding_s)
+                late += [block.row(row) for row in np.flatnonzero(is_late).tolist()]
         self.clusters.restore(kept.state)
         for call in sorted(late, key=lambda one: one.ended_at):
             self.clusters.take(call)
@@ -261,6 +268,10 @@ class UnknownVoices:
         parts = self.clusters.recent.parts()
         return {call_id.decode() for part in parts for call_id in part.ids.tolist()}
 
+    def _held_hashes(self) -> Hashes:
+        hashes = [part.id_hashes for part in self.clusters.recent.parts()]
+        return np.sort(np.concatenate([np.empty(0, np.uint64), *hashes]))
+
     def _archived(self) -> Iterator[CallBlock]:
         query = CallQuery(
             since=datetime.now(UTC) - self._window.age, model_id=self.clusters.model_id
@@ -269,7 +280,7 @@ class UnknownVoices:
 
     def _save(self) -> None:
         try:
-            self._file.write(self.clusters.state())
+            self._file.write(self.clusters.state(), held=self._held_hashes())
         except OSError as error:
             _log.warning("voices not kept", reason=error.strerror)
         self._saved_s = time.monotonic()

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from av.audio.stream import AudioStream
 
-from fixtures.signals import noise, silence, tone, wav_file
+from fixtures.signals import noise, silence, stereo_file, tone, wav_file
 from shengdun.fingerprint.voice.errors import NoAudio, RecordingTooLong, UnreadableRecording
-from shengdun.fingerprint.voice.recordings import decode_recording
+from shengdun.fingerprint.voice.recordings import announced_s, decode_recording
 from shengdun.fingerprint.voice.samples import Samples
 
 
@@ -70,6 +70,26 @@ def test_rates_and_channels_are_brought_to_one(rate_hz: int, channels: int) -> N
     assert recording.duration_s == pytest.approx(duration_s, abs=0.001)
     assert np.abs(recording.samples).max() == pytest.approx(0.2, abs=0.01)
     assert recording.channels == channels
+
+
+def test_one_channel_is_taken() -> None:
+    """Of both sides of a call, the one that is asked for; all of them are mixed."""
+    left, right = noise(1.0, seed=1), noise(1.0, seed=2)
+    both = stereo_file(left, right)
+    assert np.allclose(decode_recording(both, channel=1).samples, left, atol=1.0 / 32_767)
+    assert np.allclose(decode_recording(both, channel=2).samples, right, atol=1.0 / 32_767)
+    assert np.allclose(decode_recording(both).samples, (left + right) / 2, atol=1.0 / 32_767)
+    with pytest.raises(NoAudio, match="no channel 3"):
+        decode_recording(both, channel=3)
+
+
+def test_length_is_told_without_decoding(tmp_path: Path) -> None:
+    """As the file says; of what is no recording an error tells."""
+    file = tmp_path / "a.wav"
+    file.write_bytes(wav_file(noise(2.5)))
+    assert announced_s(file) == pytest.approx(2.5)
+    with pytest.raises(UnreadableRecording):
+        announced_s(b"no recording")
 
 
 def test_file_is_read_from_disk(tmp_path: Path) -> None:

@@ -48,7 +48,7 @@ class Recording:
     """A decoded recording.
 
     Attributes:
-        samples: mono at 16 kHz in [-1, 1]; several channels are mixed.
+        samples: mono at 16 kHz in [-1, 1]; several channels are mixed, unless one was asked for.
         codec: the codec's name, as ``pcm_s16le`` or ``mp3``.
         sample_rate_hz: the file's own rate.
         channels: the file's channels.
@@ -67,45 +67,65 @@ class Recording:
         return len(self.samples) / MODEL_RATE_HZ
 
 
-def decode_recording(source: Path | bytes, *, limit_s: Seconds = DEFAULT_LIMIT_S) -> Recording:
+def announced_s(source: Path | bytes) -> Seconds:
+    """How long a recording says it is; 0 where it doesn't say. Nothing of it is decoded.
+
+    Raises:
+        UnreadableRecording: no recording, or a format that is not accepted.
+        NoAudio: there is no audio in it.
+    """
+    name = source.name if isinstance(source, Path) else "The recording"
+    with _opened(source, name) as file, _libav_errors(file, name), _container(file) as container:
+        _audio_stream(container, name)
+        return _announced_s(container)
+
+
+def decode_recording(
+    source: Path | bytes, *, limit_s: Seconds = DEFAULT_LIMIT_S, channel: int = 0
+) -> Recording:
     """Decodes a recording.
 
     Args:
         source: the file, or its content.
         limit_s: longest recording that is accepted. Nothing beyond it is decoded or held.
+        channel: which one to take, from 1; 0 mixes all of them.
 
     Returns:
         The recording at 16 kHz.
 
     Raises:
         UnreadableRecording: no recording, a damaged one, or a format that is not accepted.
-        NoAudio: there is no audio in it.
+        NoAudio: there is no audio in it, or no such channel.
         RecordingTooLong: it is longer than ``limit_s``.
     """
     name = source.name if isinstance(source, Path) else "The recording"
     with _opened(source, name) as file, _libav_errors(file, name), _container(file) as container:
-        return _decode(container, name, limit_s)
+        return _decode(container, name, limit_s, channel)
 
 
-def _decode(container: InputContainer, name: str, limit_s: Seconds) -> Recording:
+def _decode(container: InputContainer, name: str, limit_s: Seconds, channel: int) -> Recording:
     stream = _audio_stream(container, name)
-    announced_s = _announced_s(container)
-    if announced_s > limit_s:
-        raise _too_long(name, f"{announced_s:.0f} s", limit_s)
+    said_s = _announced_s(container)
+    if said_s > limit_s:
+        raise _too_long(name, f"{said_s:.0f} s", limit_s)
     context = stream.codec_context
+    if channel > context.channels:
+        raise NoAudio(
+            f"{name} has no channel {channel}: it has {context.channels}. Name another, or none to mix all."
+        )
     rate_hz = context.sample_rate
     meter = SourceMeter(peak=_LINEAR_PEAK, reread=None, least_gain=0.0, least_drop=0.0)
     blocks, length = [], 0
-    for block in _resampled(container, stream, meter):
+    for block in _resampled(container, stream, meter, channel):
         blocks.append(block)
         length += len(block)
         if length > limit_s * MODEL_RATE_HZ:
             raise _too_long(name, "more than that", limit_s)
     if not length:
         raise NoAudio(f"{name} has no samples in it. Record it again.")
-    if length / MODEL_RATE_HZ < _LEAST_SHARE_OF_ANNOUNCED * announced_s - _ANNOUNCED_SLACK_S:
+    if length / MODEL_RATE_HZ < _LEAST_SHARE_OF_ANNOUNCED * said_s - _ANNOUNCED_SLACK_S:
         raise UnreadableRecording(
-            f"{name} breaks off after {length / MODEL_RATE_HZ:.1f} of {announced_s:.1f} s. "
+            f"{name} breaks off after {length / MODEL_RATE_HZ:.1f} of {said_s:.1f} s. "
             "Get the whole file."
         )
     return Recording(
@@ -118,11 +138,11 @@ def _decode(container: InputContainer, name: str, limit_s: Seconds) -> Recording
 
 
 def _resampled(
-    container: InputContainer, stream: AudioStream, meter: SourceMeter
+    container: InputContainer, stream: AudioStream, meter: SourceMeter, channel: int
 ) -> Iterator[Samples]:
     rate_hz = stream.codec_context.sample_rate
     to_model_rate = soxr.ResampleStream(rate_hz, MODEL_RATE_HZ, 1, "float32", "HQ")
-    for mono in _mono(container, stream):
+    for mono in _mono(container, stream, channel):
         meter.update(
             np.clip(np.rint(mono * _FULL_SCALE), -_LINEAR_PEAK, _LINEAR_PEAK).astype(np.int16)
         )
@@ -130,12 +150,13 @@ def _resampled(
     yield to_model_rate.resample_chunk(np.zeros(0, np.float32), last=True)
 
 
-def _mono(container: InputContainer, stream: AudioStream) -> Iterator[Samples]:
+def _mono(container: InputContainer, stream: AudioStream, channel: int) -> Iterator[Samples]:
     # libav's own mix of channels as floats is louder than they are, up to clipping.
     planar = AudioResampler(format="fltp", rate=stream.codec_context.sample_rate)
     for frame in chain(container.decode(stream), [None]):
         for part in planar.resample(frame):
-            yield part.to_ndarray().mean(axis=0, dtype=np.float32)
+            every = part.to_ndarray()
+            yield every[channel - 1] if channel else every.mean(axis=0, dtype=np.float32)
 
 
 def _audio_stream(container: InputContainer, name: str) -> AudioStream:

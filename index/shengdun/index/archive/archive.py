@@ -7,8 +7,8 @@ comes and what is erased (``following``), so that what it answers is never older
 
 import asyncio
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,6 +19,7 @@ from shengdun.index.archive.erasing import Eraser
 from shengdun.index.archive.errors import CallNotArchived, PartitionDamaged
 from shengdun.index.archive.following import Follower, Listener
 from shengdun.index.archive.keeping import PartitionKeeper
+from shengdun.index.archive.marks import Origin, is_about_a_person, marks_of, person_marks
 from shengdun.index.archive.matching import narrows
 from shengdun.index.archive.moving import Mover, Retained
 from shengdun.index.archive.partitions import call_pseudonym
@@ -34,7 +35,13 @@ from shengdun.index.archive.scanning import BLOCK_COLUMNS, Scan
 from shengdun.index.archive.stream import ArchiveStream
 from shengdun.index.archive.tables import SIGNATURES, call_at
 from shengdun.index.archive.tail import decode_call, encode_call
-from shengdun.index.errors import IndexRoomError, InvalidRecord, StoreBusy, StoreUnavailable
+from shengdun.index.errors import (
+    IndexRoomError,
+    InvalidRecord,
+    StoreBusy,
+    StoreFull,
+    StoreUnavailable,
+)
 from shengdun.index.identifiers import check_text
 from shengdun.index.keys import KeyRing
 from shengdun.index.store import Store
@@ -60,6 +67,11 @@ class ArchiveSettings:
     linger_s: float = 30.0
     erase_wait_s: float = 10.0
     retention: Retention | None = None
+
+    @property
+    def forget_s(self) -> float:
+        """After how long a call of before an erasure would not be kept in any case; 0 for never."""
+        return 0.0 if self.retention is None else 86_400.0 * (self.retention.longest + 1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,6 +128,7 @@ class CallArchive:
             keys,
             journal,
             wait_s=settings.erase_wait_s,
+            forget_s=settings.forget_s,
         )
         self._tasks: list[asyncio.Task[None]] = []
         self._damaged: dict[str, str] = {}
@@ -193,21 +206,32 @@ class CallArchive:
         follower = [self._follower.problem] if self._follower.problem else []
         return (*damaged, *missed, *self._failures.values(), *follower)
 
-    async def add(self, call: ArchivedCall) -> bool:
+    async def add(self, call: ArchivedCall, *, origin: Origin | None = None) -> bool:
         """Archive a call; durable when this returns.
+
+        Args:
+            call: the call.
+            origin: of a call of the past that must not have been erased; None for any other.
 
         Returns:
             False if a call of this id is archived already, whatever else it says; nothing is changed then.
+
+        Raises:
+            CallErased: it was erased, or all calls of its customer or number were.
         """
         self._store.check_writable()
         pseudonym = call_pseudonym(self._keys, call.call_id)
+        marks = () if origin is None else marks_of(origin, self._keys)
+        started_ms = round(call.started_at.timestamp() * 1000)
         content = encode_call(call, self._keys)
         for _ in range(_ATTEMPTS):
             partitions = self._keeper.partitions
             if await asyncio.to_thread(partitions.has, pseudonym, call.call_id.__eq__):
                 return False
             through = partitions.manifest.through
-            number = await self._stream.add(pseudonym, content, through=through)
+            number = await self._stream.add(
+                pseudonym, content, through=through, marks=marks, started_ms=started_ms
+            )
             if number is not None:
                 if number:
                     self._follower.put(number, decode_call(content, self._keys))
@@ -235,6 +259,20 @@ class CallArchive:
             raise CallNotArchived.of(call_id)
         reader, row = found
         return call_at(reader.open(), row)
+
+    async def has(self, call_id: str) -> bool:
+        """Whether a call is there, as this process knows it; its row isn't read."""
+        if self._follower.get(call_id) is not None:
+            return True
+        pseudonym = call_pseudonym(self._keys, call_id)
+        found = await asyncio.to_thread(self._keeper.partitions.has, pseudonym, call_id.__eq__)
+        return found and pseudonym not in self._follower.erased
+
+    async def is_erased(self, origin: Origin) -> bool:
+        """Whether a call of the past was erased, or all calls of its customer or number were since it started."""
+        return await self._stream.is_erased(
+            marks_of(origin, self._keys), started_ms=round(origin.started_at.timestamp() * 1000)
+        )
 
     def scan(
         self,
@@ -316,6 +354,8 @@ class CallArchive:
         deleted; the store's files are rewritten; other machines and processes are waited for. The receipt says what was
         done, and what is still to come elsewhere. A backup of the data directory keeps them until it is deleted.
 
+        Calls that are named by id, or are somebody's, don't come back when a recording of them is screened again.
+
         Args:
             which: a query that leaves something out, or call ids.
             reason: for the receipt.
@@ -327,12 +367,22 @@ class CallArchive:
             ArchiveDiskFull: the store has them no more, and the partitions still do; they go once there is space.
         """
         check_text("reason", reason, longest=1000)
-        call_ids = await self._chosen(which)
+        query = which if isinstance(which, CallQuery) else None
+        async with self._marked(() if query is None else person_marks(query, self._keys)):
+            call_ids = await self._chosen(which)
         receipt = await self._eraser.erase(
-            call_ids, reason=reason, principal=principal, customer=customer
+            call_ids,
+            reason=reason,
+            principal=principal,
+            marks_calls=query is None or is_about_a_person(query),
+            customer=customer,
         )
         await self._follower.catch_up()
         return receipt
+
+    async def bar(self, query: CallQuery) -> None:
+        """Let no calls of the past come that are all of somebody's, of whom there are none now."""
+        await self._stream.mark(person_marks(query, self._keys), forget_s=self._settings.forget_s)
 
     async def verify(self, receipt: ArchiveReceipt) -> ReceiptCheck:
         """Look on this machine, and in the store, for everything that a receipt says is gone."""
@@ -361,6 +411,21 @@ class CallArchive:
     def follow(self, listener: Listener) -> None:
         """Tell somebody, from now on, what comes and what is erased, by this process or any other."""
         self._follower.listen(listener)
+
+    @asynccontextmanager
+    async def _marked(self, marks: Sequence[bytes]) -> AsyncIterator[None]:
+        """Mark whose calls are about to be looked for, so that no further ones come, unless there are none."""
+        is_new = False
+        if marks:
+            # A store that is full takes no calls either, and takes marks again once the calls are out of it.
+            with suppress(StoreFull):
+                is_new = await self._stream.mark(marks, forget_s=self._settings.forget_s)
+        try:
+            yield
+        except CallNotArchived:
+            if is_new:
+                await self._stream.unmark(marks)
+            raise
 
     async def _chosen(self, which: CallQuery | Collection[str]) -> tuple[str, ...]:
         if isinstance(which, CallQuery):

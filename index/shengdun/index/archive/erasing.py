@@ -10,6 +10,7 @@ from typing import Final
 from shengdun.index.archive import receipts
 from shengdun.index.archive.errors import PartitionDamaged
 from shengdun.index.archive.keeping import PartitionKeeper
+from shengdun.index.archive.marks import call_marks
 from shengdun.index.archive.moving import Mover
 from shengdun.index.archive.partitions import CALLS, INDEX, call_pseudonym
 from shengdun.index.archive.receipts import (
@@ -50,6 +51,7 @@ class Eraser:
         keys: of this installation.
         journal: where it is written down who had what erased.
         wait_s: how long others are waited for.
+        forget_s: marks of what was erased go after that; 0 keeps them.
     """
 
     def __init__(
@@ -62,6 +64,7 @@ class Eraser:
         journal: EventJournal,
         *,
         wait_s: float,
+        forget_s: float = 0.0,
     ) -> None:
         self._store = store
         self._stream = stream
@@ -70,6 +73,7 @@ class Eraser:
         self._keys = keys
         self._journal = journal
         self._wait_s = wait_s
+        self._forget_s = forget_s
 
     async def erase(
         self,
@@ -77,6 +81,7 @@ class Eraser:
         *,
         reason: str,
         principal: str,
+        marks_calls: bool,
         customer: ErasedCustomer | None = None,
     ) -> ArchiveReceipt:
         """Erase calls; see ``CallArchive.erase``."""
@@ -88,7 +93,7 @@ class Eraser:
         async with self._keeper.changing():
             # What is there already is moved first, so that what is removed afterwards is this erasure's.
             await self._mover.move()
-            number, in_store = await self._append(call_ids, hashes)
+            number, in_store = await self._append(call_ids, hashes, marks_calls=marks_calls)
             removed = await self._mover.move()
         is_compacted = await self._compact()
         elsewhere = await self._others(number)
@@ -149,11 +154,18 @@ class Eraser:
                 found.append(f"partition {name} has {len(rows)} of the calls")
         return found, problems
 
-    async def _append(self, call_ids: Sequence[str], hashes: Sequence[bytes]) -> tuple[int, int]:
+    async def _append(
+        self, call_ids: Sequence[str], hashes: Sequence[bytes], *, marks_calls: bool
+    ) -> tuple[int, int]:
         number, in_store = 0, 0
         for start in range(0, len(call_ids), _AT_ONCE):
             part = slice(start, start + _AT_ONCE)
-            number, removed = await self._stream.erase(hashes[part], encode_erasure(call_ids[part]))
+            number, removed = await self._stream.erase(
+                hashes[part],
+                encode_erasure(call_ids[part]),
+                marks=call_marks(call_ids[part], self._keys) if marks_calls else (),
+                forget_s=self._forget_s,
+            )
             in_store += removed
         return number, in_store
 

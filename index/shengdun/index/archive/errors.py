@@ -22,6 +22,19 @@ class CallNotArchived(IndexRoomError):
         )
 
 
+class CallErased(IndexRoomError):
+    """A call of the past was erased, or all calls of its customer or number were; it doesn't come back by itself."""
+
+    status: ClassVar[Status] = Status.FAILED_PRECONDITION
+    reason: ClassVar[str] = "CALL_ERASED"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This call was erased, or all calls of its customer or number were, and so it isn't archived again by "
+            "itself. Say so if it is to be, even though it was erased."
+        )
+
+
 class PartitionDamaged(IndexRoomError):
     """A partition of the archive can't be read; the others can.
 

@@ -9,6 +9,7 @@
 ``archive/keys``       wrapped data keys, by name: ``tail/<name>`` and ``partition/<machine>/<day>/<id>``
 ``archive/machines``   by machine: up to which entry it has all in its partitions, and when it said so
 ``archive/processes``  by process: up to which entry it has heard, and when it said so
+``archive/erased``     marks of what was erased (``marks``), and when
 =====================  ==========================================================================================
 
 Calls lie in a hash and not in the stream: what is taken out of a stream stays in the memory of the store, and in its
@@ -25,13 +26,24 @@ from enum import Enum
 from secrets import token_hex
 from typing import Any, Final
 
+from shengdun.index.archive.errors import CallErased
 from shengdun.index.keys import DataKey, KeyRing
 from shengdun.index.store import Script, Store
 
 PSEUDONYM_BYTES: Final = 16
 _KEY_NAME_BYTES: Final = 10
 _HEAD_BYTES: Final = PSEUDONYM_BYTES + _KEY_NAME_BYTES
-_NAMES: Final = ("state", "stream", "rows", "ids", "keys", "machines", "processes", "uses")
+_NAMES: Final = (
+    "state",
+    "stream",
+    "rows",
+    "ids",
+    "keys",
+    "machines",
+    "processes",
+    "uses",
+    "erased",
+)
 _KEY_LASTS_S: Final = 86_400.0
 
 _NOW: Final = """
@@ -46,6 +58,20 @@ local function push(kind, pseudonym, name, sealed, wrapped)
   redis.call('HSET', KEYS[3], number, pseudonym .. name .. sealed)
   redis.call('XADD', KEYS[2], number .. '-0', 'k', kind, 't', now())
   return number
+end
+local function mark(count, forget_ms)
+  local time = now()
+  if forget_ms > 0 then redis.call('ZREMRANGEBYSCORE', KEYS[9], '-inf', time - forget_ms) end
+  local new = 0
+  for i = 1, count do new = new + redis.call('ZADD', KEYS[9], time, ARGV[i + 2]) end
+  return new
+end
+local function is_erased(first, started_ms)
+  for i = first, #ARGV do
+    local erased_ms = redis.call('ZSCORE', KEYS[9], ARGV[i])
+    if erased_ms and tonumber(erased_ms) >= started_ms then return true end
+  end
+  return false
 end
 local function take(number)
   local row = redis.call('HGET', KEYS[3], number)
@@ -69,6 +95,7 @@ if known then
   return {'KNOWN', tonumber(number)}
 end
 if tonumber(redis.call('HGET', KEYS[1], 'trimmed') or '0') > tonumber(ARGV[5]) then return {'BEHIND', 0} end
+if is_erased(8, tonumber(ARGV[7])) then return {'ERASED', 0} end
 local number = push('c', ARGV[1], ARGV[2], ARGV[3], ARGV[4])
 redis.call('HSET', KEYS[4], ARGV[1], number .. ':' .. ARGV[6])
 return {'DONE', number}
@@ -78,17 +105,22 @@ _ERASE: Final = Script(
     _NOW
     + """
 -- Deletions first: they are allowed when memory is full, and what follows in the same script is then allowed too.
-local removed = 0
-for i = 5, #ARGV do
+local removed, marks = 0, tonumber(ARGV[1])
+for i = marks + 7, #ARGV do
   local known = redis.call('HGET', KEYS[4], ARGV[i])
   if known then
     if take(string.match(known, '^%d+')) then removed = removed + 1 end
     redis.call('HDEL', KEYS[4], ARGV[i])
   end
 end
-return {push('e', ARGV[1], ARGV[2], ARGV[3], ARGV[4]), removed}
+mark(marks, tonumber(ARGV[2]))
+local head = marks + 2
+return {push('e', ARGV[head + 1], ARGV[head + 2], ARGV[head + 3], ARGV[head + 4]), removed}
 """
 )
+_MARK: Final = Script(_NOW + "return mark(tonumber(ARGV[1]), tonumber(ARGV[2]))")
+_UNMARK: Final = Script("return redis.call('ZREM', KEYS[9], unpack(ARGV))")
+_ERASED: Final = Script(_NOW + "return is_erased(2, tonumber(ARGV[1])) and 1 or 0")
 _READ: Final = Script(
     """
 local out = {}
@@ -220,22 +252,43 @@ class ArchiveStream:
         self._own_name = ""
         self._own_until_s = -math.inf
 
-    async def add(self, pseudonym: bytes, content: bytes, *, through: int) -> int | None:
+    async def add(
+        self,
+        pseudonym: bytes,
+        content: bytes,
+        *,
+        through: int,
+        marks: Sequence[bytes] = (),
+        started_ms: int = 0,
+    ) -> int | None:
         """Seal a call and append it, unless the store has it.
 
         Args:
             pseudonym: the keyed hash of its id.
             content: what to seal.
             through: up to which entry the partitions were looked through for it.
+            marks: by which it may have been erased, of a call of the past.
+            started_ms: when it started, in UTC milliseconds since 1970.
 
         Returns:
             Its number; 0 if there is an older call of this id; None if partitions have newer calls than were looked
             through.
+
+        Raises:
+            CallErased: one of the marks is there, and not older than the call.
         """
         token = token_hex(8)  # the same when redis-py sends the command again
         answer, number = await self._run(
-            _ADD, pseudonym, *self._sealed(pseudonym, content), through, token
+            _ADD,
+            pseudonym,
+            *self._sealed(pseudonym, content),
+            through,
+            token,
+            started_ms,
+            *marks,
         )
+        if answer == b"ERASED":
+            raise CallErased
         return {b"DONE": int(number), b"KNOWN": 0}.get(answer)
 
     async def known(self, pseudonym: bytes) -> int:
@@ -243,15 +296,42 @@ class ArchiveStream:
         found: bytes | None = await self._run(_KNOWN, pseudonym)
         return 0 if found is None else int(found.partition(b":")[0])
 
-    async def erase(self, pseudonyms: Sequence[bytes], content: bytes) -> tuple[int, int]:
-        """Take calls out of the store and append that they are erased; also when memory is used up.
+    async def erase(
+        self,
+        pseudonyms: Sequence[bytes],
+        content: bytes,
+        *,
+        marks: Sequence[bytes] = (),
+        forget_s: float = 0.0,
+    ) -> tuple[int, int]:
+        """Take calls out of the store, mark them, and append that they are erased; also when memory is used up.
+
+        Args:
+            pseudonyms: keyed hashes of their ids.
+            content: what to append, sealed.
+            marks: by which such calls are known when they come again.
+            forget_s: marks older than that go; 0 keeps all.
 
         Returns:
             The entry's number, and how many of the calls the store had.
         """
         sealed = self._sealed(_NOBODY, content)
-        number, removed = await self._run(_ERASE, _NOBODY, *sealed, *pseudonyms)
+        number, removed = await self._run(
+            _ERASE, len(marks), round(forget_s * 1000), *marks, _NOBODY, *sealed, *pseudonyms
+        )
         return int(number), int(removed)
+
+    async def mark(self, marks: Sequence[bytes], *, forget_s: float) -> bool:
+        """Mark what is about to be erased; whether it was marked for the first time."""
+        return bool(await self._run(_MARK, len(marks), round(forget_s * 1000), *marks))
+
+    async def unmark(self, marks: Sequence[bytes]) -> None:
+        """Take marks away, as nothing was erased."""
+        await self._run(_UNMARK, *marks)
+
+    async def is_erased(self, marks: Sequence[bytes], *, started_ms: int) -> bool:
+        """Whether one of the marks is there, and not older than a call that started then."""
+        return bool(await self._run(_ERASED, started_ms, *marks))
 
     async def wait(self, after: int, *, wait_ms: int) -> frozenset[EntryKind]:
         """Wait until there is an entry after this number, at most ``wait_ms``; gives what the first ones tell."""

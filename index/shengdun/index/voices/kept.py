@@ -5,34 +5,53 @@ without what was erased, is done without.
 """
 
 import json
-from collections.abc import Callable
+from base64 import b64decode, b64encode
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+import numpy as np
+from numpy.typing import NDArray
+
 from shengdun.index.durable_files import ASIDE, remove_left_aside, replace_file
 from shengdun.index.errors import IndexRoomError
 from shengdun.index.keys import KeyRing
 from shengdun.index.traces import Traces
+from shengdun.index.voices.columns import Hashes, Numbers, microseconds, text_hash
 
 _SUFFIX: Final = ".clusters"
 _EPOCH: Final = datetime.fromtimestamp(0, UTC)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class KeptVoices:
     """What the file has.
 
     Attributes:
         through: calls that ended until then are in it as they were put together.
         state: as ``VoiceClusters.state`` gave it.
+        held: hashes of all calls that were in the window, in order; None of an earlier file, which doesn't tell.
         problem: why there is none that can be used; empty if there is, or none was ever written.
     """
 
     through: datetime = _EPOCH
     state: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    held: Hashes | None = None
     problem: str = ""
+
+    def has(self, call_ids: Sequence[str], ended_us: Numbers) -> NDArray[np.bool_]:
+        """Which calls are in it as they were put together; not by when they ended, as calls of the past come late."""
+        if self.held is None:
+            known: NDArray[np.bool_] = ended_us <= microseconds(self.through)
+            return known
+        asked = np.array([text_hash(call_id) for call_id in call_ids], np.uint64)
+        if not len(self.held):
+            return np.zeros(len(asked), np.bool_)
+        at = np.minimum(np.searchsorted(self.held, asked), len(self.held) - 1)
+        found: NDArray[np.bool_] = self.held[at] == asked
+        return found
 
 
 class VoicesFile:
@@ -59,9 +78,16 @@ class VoicesFile:
         except (OSError, IndexRoomError, ValueError, KeyError, TypeError) as error:
             return KeptVoices(problem=str(error))
 
-    def write(self, state: dict[str, tuple[str, ...]]) -> None:
-        """Replace it; if that can't be done, it is removed. Raises ``OSError``."""
-        content = {"through": datetime.now(UTC).isoformat(), "clusters": state}
+    def write(self, state: dict[str, tuple[str, ...]], *, held: Hashes | None = None) -> None:
+        """Replace it; if that can't be done, it is removed. Raises ``OSError``.
+
+        Args:
+            state: as ``VoiceClusters.state`` gives it.
+            held: hashes of all calls of the window, in order; without them those count that have ended by now.
+        """
+        content: dict[str, object] = {"through": datetime.now(UTC).isoformat(), "clusters": state}
+        if held is not None:
+            content["held"] = b64encode(held.tobytes()).decode()
         sealed = self._keys.seal(json.dumps(content).encode(), _place(self._model_id))
         self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         try:
@@ -108,7 +134,12 @@ def files_naming(directory: Path, keys: KeyRing, receipt_names: Callable[[str], 
 def _opened(path: Path, model_id: str, keys: KeyRing) -> KeptVoices:
     content = json.loads(keys.unseal(path.read_bytes(), _place(model_id)))
     state = {name: tuple(calls) for name, calls in content["clusters"].items()}
-    return KeptVoices(through=datetime.fromisoformat(content["through"]), state=state)
+    held = content.get("held")
+    return KeptVoices(
+        through=datetime.fromisoformat(content["through"]),
+        state=state,
+        held=None if held is None else np.frombuffer(b64decode(held), np.uint64),
+    )
 
 
 def _place(model_id: str) -> bytes:

@@ -27,6 +27,7 @@ COMMANDS: Final = {
     "demo": "Enrol real voices, screen calls over a telephone codec, print every decision.",
     "enroll": "Register an actor from recordings, or many from a CSV manifest.",
     "screen": "Screen recordings as live calls, or whole.",
+    "backfill": "Screen recorded calls of the past into the archive.",
     "watchlist": "Create, show, change and delete watchlists.",
     "actor": "Show, change and erase actors and their voiceprints.",
     "script": "Add, list, show, match and erase known scripts.",

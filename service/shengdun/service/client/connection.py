@@ -23,6 +23,8 @@ REQUEST_DEADLINE: Final = timedelta(seconds=15)
 """How long a request without recordings may take."""
 UPLOAD_DEADLINE: Final = timedelta(minutes=10)
 """How long a request with recordings may take: half an hour of audio over a slow line."""
+PAST_CALL_DEADLINE: Final = timedelta(hours=2)
+"""How long a call of the past may take: behind live calls."""
 _FIRST_PAUSE_S: Final = 0.2
 _ANSWER_LOST: Final = "Internal error from Core"
 """What gRPC says on the client's side when a server answers while the client still sends, and that is lost."""

@@ -1,17 +1,28 @@
 """What a client asks of ``ScreeningService``."""
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
+from typing import Any
+
+import grpc
 
 from shengdun.service.client.calls import CallStream
-from shengdun.service.client.connection import REQUEST_DEADLINE, UPLOAD_DEADLINE, Connection
+from shengdun.service.client.connection import (
+    PAST_CALL_DEADLINE,
+    REQUEST_DEADLINE,
+    UPLOAD_DEADLINE,
+    Connection,
+)
 from shengdun.service.client.uploads import check_readable, pieces
 from shengdun.service.contract.decisions import (
     CallConfig,
     CallDecision,
     ScreenedRecording,
 )
-from shengdun.service.contract.servers import ServerInfo
+from shengdun.service.contract.servers import TAKEN, ServerInfo
 from shengdun.service.contract.texts import ScreenedText
 from shengdun.service.contract.watchlists import Recording
 from shengdun.service.convert import client_decisions as convert
@@ -60,28 +71,57 @@ class ScreeningMethods:
         customer_reference: str = "",
         calling_number: str = "",
         watchlist_ids: Sequence[str] = (),
+        started_at: datetime | None = None,
+        channel: int = 0,
+        even_if_erased: bool = False,
     ) -> ScreenedRecording:
         """Screen a whole recording in any common container.
+
+        Args:
+            recording: the file, or its content.
+            call_id: an id for the decision; a call of the past has its own.
+            line: line of business; empty is the default line.
+            customer_reference: whom the call is about.
+            calling_number: from where it came.
+            watchlist_ids: watchlists to screen; none means the line's.
+            started_at: when a call of the past started, with a time zone: it is in the archive when this returns. What
+                it is sent for a second time is refused with CALL_ARCHIVED.
+            channel: which one is the caller's, from 1; 0 mixes all of them.
+            even_if_erased: archive a call of the past though it was erased, or all calls of its customer or number
+                were; takes the role investigator too. Otherwise it is refused with CALL_ERASED.
 
         Raises:
             OSError: the file can't be read.
         """
         check_readable([Recording(content=recording)])
-        wire = await self._connection.attempt(
-            lambda: self._screening.ScreenRecording(
+
+        async def send() -> Any:  # noqa: ANN401 - the wire's own
+            taken = asyncio.get_running_loop().create_future()
+            is_past = started_at is not None
+            rpc = self._screening.ScreenRecording(
                 convert.recording_to_wire(
-                    pieces(recording),
+                    _pieces_if(taken, recording) if is_past else pieces(recording),
                     call_id=call_id,
                     line=line,
                     customer_reference=customer_reference,
                     calling_number=calling_number,
                     watchlist_ids=watchlist_ids,
+                    started_at=started_at,
+                    channel=channel,
+                    even_if_erased=even_if_erased,
                 ),
-                timeout=UPLOAD_DEADLINE.total_seconds(),
+                timeout=(PAST_CALL_DEADLINE if is_past else UPLOAD_DEADLINE).total_seconds(),
                 metadata=self._connection.metadata,
-            ),
-            repeat=True,
-        )
+            )
+            asking = asyncio.create_task(_ask(rpc, taken))
+            try:
+                return await rpc
+            finally:
+                asking.cancel()
+                if not taken.done():
+                    taken.set_result(False)
+
+        wire = await self._connection.attempt(send, repeat=True)
         return convert.recording_from_wire(wire)
 
     async def screen_text(
@@ -95,3 +135,20 @@ class ScreeningMethods:
             repeat=True,
         )
         return convert.screened_text_from_wire(wire)
+
+
+async def _ask(rpc: Any, taken: "asyncio.Future[bool]") -> None:  # noqa: ANN401 - as gRPC has it
+    """Find out whether the server takes a call of the past."""
+    with suppress(grpc.aio.AioRpcError):
+        metadata = tuple(await rpc.initial_metadata())
+        if not taken.done():
+            taken.set_result(all(pair in metadata for pair in TAKEN))
+
+
+async def _pieces_if(
+    taken: "asyncio.Future[bool]", recording: Path | bytes
+) -> AsyncIterator[bytes]:
+    # A refusal that meets a client in the middle of sending is lost in gRPC for Python.
+    if await taken:
+        async for piece in pieces(recording):
+            yield piece

@@ -464,8 +464,18 @@ class CallDecision:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScreenedRecording:
-    """The decision on a whole recording, and what was found in the file."""
+    """The decision on a whole recording, and what was found in the file.
+
+    Attributes:
+        decision: the decision.
+        codec: of the file.
+        sample_rate_hz: of the file.
+        archived: whether it was a call of the past and is in the archive now.
+        duration: of the recording; None of an earlier server.
+    """
 
     decision: Decision
     codec: str
     sample_rate_hz: int
+    archived: bool = False
+    duration: timedelta | None = None

@@ -3,8 +3,15 @@
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import Enum
+from typing import Final
 
 from shengdun.service.contract.decisions import AdvisoryReason, AppliedLevels
+
+MAX_RECORDING_BYTES: Final = 64 << 20
+"""A server takes no larger recording."""
+
+TAKEN: Final = (("shengdun-taken", "1"),)
+"""Initial metadata by which a server says that it takes a call of the past, before it is sent the recording."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

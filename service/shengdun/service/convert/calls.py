@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from shengdun.fingerprint.voice.codecs import AudioFormat, Encoding
 from shengdun.index.identifiers import check_watchlist_id
@@ -14,6 +14,7 @@ _CALL_ID = re.compile(r"[\x21-\x7e]{1,128}")
 _MAX_CUSTOMER_REFERENCE = 256
 _MAX_CALLING_NUMBER = 64
 _MAX_WATCHLISTS = 32
+_MAX_CHANNEL = 32
 _BUDGET = (timedelta(milliseconds=10), timedelta(seconds=60))
 _ENCODINGS = {
     audio_pb2.AUDIO_ENCODING_PCMU: Encoding.PCMU,
@@ -36,6 +37,9 @@ class CallRequest:
         customer_reference: whom the call is about; may be empty.
         budget: time to a decision; None means the line's own.
         calling_number: empty if none was given.
+        started_at: when a call of the past started, in UTC; None for a live one, and for a file that isn't a call.
+        channel: of a recording, which is the caller's, from 1; 0 for all of them.
+        even_if_erased: whether a call of the past is to be archived though it was erased.
     """
 
     call_id: str
@@ -46,6 +50,14 @@ class CallRequest:
     awaits_words: bool = False
     customer_reference: str = field(default="", repr=False)
     calling_number: str = field(default="", repr=False)
+    started_at: datetime | None = None
+    channel: int = 0
+    even_if_erased: bool = False
+
+    @property
+    def is_past(self) -> bool:
+        """Whether it is a call of the past, so that it counts for nothing that tells of live ones."""
+        return self.started_at is not None
 
 
 def call_request(config: screening_pb2.CallConfig) -> CallRequest:
@@ -84,6 +96,9 @@ def recording_request(config: screening_pb2.RecordingConfig) -> CallRequest:
         watchlist_ids=_watchlist_ids(config),
         customer_reference=config.customer_reference,
         calling_number=config.calling_number,
+        started_at=_started_at(config, call_id),
+        channel=_channel(config),
+        even_if_erased=config.even_if_erased,
     )
 
 
@@ -137,6 +152,25 @@ def _check_identity(config: screening_pb2.CallConfig | screening_pb2.RecordingCo
         )
     if len(config.calling_number) > _MAX_CALLING_NUMBER:
         raise InvalidRequest(f"calling_number may have at most {_MAX_CALLING_NUMBER} characters")
+
+
+def _started_at(config: screening_pb2.RecordingConfig, call_id: str) -> datetime | None:
+    if not config.HasField("start_time"):
+        return None
+    if not call_id:
+        raise InvalidRequest(
+            "a call of the past needs its call_id, by which it is known when it comes again"
+        )
+    try:
+        return config.start_time.ToDatetime(tzinfo=UTC)
+    except (ValueError, OverflowError):
+        raise InvalidRequest("start_time is no time; give it in UTC") from None
+
+
+def _channel(config: screening_pb2.RecordingConfig) -> int:
+    if config.channel > _MAX_CHANNEL:
+        raise InvalidRequest(f"channel must be between 0 and {_MAX_CHANNEL}")
+    return config.channel
 
 
 def _watchlist_ids(

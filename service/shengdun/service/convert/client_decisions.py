@@ -1,7 +1,7 @@
 """Screening between the wire and the client's values."""
 
 from collections.abc import AsyncIterator, Iterable
-from datetime import UTC
+from datetime import UTC, datetime
 
 from google.protobuf.duration_pb2 import Duration
 
@@ -92,6 +92,9 @@ async def recording_to_wire(
     customer_reference: str,
     calling_number: str,
     watchlist_ids: Iterable[str],
+    started_at: datetime | None,
+    channel: int,
+    even_if_erased: bool,
 ) -> AsyncIterator[screening_pb2.ScreenRecordingRequest]:
     """The messages of a recording: what it is, then its bytes."""
     config = screening_pb2.RecordingConfig(
@@ -100,7 +103,11 @@ async def recording_to_wire(
         customer_reference=customer_reference,
         calling_number=calling_number,
         watchlist_ids=watchlist_ids,
+        channel=channel,
+        even_if_erased=even_if_erased,
     )
+    if started_at is not None:
+        config.start_time.FromDatetime(started_at)
     yield screening_pb2.ScreenRecordingRequest(config=config)
     async for chunk in chunks:
         yield screening_pb2.ScreenRecordingRequest(data=chunk)
@@ -117,6 +124,8 @@ def recording_from_wire(wire: screening_pb2.ScreenRecordingResponse) -> values.S
         decision=decision_from_wire(wire.decision),
         codec=wire.codec,
         sample_rate_hz=wire.sample_rate_hz,
+        archived=wire.archived,
+        duration=wire.duration.ToTimedelta() if wire.HasField("duration") else None,
     )
 
 
