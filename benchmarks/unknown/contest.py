@@ -42,7 +42,7 @@ class Family:
     Attributes:
         name: of the system.
         rehearsed: what each setting did on the rehearsals.
-        evaluated: what it did on the evaluated worlds.
+        evaluated: what it did on the evaluated worlds; empty where hindsight isn't asked for.
     """
 
     name: str
@@ -59,26 +59,29 @@ class Family:
         fitted: Fitted,
         worlds: Sequence[World],
     ) -> "Family":
-        """Try every setting on both."""
+        """Try every setting on both; on no worlds for a family of which hindsight isn't asked."""
         evaluated = [Rehearsal(world=world, fitted=fitted) for world in worlds]
         return cls(
             name=name,
             rehearsed=tuple(attempt(each, rehearsals) for each in settings),
-            evaluated=tuple(attempt(each, evaluated) for each in settings),
+            evaluated=tuple(attempt(each, evaluated) for each in settings) if worlds else (),
         )
 
     def contenders(self) -> list[Contender]:
         """The settings by which the family is compared."""
-        return [
+        chosen = [
             Contender(candidate=for_finding(self.rehearsed).candidate, chosen=FOR_FINDING),
             Contender(candidate=for_grouping(self.rehearsed).candidate, chosen=FOR_GROUPING),
-            Contender(candidate=for_finding(self.evaluated).candidate, chosen=HINDSIGHT),
         ]
+        if self.evaluated:
+            best = for_finding(self.evaluated).candidate
+            chosen.append(Contender(candidate=best, chosen=HINDSIGHT))
+        return chosen
 
     def at_rates(self) -> Iterator[RateRow]:
         """What the family does at every rate of accusations that it keeps to, chosen either way."""
         by_candidate = {id(each.candidate): each for each in self.evaluated}
-        for allowed in RATES:
+        for allowed in RATES if self.evaluated else ():
             for chosen, tried in ((FOR_FINDING, self.rehearsed), (HINDSIGHT, self.evaluated)):
                 best = for_finding(tried, allowed=allowed)
                 keeps = best.figures.accused.value <= allowed

@@ -4,8 +4,11 @@ What it says of a world is taken down once, with the probabilities; from which o
 then applied, so every level is judged on the same calls.
 """
 
+import contextlib
+import multiprocessing
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass, field, replace
 from importlib import metadata
 from typing import Final
@@ -83,6 +86,10 @@ class TakenDown:
     seconds: float
 
 
+Asked = tuple[Fitted, Sequence[ArchivedCall]]
+"""The calls of a world, and what was fitted for it."""
+
+
 class Product:
     """The product under a policy, with what it said of every world so far.
 
@@ -92,24 +99,56 @@ class Product:
 
     def __init__(self, policy: VoicePolicy | None = None) -> None:
         self.policy: Final = policy or VoicePolicy()
-        self._known: dict[tuple[int, int], tuple[Fitted, Sequence[ArchivedCall], TakenDown]] = {}
+        self._known: dict[tuple[int, int], tuple[Asked, Future[TakenDown]]] = {}
+
+    @contextlib.contextmanager
+    def ahead(self, asked: Sequence[Asked], *, jobs: int) -> Iterator[None]:
+        """Take down what it says of all these in the background, in so many processes."""
+        context = multiprocessing.get_context("fork")
+        with ProcessPoolExecutor(
+            jobs, mp_context=context, initializer=_inherit, initargs=(asked, self.policy)
+        ) as processes:
+            for place, each in enumerate(asked):
+                self._keep(each, processes.submit(_inherited, place))
+            yield
 
     def take_down(self, fitted: Fitted, calls: Sequence[ArchivedCall]) -> TakenDown:
         """What it says of calls in order of time; the second time from memory."""
-        key = (id(fitted), id(calls))
-        if key not in self._known:
-            # Both are kept, or their ids might come to stand for others.
-            self._known[key] = (fitted, calls, self._taken_down(fitted, calls))
-        return self._known[key][2]
+        known = self._known.get((id(fitted), id(calls)))
+        if known is None:
+            done: Future[TakenDown] = Future()
+            done.set_result(_taken_down(self.policy, fitted, calls))
+            known = self._keep((fitted, calls), done)
+        return known[1].result()
 
-    def _taken_down(self, fitted: Fitted, calls: Sequence[ArchivedCall]) -> TakenDown:
-        begun_s = time.perf_counter()
-        evidence = VoiceEvidence(Scorer(fitted.profile), fitted.spread)
-        clusters = VoiceClusters(evidence, replace(self.policy, sure=LEVELS[0]))
-        rows = {call.call_id: row for row, call in enumerate(calls)}
-        said = tuple(_all_said(calls, clusters, rows))
-        taken_s = time.perf_counter() - begun_s
-        return TakenDown(said=said, groups=_groups(clusters, rows), seconds=taken_s)
+    def _keep(self, asked: Asked, said: Future[TakenDown]) -> tuple[Asked, Future[TakenDown]]:
+        # What was asked is kept as well, or its ids might come to stand for something else.
+        fitted, calls = asked
+        self._known[id(fitted), id(calls)] = (asked, said)
+        return self._known[id(fitted), id(calls)]
+
+
+_INHERITED: list[tuple[Sequence[Asked], VoicePolicy]] = []
+"""What a process was begun with; calls can't be sent to it."""
+
+
+def _inherit(asked: Sequence[Asked], policy: VoicePolicy) -> None:
+    _INHERITED.append((asked, policy))
+
+
+def _inherited(place: int) -> TakenDown:
+    [(asked, policy)] = _INHERITED
+    return _taken_down(policy, *asked[place])
+
+
+def _taken_down(policy: VoicePolicy, fitted: Fitted, calls: Sequence[ArchivedCall]) -> TakenDown:
+    begun_s = time.process_time()
+    evidence = VoiceEvidence(Scorer(fitted.profile), fitted.spread)
+    clusters = VoiceClusters(evidence, replace(policy, sure=LEVELS[0]))
+    rows = {call.call_id: row for row, call in enumerate(calls)}
+    said = tuple(_all_said(calls, clusters, rows))
+    taken_s = time.process_time() - begun_s
+    return TakenDown(said=said, groups=_groups(clusters, rows), seconds=taken_s)
 
 
 class Ours:

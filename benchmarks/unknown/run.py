@@ -1,7 +1,8 @@
 """Set the finding of agents nobody has enrolled beside other systems, on the same calls and in one run.
 
     python -m benchmarks.unknown.run CORPUS MODELS OUTPUT --peers PYTHON [--same-speaker NAME=OTHER ...] [--worlds N]
-        [--rehearsals N] [--windows N] [--window-calls N ...] [--told P] [--sure P] [--seed N] [--jobs N]
+        [--rehearsals N] [--windows N] [--window-calls N ...] [--made N] [--told P] [--sure P] [--seed N]
+        [--jobs N]
 
 ``CORPUS`` is a corpus as ``shengdun evaluate`` reads it; where it has ``noise_and_rooms`` beside it, its noises are
 used. ``OUTPUT`` gets ``report.md`` and ``report.json``, and keeps what was heard. ``PYTHON`` is an interpreter with the
@@ -29,7 +30,7 @@ from benchmarks.unknown.ours import Level, Product
 from benchmarks.unknown.peers import PeerName, PeerProcess
 from benchmarks.unknown.people import OF_AGE, Person, Side, council_people, read_people
 from benchmarks.unknown.report import Row, Suite, write_report
-from benchmarks.unknown.tuning import ALLOWED, Candidate, rehearse
+from benchmarks.unknown.tuning import ALLOWED, Rehearsal, rehearse
 from benchmarks.unknown.voices import Crowd
 from benchmarks.unknown.worlds import Kind, Origin, Plan, World, make_window, make_world
 
@@ -77,26 +78,25 @@ def main() -> None:
 def _run(arguments: argparse.Namespace, stack: contextlib.ExitStack) -> None:
     begun_s, at = time.perf_counter(), commit()
     material = listen(arguments)
-    peers = [stack.enter_context(PeerProcess(arguments.peers, peer)) for peer in PeerName]
     fitted = fit(material.fit, model_id=material.model_id, seed=arguments.seed)
-    worlds = _worlds(material, arguments)
+    rehearsals = rehearse(
+        material.fit, model_id=material.model_id, worlds=arguments.rehearsals, seed=arguments.seed
+    )
+    worlds, windows = _worlds(material, arguments), _windows(material, arguments)
     product = Product()
-    families = _families(product, peers, material, fitted, worlds, arguments)
+    # Before the peers begin: a process that is begun later holds their pipes open.
+    asked = [(fitted, w.calls) for size in windows.values() for w in size]
+    asked += [(each.fitted, each.world.calls) for each in rehearsals]
+    asked += [(fitted, world.calls) for world in worlds]
+    stack.enter_context(product.ahead(asked, jobs=arguments.jobs))
+    peers = [stack.enter_context(PeerProcess(arguments.peers, peer)) for peer in PeerName]
+    families = _families(product, peers, rehearsals, fitted, worlds)
     contenders = [
         Contender(candidate=product_at(product, _level(arguments)), chosen=AS_IT_COMES),
         *(contender for family in families for contender in family.contenders()),
     ]
-    rows = [_told(each, fitted, worlds) for each in contenders]
-    rates = tuple(row for family in families for row in family.at_rates())
-    suites = [
-        Suite(
-            title="Worlds of real voices", about=_sentences(worlds), rows=tuple(rows), rates=rates
-        )
-    ]
-    suites += [
-        windows_suite(material, fitted, contenders, arguments, calls=calls)
-        for calls in (arguments.window_calls if arguments.windows else ())
-    ]
+    suites = [_worlds_suite(families, contenders, fitted, worlds)]
+    suites += [_windows_suite(n, contenders, fitted, windows[n]) for n in windows]
     about = described(material, arguments, at, time.perf_counter() - begun_s)
     print(write_report(suites, about, arguments.output))
 
@@ -104,24 +104,31 @@ def _run(arguments: argparse.Namespace, stack: contextlib.ExitStack) -> None:
 def _families(
     product: Product,
     peers: Sequence[PeerProcess],
-    material: Material,
+    rehearsals: Sequence[Rehearsal],
     fitted: Fitted,
     worlds: Sequence[World],
-    arguments: argparse.Namespace,
 ) -> list[Family]:
-    rehearsals = rehearse(
-        material.fit, model_id=material.model_id, worlds=arguments.rehearsals, seed=arguments.seed
-    )
-    settings: dict[str, list[Candidate]] = {"ours": list(of_product(product))}
-    for peer in peers:
-        for kind in (RAW, PROJECTED):
-            settings[f"{peer.peer}, {kind}"] = list(candidates(peer, kind=kind))
+    """All systems in all of their settings; the product last, which is at work meanwhile."""
     families = []
-    for name, able in settings.items():
-        family = Family.tried(name, able, rehearsals=rehearsals, fitted=fitted, worlds=worlds)
-        families.append(family)
-        tell(f"{name}: {len(able)} settings tried")
-    return families
+    for peer in peers:
+        # HDBSCAN comes nowhere near so few accusations with any setting, so there is nothing to choose in hindsight.
+        judged = worlds if peer.peer is PeerName.COMPONENTS else ()
+        for kind in (RAW, PROJECTED):
+            families.append(
+                Family.tried(
+                    f"{peer.peer}, {kind}",
+                    list(candidates(peer, kind=kind)),
+                    rehearsals=rehearsals,
+                    fitted=fitted,
+                    worlds=judged,
+                )
+            )
+            tell(f"{families[-1].name}: settings tried")
+    ours = Family.tried(
+        "ours", list(of_product(product)), rehearsals=rehearsals, fitted=fitted, worlds=worlds
+    )
+    tell("ours: levels tried")
+    return [ours, *families]
 
 
 def _level(arguments: argparse.Namespace) -> Level:
@@ -158,15 +165,15 @@ def listen(arguments: argparse.Namespace) -> Material:
         model_id=model.model_id,
         fit=[voice for voice in heard if voice.person.side is Side.FIT],
         evaluate=[voice for voice in heard if voice.person.side is Side.EVALUATE],
-        made=list(_made(listener, people)) if arguments.windows else [],
+        made=list(_made(listener, people, SPEEDS[: arguments.made])) if arguments.windows else [],
         noises=acoustics.described,
     )
 
 
-def _made(listener: Listener, people: Sequence[Person]) -> Iterator[Voice]:
+def _made(listener: Listener, people: Sequence[Person], speeds: Sequence[float]) -> Iterator[Voice]:
     # The council's few speakers have several tapes; their made voices would all be theirs.
     able = [p for p in people if p.side is Side.EVALUATE and len(p.tapes) == 1]
-    for speed in SPEEDS:
+    for speed in speeds:
         yield from listener.hear_all(
             able, speed=speed, channels=_MADE_CHANNELS, at_most_s=_MADE_TAPE_S, progress=tell
         )
@@ -186,34 +193,51 @@ def _worlds(material: Material, arguments: argparse.Namespace) -> list[World]:
     ]
 
 
-def windows_suite(
-    material: Material,
-    fitted: Fitted,
-    contenders: Sequence[Contender],
-    arguments: argparse.Namespace,
-    *,
-    calls: int,
-) -> Suite:
-    """Few large windows of so many calls: real voices among made and drawn ones."""
+def _windows(material: Material, arguments: argparse.Namespace) -> dict[int, list[World]]:
+    """By their number of calls few large windows: real voices among made and drawn ones."""
+    if not arguments.windows:
+        return {}
     crowd = Crowd(calls_of(material.fit, seed=arguments.seed))
-    windows = [
-        make_window(
-            material.evaluate,
-            material.made,
-            crowd,
-            model_id=material.model_id,
-            plan=Plan(),
-            calls=calls,
-            name=f"window-{calls}-{number}",
-            seed=arguments.seed + number,
-        )
-        for number in range(arguments.windows)
-    ]
-    rows = [_told(each, fitted, windows) for each in contenders if each.chosen != FOR_GROUPING]
+    return {
+        calls: [
+            make_window(
+                material.evaluate,
+                material.made,
+                crowd,
+                model_id=material.model_id,
+                plan=Plan(),
+                calls=calls,
+                name=f"window-{calls}-{number}",
+                seed=arguments.seed + number,
+            )
+            for number in range(arguments.windows)
+        ]
+        for calls in arguments.window_calls
+    }
+
+
+def _worlds_suite(
+    families: Sequence[Family],
+    contenders: Sequence[Contender],
+    fitted: Fitted,
+    worlds: Sequence[World],
+) -> Suite:
+    return Suite(
+        title="Worlds of real voices",
+        about=_sentences(worlds),
+        rows=tuple(_told(each, fitted, worlds) for each in contenders),
+        rates=tuple(row for family in families for row in family.at_rates()),
+    )
+
+
+def _windows_suite(
+    calls: int, contenders: Sequence[Contender], fitted: Fitted, windows: Sequence[World]
+) -> Suite:
+    able = [each for each in contenders if each.chosen != FOR_GROUPING]
     return Suite(
         title=f"Windows of {calls:,} calls: real voices in a crowd",
         about=_sentences(windows),
-        rows=tuple(rows),
+        rows=tuple(_told(each, fitted, windows) for each in able),
     )
 
 
@@ -277,9 +301,10 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--peers", type=Path, required=True, metavar="PYTHON")
     parser.add_argument("--same-speaker", action="append", default=[], metavar="NAME=OTHER")
     parser.add_argument("--worlds", type=int, default=64)
-    parser.add_argument("--rehearsals", type=int, default=40)
+    parser.add_argument("--rehearsals", type=int, default=12)
     parser.add_argument("--windows", type=int, default=1)
     parser.add_argument("--window-calls", type=int, nargs="+", default=[20_000])
+    parser.add_argument("--made", type=int, default=len(SPEEDS), help="speeds of made voices")
     parser.add_argument("--told", type=float, metavar="PROBABILITY")
     parser.add_argument("--sure", type=float, metavar="PROBABILITY")
     parser.add_argument("--seed", type=int, default=1)

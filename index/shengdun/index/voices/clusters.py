@@ -23,13 +23,13 @@ from shengdun.index.voices.cluster import Cluster, members_of
 from shengdun.index.voices.columns import CallColumns, Hashes, moment, text_hash
 from shengdun.index.voices.errors import ClusterNotFound
 from shengdun.index.voices.evidence import Floats64, VoiceEvidence, Voices
-from shengdun.index.voices.grouping import Atoms, Odds, agglomerate
+from shengdun.index.voices.grouping import Atoms, Odds, agglomerate, probability
 from shengdun.index.voices.membership import (
-    at_least,
     belonging,
-    by_household,
+    called_for,
     households,
     membership,
+    surest,
 )
 from shengdun.index.voices.partition import ClusterEvent, Groups, Keys
 from shengdun.index.voices.policy import VoicePolicy
@@ -199,8 +199,8 @@ class VoiceClusters:
 
     def counted(
         self, columns: CallColumns, log_odds: Floats64, *, without: int = 0, at: datetime
-    ) -> dict[int, float]:
-        """Probability that calls are for each household, leaving a customer's out; representatives are considered."""
+    ) -> dict[int, int]:
+        """Row of the surest call for each household, leaving a customer's out; representatives are considered."""
         of = households(columns, self._policy.household, together=self.allowed.represented(at))
         silent = self.allowed.numbers(at)
         of = [0 if n in silent else h for h, n in zip(of, columns.numbers.tolist(), strict=True)]
@@ -209,7 +209,7 @@ class VoiceClusters:
             if without
             else set()
         )
-        return by_household(of, log_odds, without=own)
+        return surest(of, log_odds, without=own)
 
     def _matched(self, one: Voices, customer: int) -> str | None:
         near = self._recent.nearest(self._evidence.direction(one), self._policy.neighbours)
@@ -296,12 +296,12 @@ class VoiceClusters:
         if not atoms:
             return self._put(gone, at, reason)
         atoms = sorted(atoms, key=min)
-        rows = [self._rows(atom) for atom in atoms]
-        voices = [self._evidence.voice(each) for each in rows]
+        sizes = [len(atom) for atom in atoms]
+        rows = self._rows(key for atom in atoms for key in atom)
         groups = agglomerate(
             Atoms(
-                voices=Voices.concatenate(voices),
-                customers=[frozenset(each.customers.tolist()) - {0} for each in rows],
+                voices=self._evidence.voices(rows, sizes),
+                customers=[frozenset(each.customers.tolist()) - {0} for each in rows.split(sizes)],
             ),
             self._evidence,
             self.odds,
@@ -329,18 +329,17 @@ class VoiceClusters:
         lone = [key for key in near.tolist() if key != without and not self._groups.of(key)]
         near_groups = {g for key in near.tolist() if (g := self._groups.of(key))}
         ids = sorted(near_groups | set(self._many.near(one, self.odds)))
-        found = [
-            (group_id, self._rows(k for k in self._groups.keys(group_id) if k != without))
-            for group_id in ids
-        ]
-        groups = [(group_id, rows) for group_id, rows in found if len(rows)]
-        singles = self._rows(lone)
-        voices = [self._evidence.voice(rows) for _, rows in groups]
+        calls = {each: [k for k in self._groups.keys(each) if k != without] for each in ids}
+        known = [group_id for group_id in ids if calls[group_id]]
+        # All at once: the window is searched and codes are read for a few hundred calls as fast as for one.
+        rows = self._rows([key for each in known for key in calls[each]] + lone)
+        sizes = [len(calls[group_id]) for group_id in known]
+        *groups, singles = rows.split([*sizes, len(rows) - sum(sizes)])
         return Candidates(
-            group_ids=tuple(group_id for group_id, _ in groups),
-            groups=tuple(rows for _, rows in groups),
+            group_ids=tuple(known),
+            groups=tuple(groups),
             lone=singles,
-            voices=Voices.concatenate([*voices, self._evidence.calls(singles)]),
+            voices=self._evidence.voices(rows, [*sizes, *(1 for _ in range(len(singles)))]),
         )
 
     def _of_customer(self, customer: int) -> Hashes:
@@ -357,7 +356,7 @@ class VoiceClusters:
         calls = self._evidence.calls(rows)
         odds = membership(calls, self._evidence, self.odds)
         first, last = moment(int(rows.started_us.min())), moment(int(rows.started_us.max()))
-        counted = self.counted(rows, odds, at=last)
+        counted = self.counted(rows, odds, at=last).values()
         return Cluster(
             cluster_id=group_id,
             model_id=self.model_id,
@@ -366,8 +365,10 @@ class VoiceClusters:
             last_seen=last,
             voiceprint=self._evidence.direction(calls.joined()),
             net_speech_s=float(rows.net_speech_s.sum()),
-            probability=at_least(self._policy.others + 1, counted.values()),
-            households=sum(counted.values()),
+            probability=called_for(
+                self._policy.others + 1, counted, calls, odds, self._evidence, self.odds
+            ),
+            households=sum(probability(float(odds[row])) for row in counted),
         )
 
 

@@ -8,6 +8,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -78,6 +79,14 @@ class CallColumns:
     def take(self, rows: NDArray[np.int64] | Bools) -> "CallColumns":
         """Some of the calls, copied."""
         return CallColumns(**{name: getattr(self, name)[rows] for name in _FIELDS})
+
+    def split(self, sizes: Sequence[int]) -> "list[CallColumns]":
+        """The first so many calls, then the next ones, and so on; not copied."""
+        edges = np.cumsum([0, *sizes]).tolist()
+        return [
+            CallColumns(**{name: getattr(self, name)[start:end] for name in _FIELDS})
+            for start, end in pairwise(edges)
+        ]
 
     @property
     def nbytes(self) -> int:

@@ -92,6 +92,18 @@ class VoiceEvidence:
         """At least one call as one voice."""
         return self.calls(columns).joined()
 
+    def voices(self, columns: CallColumns, sizes: Sequence[int]) -> Voices:
+        """Calls as several voices, of so many calls each, which follow one another; each of at least one."""
+        calls = self.calls(columns)
+        if not len(sizes):
+            return calls
+        starts = np.cumsum([0, *sizes[:-1]])
+        gathered = Gathered(
+            sums=np.add.reduceat(calls.gathered.sums, starts, axis=0),
+            precisions=np.add.reduceat(calls.gathered.precisions, starts),
+        )
+        return Voices(gathered=gathered, calls=np.array(sizes, np.int64))
+
     def heard(
         self,
         voiceprints: NDArray[np.float32],
@@ -111,6 +123,10 @@ class VoiceEvidence:
     def of_others(self, calls: Voices) -> Floats64:
         """(n,) for each of n calls, n > 1, the LLR that it is by the voice of all the others."""
         return self._spread.others_llr(calls.gathered)
+
+    def of_all(self, calls: Voices) -> float:
+        """Natural-log LLR that n calls are all by one voice, against n different ones; 0 for one call."""
+        return self._spread.joint_llr(calls.gathered)
 
     def limited(self, llrs: Floats64) -> Floats64:
         """LLRs held to what the calibration data can vouch for."""
