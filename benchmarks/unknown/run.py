@@ -16,7 +16,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
@@ -95,10 +95,27 @@ def _run(arguments: argparse.Namespace, stack: contextlib.ExitStack) -> None:
         Contender(candidate=product_at(product, _level(arguments)), chosen=AS_IT_COMES),
         *(contender for family in families for contender in family.contenders()),
     ]
-    suites = [_worlds_suite(families, contenders, fitted, worlds)]
-    suites += [_windows_suite(n, contenders, fitted, windows[n]) for n in windows]
-    about = described(material, arguments, at, time.perf_counter() - begun_s)
-    print(write_report(suites, about, arguments.output))
+    suites: list[Suite] = []
+    text = ""
+    for suite in _suites(families, contenders, fitted, worlds, windows):
+        # After each, as a large window takes as long as all that came before.
+        suites.append(suite)
+        about = described(material, arguments, at, time.perf_counter() - begun_s)
+        text = write_report(suites, about, arguments.output)
+    print(text)
+
+
+def _suites(
+    families: Sequence[Family],
+    contenders: Sequence[Contender],
+    fitted: Fitted,
+    worlds: Sequence[World],
+    windows: Mapping[int, Sequence[World]],
+) -> Iterator[Suite]:
+    if worlds:
+        yield _worlds_suite(families, contenders, fitted, worlds)
+    for calls, of_size in windows.items():
+        yield _windows_suite(calls, contenders, fitted, of_size)
 
 
 def _families(
