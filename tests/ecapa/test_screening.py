@@ -25,9 +25,9 @@ from shengdun.fingerprint.voice.models import VoiceModel
 from shengdun.fingerprint.voice.recordings import decode_recording
 from shengdun.fingerprint.voice.samples import MODEL_RATE_HZ
 from shengdun.index.calibration import CalibrationProfile, LlrCoefficients, ProfileMismatch
-from shengdun.service.app import open_voice
 from shengdun.service.client import DecisionState
 from shengdun.service.demo.model import installed_model
+from shengdun.service.voice_path import open_voice
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -23,11 +23,11 @@ from shengdun.index.checkpoint_file import CheckpointUnusable, Header
 from shengdun.index.contents import Listing
 from shengdun.index.holdings import Holding, rows_of
 from shengdun.index.members import Members
+from shengdun.index.record_digests import RecordDigests
 from shengdun.index.records import (
     RecordCodec,
     actor_record,
     script_record,
-    voiceprint_record,
     watchlist_record,
 )
 from shengdun.index.scorers import Scorers
@@ -37,7 +37,6 @@ from shengdun.index.segments import Segment, remove
 from shengdun.index.sketches import SketchForm
 from shengdun.index.snapshot import Snapshot
 
-_DIGEST_BYTES: Final = 32
 _TRIED_ROWS: Final = 16
 """Rows of a segment that are computed again when it is taken from a checkpoint."""
 
@@ -120,7 +119,7 @@ class CheckpointContent:
     """A checkpoint that was read, before the records of the store are put to it.
 
     Attributes:
-        digests: SHA-256 (hex) of every record that there was then, by name.
+        digests: of every record that there was then.
     """
 
     def __init__(self, parts: Iterator[bytes]) -> None:
@@ -147,17 +146,16 @@ class CheckpointContent:
         self._ends = [0, *np.cumsum(self._counts).tolist()]
         self._names_of = [tuple(self._names[start:end]) for start, end in pairwise(self._ends)]
         self._owners = np.repeat(np.arange(len(self._actor_ids)), self._counts)
-        self.digests = {
-            watchlist_record(name): each["digest"] for name, each in self._listings.items()
-        }
-        self._scripts = {
-            script_record(name): digest for name, digest in manifest["scripts"].items()
-        }
-        self.digests |= self._scripts
-        self.digests |= zip(map(actor_record, self._actor_ids), _hex(actor_digests), strict=True)
-        owned = zip(self._actor_ids, self._names_of, strict=True)
-        self._records = [voiceprint_record(owner, name) for owner, names in owned for name in names]
-        self.digests |= zip(self._records, _hex(voiceprint_digests), strict=True)
+        lists = {watchlist_record(name): each["digest"] for name, each in self._listings.items()}
+        scripts = {script_record(name): digest for name, digest in manifest["scripts"].items()}
+        self._scripts = tuple(scripts)
+        self.digests = RecordDigests(
+            lists | scripts,
+            actor_ids=self._actor_ids,
+            voiceprint_ids=self._names_of,
+            of_actors=actor_digests,
+            of_voiceprints=voiceprint_digests,
+        )
         self._segments = {
             name: {
                 profile_id: [_read_segment(parts, shape) for shape in shapes]
@@ -226,7 +224,7 @@ class CheckpointContent:
         models = [self._models[row] for row in self._model_rows.tolist()]
         lists = [self._lists[row] for row in self._list_rows.tolist()]
         shared: dict[tuple[str, ...], tuple[str, ...]] = {}
-        sealed = [records.get(name) or b"" for name in self._records]
+        sealed = [records.get(name) or b"" for name in self.digests.names_of_voiceprints]
         columns = zip(
             self._actor_ids, self._expires_us.tolist(), lists, pairwise(self._ends), strict=True
         )
@@ -341,8 +339,3 @@ def _next(parts: Iterator[bytes]) -> bytes:
 
 def _split(ids: bytes) -> list[str]:
     return ids.decode().split("\n") if ids else []
-
-
-def _hex(digests: bytes) -> Iterator[str]:
-    text, width = digests.hex(), 2 * _DIGEST_BYTES
-    return (text[start : start + width] for start in range(0, len(text), width))

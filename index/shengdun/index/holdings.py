@@ -52,6 +52,16 @@ class Holding:
         return frozenset(self.models)
 
     @property
+    def key_id(self) -> bytes:
+        """The id (8 bytes) of the master key that it is protected by, as the record has it: nothing is opened."""
+        return self.codec.key_id_of(self.record)
+
+    @property
+    def record_names(self) -> tuple[str, ...]:
+        """The names of its records."""
+        return (actor_record(self.actor_id), *map(self._record_of, self.names))
+
+    @property
     def data_key(self) -> DataKey:
         """What its voiceprints are sealed with."""
         return self.codec.open_actor(actor_record(self.actor_id), self.record).data_key

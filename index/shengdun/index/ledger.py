@@ -25,7 +25,7 @@ from shengdun.index.records import RecordCodec, actor_of
 from shengdun.index.scorers import Scorers
 from shengdun.index.scoring import Scorer
 from shengdun.index.scripts.known import KnownScripts
-from shengdun.index.snapshot import Snapshot, record_names
+from shengdun.index.snapshot import Snapshot
 
 _WAIT_MS: Final = 500
 _RETRY_S: Final = 0.1
@@ -198,7 +198,7 @@ class Ledger:
         while True:
             try:
                 await verify_history(self.journal, head, digests)
-                await find_strangers(self._store, self._record_names)
+                await find_strangers(self._store, self._caught_up)
                 break
             except (StoreTampered, KeyWrong) as error:
                 self._health.distrust(error)
@@ -209,7 +209,7 @@ class Ledger:
                 await asyncio.sleep(_RETRY_S)
         duration_ms = round((time.monotonic() - started_s) * 1000)
         self._checkpoints.tell(f"journal verified up to entry {head.sequence} in {duration_ms} ms")
-        digests = {}
+        del digests
         return_memory()
         self._write_checkpoints()
 
@@ -221,10 +221,6 @@ class Ledger:
         async with self._lock:
             await self._catch_up()
             return self.snapshot
-
-    async def _record_names(self) -> frozenset[str]:
-        snapshot = await self._caught_up()
-        return await asyncio.to_thread(record_names, snapshot)
 
     async def _take(self, batch: Batch) -> None:
         """Anchor some entries and make the snapshot that has them."""
@@ -242,19 +238,28 @@ class Ledger:
         """Take what is newer in the journal; the lock is held."""
         entries = await self.journal.read(self.snapshot.head)
         if not entries:
-            await self.journal.check_contains(self.snapshot.head)
+            await self._is_up_to_date()
         while entries:
             self._health.behind(len(entries))
             await self._take(await read_batch(self._store, self.journal, entries))
             entries = await self.journal.read(self.snapshot.head)
         self._health.current()
 
+    async def _is_up_to_date(self) -> None:
+        """Note that nothing is newer in the journal, once it is seen that this is the journal that was followed."""
+        await self.journal.check_contains(self.snapshot.head)
+        self._health.current()
+
     async def _follow(self) -> None:
         while True:
             try:
-                await self.journal.wait(self.snapshot.head, wait_ms=_WAIT_MS)
+                head = self.snapshot.head
+                came = await self.journal.wait(head, wait_ms=_WAIT_MS)
                 async with self._lock:
-                    await self._catch_up()
+                    if came or head != self.snapshot.head:
+                        await self._catch_up()
+                    else:
+                        await self._is_up_to_date()
             except IndexRoomError as error:
                 self._health.failed(error)
                 await asyncio.sleep(_RETRY_S)

@@ -9,17 +9,20 @@ still contradicts the journal when there is nothing newer was altered.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Final
 
 from shengdun.index.errors import StoreTampered, StoreUnavailable
 from shengdun.index.journal import RECORD_PREFIX, START, Head, Journal, JournalEntry
+from shengdun.index.record_digests import NOTHING, RecordDigests
+from shengdun.index.snapshot import Snapshot, records_gone
 from shengdun.index.store import Store
 
 _ATTEMPTS: Final = 50
 _HISTORY_PAGE: Final = 250
+_RECORDS_AT_ONCE: Final = 4000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +48,7 @@ async def read_all(store: Store, journal: Journal, anchored: Head) -> Batch:
     await journal.check_contains(anchored)
     entries = await _read_to_end(journal, START)
     for _ in range(_ATTEMPTS):
-        batch, problem = await _read_records(store, entries, {})
+        batch, problem = await _read_records(store, entries, NOTHING)
         strangers = await store.scan(RECORD_PREFIX) - {
             RECORD_PREFIX + name for name, stored in batch.records.items() if stored is not None
         }
@@ -62,7 +65,7 @@ async def read_all(store: Store, journal: Journal, anchored: Head) -> Batch:
 
 
 async def read_since(
-    store: Store, journal: Journal, anchored: Head, head: Head, digests: Mapping[str, str]
+    store: Store, journal: Journal, anchored: Head, head: Head, digests: RecordDigests
 ) -> Batch:
     """Read the journal behind an entry, and every record, and verify these.
 
@@ -71,7 +74,7 @@ async def read_since(
         journal: over that store.
         anchored: an entry that must be there.
         head: an entry that must be there.
-        digests: SHA-256 (hex) of every record as of ``head``, by name.
+        digests: of every record as of ``head``.
 
     Returns:
         The entries behind ``head``, and all records: also those that no such entry names.
@@ -91,22 +94,22 @@ async def read_batch(store: Store, journal: Journal, entries: Sequence[JournalEn
     Raises:
         StoreTampered: names the first record that contradicts the journal.
     """
-    return await _read_until_settled(store, journal, entries, {}, _head(entries))
+    return await _read_until_settled(store, journal, entries, NOTHING, _head(entries))
 
 
-async def verify_history(journal: Journal, head: Head, digests: Mapping[str, str]) -> None:
+async def verify_history(journal: Journal, head: Head, digests: RecordDigests) -> None:
     """Verify the journal up to an entry, and that it leads to these records; a page at a time, beside other work.
 
     Args:
         journal: what is to be verified.
         head: the entry.
-        digests: SHA-256 (hex) of every record as of ``head``, by name.
+        digests: of every record as of ``head``.
 
     Raises:
         StoreTampered: names the first entry that is missing or altered.
         KeyWrong: the journal was begun with other keys.
     """
-    found: dict[str, str | None] = {}
+    reached = _Reached(digests)
     last = START
     while last.sequence < head.sequence:
         limit = min(_HISTORY_PAGE, head.sequence - last.sequence)
@@ -115,38 +118,74 @@ async def verify_history(journal: Journal, head: Head, digests: Mapping[str, str
         if not entries:
             raise StoreTampered.of(f"journal entry {last.sequence + 1}", "is missing")
         for entry in entries:
-            found |= entry.digests
+            reached.take(entry.digests)
         last = entries[-1].head
-    left = {name: digest for name, digest in found.items() if digest is not None}
-    if last != head or left != digests:
+    if last != head or not reached.is_all:
         raise StoreTampered.of(f"journal entry {last.sequence}", "leads to other records")
 
 
-async def find_strangers(store: Store, known: Callable[[], Awaitable[Collection[str]]]) -> None:
+class _Reached:
+    """Which records a journal has led to so far: those of a checkpoint, or others.
+
+    Args:
+        digests: of the checkpoint's records.
+    """
+
+    def __init__(self, digests: RecordDigests) -> None:
+        self._digests = digests
+        self._is_there = bytearray(len(digests))
+        self._others: dict[str, str] = {}
+
+    def take(self, changed: Mapping[str, str | None]) -> None:
+        """Go on by what an entry did: digests (hex) of what it wrote, None for what it deleted, by name."""
+        for name, digest in changed.items():
+            place = self._digests.place(name)
+            if place is not None:
+                self._is_there[place] = digest == self._digests.at(place)
+            elif digest is None:
+                self._others.pop(name, None)
+            else:
+                self._others[name] = digest
+
+    @property
+    def is_all(self) -> bool:
+        """Whether it has led to the very records of the checkpoint, and to no others."""
+        return all(self._is_there) and not self._others
+
+
+async def find_strangers(store: Store, known: Callable[[], Awaitable[Snapshot]]) -> None:
     """Verify that the store has no records but those that the journal knows.
 
     Args:
         store: where they are.
-        known: gives the names of all records at some moment after it is called.
+        known: gives a snapshot with all that is in the journal at some moment after it is called.
 
     Raises:
         StoreTampered: names the first one that is unknown.
     """
-    found = await store.scan(RECORD_PREFIX)
-    strangers = found - {RECORD_PREFIX + name for name in await known()}
+    before = await known()
+    # One by one, and only the unknown ones are kept: the names of all take 25 MB.
+    found = [
+        name async for name in store.names(RECORD_PREFIX) if not before.has_record(_bare(name))
+    ]
+    after = await known()
+    strangers = {_bare(name) for name in found if not after.has_record(_bare(name))}
+    # What was erased meanwhile was known when it was looked at, and must be gone now.
+    strangers.update(records_gone(before, after))
     for stranger in sorted(strangers):
-        # What was erased between the two looks is none.
-        if await store.get(store.key(stranger)) is not None:
-            raise StoreTampered.of(
-                f"key {stranger.removeprefix(RECORD_PREFIX)}", "is unknown to the journal"
-            )
+        if await store.get(store.key(RECORD_PREFIX + stranger)) is not None:
+            raise StoreTampered.of(f"key {stranger}", "is unknown to the journal")
+
+
+def _bare(name: str) -> str:
+    return name.removeprefix(RECORD_PREFIX)
 
 
 async def _read_until_settled(
     store: Store,
     journal: Journal,
     entries: Sequence[JournalEntry],
-    digests: Mapping[str, str],
+    digests: RecordDigests,
     head: Head,
 ) -> Batch:
     collected = list(entries)
@@ -170,17 +209,44 @@ async def _read_to_end(journal: Journal, head: Head) -> list[JournalEntry]:
 
 
 async def _read_records(
-    store: Store, entries: Sequence[JournalEntry], before: Mapping[str, str]
+    store: Store, entries: Sequence[JournalEntry], before: RecordDigests
 ) -> tuple[Batch, StoreTampered | None]:
-    digests: dict[str, str | None] = dict(before)
+    changed: dict[str, str | None] = {}
     for entry in entries:
-        digests |= entry.digests
-    names = [name for name, digest in digests.items() if digest is not None]
-    values = await store.get_many([store.key(RECORD_PREFIX + name) for name in names])
-    stored = dict(zip(names, values, strict=True))
-    problem = await asyncio.to_thread(_first_problem, stored, digests)
-    records = {name: stored.get(name) for name in digests}
+        changed |= entry.digests
+    records, problem = await _read_unchanged(store, before, changed)
+    names = [name for name, digest in changed.items() if digest is not None]
+    stored = dict(zip(names, await _values(store, names), strict=True))
+    problem = problem or await asyncio.to_thread(_first_problem, stored, changed)
+    records |= {name: stored.get(name) for name in changed}
     return Batch(entries=tuple(entries), records=records), problem
+
+
+async def _read_unchanged(
+    store: Store, before: RecordDigests, changed: Mapping[str, str | None]
+) -> tuple[dict[str, bytes | None], StoreTampered | None]:
+    """Read the records of a checkpoint but for those that have changed since, and the first problem with them."""
+    records: dict[str, bytes | None] = {}
+    problem: StoreTampered | None = None
+    names = [*before.names_of_others, *before.names_of_actors, *before.names_of_voiceprints]
+    for start in range(0, len(names), _RECORDS_AT_ONCE):
+        some = names[start : start + _RECORDS_AT_ONCE]
+        values = await _values(store, some)
+        records.update(zip(some, values, strict=True))
+        if not await asyncio.to_thread(before.are_of, start, values):
+            expected = {
+                name: before.at(place)
+                for place, name in enumerate(some, start)
+                if name not in changed
+            }
+            stored = {name: records[name] for name in expected}
+            problem = problem or _first_problem(stored, expected)
+    return records, problem
+
+
+async def _values(store: Store, names: Sequence[str]) -> list[bytes | None]:
+    prefix = store.key(RECORD_PREFIX)
+    return await store.get_many([prefix + name for name in names])
 
 
 def _first_problem(

@@ -15,10 +15,10 @@ script and ``script/<id>``.
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -73,6 +73,11 @@ class RecordCodec:
     def new_data_key(self, owner: str) -> DataKey:
         """A data key for a new actor, given by its id, or a new script, given by the name of its record."""
         return self._keys.new_data_key(_key_aad(owner))
+
+    @staticmethod
+    def key_id_of(stored: bytes) -> bytes:
+        """The id of the master key that the data key of an actor's or a script's record is wrapped by."""
+        return KeyRing.key_id_of(_unframed(stored)[0])
 
     def encode_watchlist(self, watchlist: Watchlist) -> bytes:
         """Seal a watchlist."""
@@ -230,6 +235,19 @@ class OpenedVoiceprint:
     header: bytes = field(repr=False)
     rotated: bytes = field(repr=False)
     key_id: bytes
+
+
+class KeyedHolding(Protocol):
+    """A holding whose record names its master key."""
+
+    @property
+    def key_id(self) -> bytes:
+        """The id of that key."""
+
+
+def sealed_otherwise(holdings: Mapping[str, KeyedHolding], active: bytes) -> list[str]:
+    """The ids of those that another master key protects than the active one, given by its id; sorted."""
+    return sorted(name for name, held in holdings.items() if held.key_id != active)
 
 
 def _damaged(name: str, error: Exception) -> ShengdunError:

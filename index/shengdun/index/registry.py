@@ -5,6 +5,7 @@ snapshot of this process: an actor is searchable, or gone, when the call returns
 second.
 """
 
+import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict
@@ -26,7 +27,7 @@ from shengdun.index.keys import KeyRing
 from shengdun.index.ledger import Ledger
 from shengdun.index.planning import Planner
 from shengdun.index.reading import StoreReading
-from shengdun.index.records import ACTOR, actor_record, script_record
+from shengdun.index.records import ACTOR, actor_record, script_record, sealed_otherwise
 from shengdun.index.scorers import Scorers
 from shengdun.index.scoring import Scorer
 from shengdun.index.scripts.keeping import ScriptKeeping
@@ -410,12 +411,12 @@ class Registry:
         Returns:
             How many actors were sealed again.
         """
-        active, holdings = self.keys.active_key_id, self.snapshot.holdings
-        old = [name for name in sorted(holdings) if holdings[name].data_key.key_id != active]
+        active = self.keys.active_key_id
+        old = await asyncio.to_thread(sealed_otherwise, self.snapshot.holdings, active)
         resealed = 0
         for actor_id in old:
             with suppress(ActorNotFound):
-                if self.snapshot.holding(actor_id).data_key.key_id == active:
+                if self.snapshot.holding(actor_id).key_id == active:
                     continue  # another process was first
                 await self._changes.commit(
                     partial(self._planner.reseal_actor, actor_id, principal), principal

@@ -48,6 +48,7 @@ class SketchForm:
         key = hashlib.sha256(b"shengdun/v1/sketch").digest()
         # Components that are padded with are 0 before the rotation, so their rows of the matrix are not needed.
         self._rotation = rotation_matrix(key, padded)[:dimension].astype(np.float32)
+        self._rotation_back = np.ascontiguousarray(self._rotation.T)
         levels = np.array(_LEVELS, dtype=np.float32) * np.float32(self._unit)
         pairs = np.stack([np.tile(levels, 4), np.repeat(levels, 4)], axis=1)
         self._centroids = np.tile(pairs, (self._codes, 1, 1)).ravel()
@@ -63,7 +64,7 @@ class SketchForm:
 
     def restored(self, rotated: NDArray[np.float32]) -> NDArray[np.float32]:
         """(n, d) rows of which ``rotated`` gave these."""
-        return row_product(rotated, np.ascontiguousarray(self._rotation.T))
+        return row_product(rotated, self._rotation_back)
 
     def index(self, vectors: NDArray[np.float32]) -> Any:  # noqa: ANN401 - FAISS isn't annotated
         """A FAISS index of at least one row, (n, d); to be searched with ``rotated`` queries, and never changed."""

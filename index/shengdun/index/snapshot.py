@@ -5,9 +5,10 @@ which shares with the last one whatever the change did not touch.
 """
 
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import chain
 from typing import Final
 
 import numpy as np
@@ -25,10 +26,12 @@ from shengdun.index.holdings import Holding
 from shengdun.index.identifiers import check_record_id
 from shengdun.index.journal import START, Head, JournalEntry
 from shengdun.index.records import (
+    ACTOR,
+    SCRIPT,
+    VOICEPRINT,
+    WATCHLIST,
     RecordCodec,
-    actor_record,
     script_record,
-    voiceprint_record,
     watchlist_record,
 )
 from shengdun.index.scorers import Scorers
@@ -239,6 +242,20 @@ class Snapshot:
         scripts = (name for name, held in self.scripts.items() if held.expires_us < before_us)
         return tuple(sorted(actors)), tuple(sorted(scripts))
 
+    def has_record(self, name: str) -> bool:
+        """Whether it was made from a record of this name."""
+        kind, _, rest = name.partition("/")
+        if kind == VOICEPRINT:
+            actor_id, _, voiceprint_id = rest.partition("/")
+            held = self.holdings.get(actor_id)
+            return held is not None and voiceprint_id in held.names
+        known: Container[str] | None = {
+            ACTOR: self.holdings,
+            WATCHLIST: self.listings,
+            SCRIPT: self.scripts,
+        }.get(kind)
+        return known is not None and rest in known
+
     def __contains__(self, actor_id: object) -> bool:
         return actor_id in self.holdings
 
@@ -414,14 +431,15 @@ class Snapshot:
         )
 
 
-def record_names(snapshot: Snapshot) -> frozenset[str]:
-    """The names of all records that a snapshot was made from."""
-    names = {watchlist_record(name) for name in snapshot.listings}
-    names.update(actor_record(name) for name in snapshot.holdings)
-    names.update(script_record(name) for name in snapshot.scripts)
-    names.update(
-        voiceprint_record(held.actor_id, name)
-        for held in snapshot.holdings.values()
-        for name in held.names
+def records_gone(before: Snapshot, after: Snapshot) -> Iterator[str]:
+    """The names of the records that one snapshot was made from and a later one wasn't."""
+    names = chain(
+        map(watchlist_record, before.listings.keys() - after.listings.keys()),
+        map(script_record, before.scripts.keys() - after.scripts.keys()),
+        chain.from_iterable(
+            held.record_names
+            for actor_id, held in before.holdings.items()
+            if held is not after.holdings.get(actor_id)
+        ),
     )
-    return frozenset(names)
+    return (name for name in names if not after.has_record(name))

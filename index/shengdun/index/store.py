@@ -6,7 +6,7 @@ several at once; the keys of a call carry the call's.
 
 import asyncio
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
@@ -156,13 +156,15 @@ class Store:
 
     async def scan(self, name_prefix: str) -> set[str]:
         """The names of all keys in the registry's slot that begin so."""
+        return {name async for name in self.names(name_prefix)}
+
+    async def names(self, name_prefix: str) -> AsyncIterator[str]:
+        """As ``scan``, one after the other; some may come more than once."""
         start = len(self.key(""))
         pattern = self.key(name_prefix) + "*"
         with self._translated():
-            return {
-                key.decode()[start:]
-                async for key in self._client.scan_iter(match=pattern, count=_PAGE)
-            }
+            async for key in self._client.scan_iter(match=pattern, count=_PAGE):
+                yield key.decode()[start:]
 
     async def evaluate(
         self, script: Script, keys: Sequence[str], arguments: Sequence[bytes | str | int]

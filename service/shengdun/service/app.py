@@ -1,8 +1,9 @@
 """Everything that a server consists of, put together in one place and taken apart in the reverse order.
 
 The order of a start: voice models (their SHA-256 and golden voiceprint are checked) and calibration profile, and
-meanwhile the embedded store or the connection, whose content is read and verified; registry, lanes, warm-up. The
-registry needs the scorer of the model. What is wrong with a model is told before what is wrong with the store.
+meanwhile label packs and the institution's own wording, and the embedded store or the connection, whose content is
+read and verified; registry, archive, lanes, warm-up. The registry needs the scorer of the model. What is wrong with a
+model is told first, then what is wrong with the wording, then with the store.
 """
 
 import asyncio
@@ -12,31 +13,22 @@ from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
-import numpy as np
 import structlog
 from threadpoolctl import threadpool_limits
 
 from shengdun.enrollment.assessment import RecordingAssessor, VoiceTools
 from shengdun.enrollment.enroller import Enroller
 from shengdun.enrollment.policy import EnrollmentPolicy
+from shengdun.fingerprint.text.labels.labelling import TextLabels
 from shengdun.fingerprint.text.semantic import SentenceModel
-from shengdun.fingerprint.voice.activity import FRAME_SAMPLES, VoiceActivity
-from shengdun.fingerprint.voice.model_store import ModelStore, Progress
-from shengdun.fingerprint.voice.models import VoiceModel
-from shengdun.fingerprint.voice.samples import MODEL_RATE_HZ
-from shengdun.fingerprint.voice.speakers import SpeakerCount
 from shengdun.index.archive.archive import CallArchive
-from shengdun.index.attached import AttachedStore
 from shengdun.index.calls import CallDirectory
+from shengdun.index.campaigns.exclusions import Exclusions
 from shengdun.index.campaigns.sharing import SharedTexts
 from shengdun.index.checkpoints import Checkpointing
-from shengdun.index.connections import StoreSettings
-from shengdun.index.embedded import EmbeddedStore
 from shengdun.index.memory import return_memory
-from shengdun.index.prompts import HousePrompts, least_llr
 from shengdun.index.reading import StoreReading
 from shengdun.index.registry import Registry
-from shengdun.index.scoring import Scorer
 from shengdun.index.scripts.similar import SimilarScripts
 from shengdun.index.store import Store
 from shengdun.service.access import TokenFile
@@ -44,32 +36,32 @@ from shengdun.service.admission import Admission
 from shengdun.service.archive_opening import open_archive
 from shengdun.service.archived_calls import ArchiveServicer
 from shengdun.service.archiving import Archiving
-from shengdun.service.background import BackgroundLane, available_cores, background_workers
+from shengdun.service.background import BackgroundLane, background_workers
 from shengdun.service.calls import LiveCalls
 from shengdun.service.common_wording import read_common
-from shengdun.service.costs import Costs, Stage, Stopwatch
+from shengdun.service.costs import Costs, Stage
 from shengdun.service.hunt_opening import hunt_enrolled, open_hunts
 from shengdun.service.hunts import HuntServicer
 from shengdun.service.lanes import FrontLane
 from shengdun.service.lines import Lines
 from shengdun.service.networks import NetworkServicer
-from shengdun.service.profile_following import ChosenProfiles, ProfileFollower, ProfileSource
-from shengdun.service.profile_places import STORE_DIRECTORY, profile_keys, profile_library
+from shengdun.service.profile_following import ProfileFollower
 from shengdun.service.promises import PromiseKeeper
-from shengdun.service.prompts import read_prompts
 from shengdun.service.resealing import Resealing
 from shengdun.service.retention import Retention
 from shengdun.service.screener import Screener
 from shengdun.service.screening import ScreeningServicer
 from shengdun.service.scripts import ScriptServicer
-from shengdun.service.settings import Settings, TextSettings, VoiceSettings
+from shengdun.service.settings import Settings, TextSettings
 from shengdun.service.shadows import Shadows
+from shengdun.service.store_opening import open_store
 from shengdun.service.text_labels import load_labels
 from shengdun.service.text_memory import TextMemory
 from shengdun.service.text_screening import TextScreening
 from shengdun.service.text_sharing import TextSharing
 from shengdun.service.texts import TextComparison
 from shengdun.service.voice_opening import open_unknown_voices
+from shengdun.service.voice_path import Voice, open_voice, voiceprint_workers, warm_up
 from shengdun.service.voiceprint_lane import VoiceprintLane
 from shengdun.service.voices import VoiceServicer
 from shengdun.service.watchlist_uploads import UploadLimits
@@ -78,34 +70,6 @@ from shengdun.service.word_memory import WordMemory
 from shengdun.service.workers.place import ALONE, Place
 
 _log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Voice:
-    """The voice path.
-
-    Attributes:
-        model: makes voiceprints.
-        beside: further models, tried out beside it.
-        activity: finds speech.
-        speakers: tells one voice from several, in a recording or in a window of a call.
-        prompts: what the house plays into calls itself; None if none were named.
-        profiles: where the calibration profiles come from.
-        chosen: what was used of them at the start; others may be swapped in.
-    """
-
-    model: VoiceModel
-    beside: tuple[VoiceModel, ...]
-    activity: VoiceActivity
-    speakers: SpeakerCount
-    prompts: HousePrompts | None
-    profiles: ProfileSource
-    chosen: ChosenProfiles
-
-    @property
-    def scorer(self) -> Scorer:
-        """What turned voiceprints of the model into likelihood ratios at the start."""
-        return self.chosen.scorers.active[0]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,18 +129,18 @@ async def open_application(
         # The lanes are the only threads that compute. A matrix library's own threads spin while they wait for each
         # other, and on a busy machine that made a search of 2 ms take 96 ms.
         stack.enter_context(threadpool_limits(limits=1))
-        labels = await asyncio.to_thread(load_labels, settings.text)
-        common = await asyncio.to_thread(read_common, settings.text.common)
-        _log.info("label packs", packs=labels.pack_ids)
-        # The store reads its files, and is read and verified, while the models are loaded.
+        # The store reads its files, and is read and verified, and wording is prepared, while the models are loaded.
         reading_store = asyncio.create_task(_read_store(settings, place, stack))
+        reading_words = asyncio.create_task(asyncio.to_thread(_read_words, settings.text))
         try:
             with _logged("voice models"):
                 voice = await asyncio.to_thread(open_voice, settings)
+            labels, common = await reading_words
         except BaseException:
             reading_store.cancel()
-            await asyncio.gather(reading_store, return_exceptions=True)
+            await asyncio.gather(reading_store, reading_words, return_exceptions=True)
             raise
+        _log.info("label packs", packs=labels.pack_ids)
         _log.info("voice model", model=voice.model.model_id, precision=voice.model.precision)
         with _logged("store"):
             reading = await reading_store
@@ -237,12 +201,12 @@ async def open_application(
         )
         uploads = UploadLimits(idle_s=settings.server.call_idle_s)
         hunts = await open_hunts(settings, archive, registry, voice.model.model_id, stack)
-        archiving = await _open_archiving(archive, registry, background, stack)
+        archiving = await _open_archiving(settings, archive, registry, background, stack)
         similar = await asyncio.to_thread(_similar_scripts, settings.text)
         texts = TextComparison(registry, background.run, similar)
         await stack.enter_async_context(calls)
         with _logged("warm-up"):
-            costs.observe_stage(Stage.VOICEPRINT, await asyncio.to_thread(_warm_up, voice))
+            costs.observe_stage(Stage.VOICEPRINT, await asyncio.to_thread(warm_up, voice))
             await asyncio.to_thread(return_memory)
         admission = Admission(
             costs,
@@ -290,6 +254,10 @@ async def open_application(
         )
 
 
+def _read_words(settings: TextSettings) -> tuple[TextLabels, Exclusions]:
+    return load_labels(settings), read_common(settings.common)
+
+
 def _similar_scripts(settings: TextSettings) -> SimilarScripts | None:
     if settings.semantic_model is None:
         return None
@@ -321,6 +289,7 @@ async def _share_texts(
 
 
 async def _open_archiving(
+    settings: Settings,
     archive: CallArchive | None,
     registry: Registry,
     lane: BackgroundLane,
@@ -328,120 +297,18 @@ async def _open_archiving(
 ) -> Archiving | None:
     if archive is None:
         return None
-    return await stack.enter_async_context(Archiving(archive, registry.keys.pseudonym, lane.run))
-
-
-def open_voice(settings: Settings, tell: Progress = _log.warning) -> Voice:
-    """Load the voice path, checked and self-tested; blocks for seconds.
-
-    Args:
-        settings: the settings.
-        tell: told why voiceprints take longer than they need on this processor, if they do.
-
-    Raises:
-        ModelError: a model is missing, altered, or gives other voiceprints than it should.
-        ProfileMismatch: there is no calibration profile for the model, or the one named is another model's.
-        ProfileDamaged: the calibration profile was altered.
-        ProfileNotFound: the active profile is not in the library any more.
-        ProfileLibraryDamaged: it can't be read which profile is active.
-        SettingsInvalid: the prompts can't be read.
-        KeyRingError: a site's profile is sealed, and the key file is missing or another installation's.
-    """
-    models = ModelStore(settings.models_directory)
-    precision = settings.voice.precision
-    # In bfloat16 a window takes some 6 ms, less than what the lane does for it besides, and each at once takes 40 MB.
-    at_once = -(-voiceprint_workers(settings.voice) // 2)
-    model = models.voice_model(
-        settings.voice.model, precision=precision, at_once=at_once, tell=tell
+    archiving = Archiving(
+        archive,
+        registry.keys.pseudonym,
+        lane.run,
+        calibration_share=settings.archive.calibration_share,
     )
-    names = dict.fromkeys(settings.voice.shadow_models)
-    beside = tuple(
-        models.voice_model(name, precision=precision, tell=tell)
-        for name in names
-        if name != settings.voice.model
-    )
-    profiles = ProfileSource(
-        library=profile_library(settings),
-        keys=profile_keys(settings),
-        pinned=settings.voice.calibration_profile,
-        model_id=model.model_id,
-        beside=tuple(one.model_id for one in beside),
-    )
-    activity, chosen = models.voice_activity(), profiles.choose()
-    return Voice(
-        model=model,
-        beside=beside,
-        activity=activity,
-        speakers=SpeakerCount(models.segmentation(), _counting_model(models, model)),
-        prompts=_prompts(settings, model, activity, chosen.scorers.active[0]),
-        profiles=profiles,
-        chosen=chosen,
-    )
-
-
-def _prompts(
-    settings: Settings, model: VoiceModel, activity: VoiceActivity, scorer: Scorer
-) -> HousePrompts | None:
-    directory = settings.voice.prompts
-    if directory is None:
-        return None
-    prompts = read_prompts(
-        directory.expanduser(),
-        model=model,
-        activity=activity,
-        limit_s=settings.server.recording_max_s,
-    )
-    _log.info("prompts read", directory=str(directory), windows=len(prompts))
-    limit = scorer.profile.coefficients.cap
-    if limit < least_llr(scorer):
-        _log.warning(
-            "prompts not left out", profile=scorer.profile_id, limit=limit, needed=least_llr(scorer)
-        )
-    return prompts
-
-
-def _counting_model(models: ModelStore, model: VoiceModel) -> VoiceModel:
-    # Where one voice ends and the next begins is known in the default model's cosines only.
-    default = models.default_voice_model
-    return model if model.model_id.startswith(f"{default}@") else models.voice_model(default)
-
-
-def store_settings(settings: Settings, url: str) -> StoreSettings:
-    """How the index reaches a store of this URL."""
-    store = settings.store
-    return StoreSettings(
-        url=url,
-        key_prefix=store.prefix,
-        tls_ca=store.ca_certificate,
-        tls_certificate=store.client_certificate,
-        tls_key=store.client_key,
-    )
-
-
-def voiceprint_workers(voice: VoiceSettings) -> int:
-    """How many voiceprints of live calls are computed at once: never more than there are cores for them."""
-    return min(voice.workers or available_cores(), available_cores())
-
-
-async def _open_store(settings: Settings, place: Place, stack: AsyncExitStack) -> Store:
-    if settings.store.url is not None:
-        url = settings.store.url.get_secret_value()
-        store = await Store.connect(store_settings(settings, url))
-    elif place.store_directory is not None:
-        attached = AttachedStore(place.store_directory)
-        store = await Store.connect(store_settings(settings, attached.url), guard=attached)
-    else:
-        embedded = await stack.enter_async_context(
-            EmbeddedStore(settings.data_dir / STORE_DIRECTORY)
-        )
-        store = await Store.connect(store_settings(settings, embedded.url), guard=embedded)
-    stack.push_async_callback(store.close)
-    return store
+    return await stack.enter_async_context(archiving)
 
 
 async def _read_store(settings: Settings, place: Place, stack: AsyncExitStack) -> StoreReading:
     return await StoreReading.of(
-        await _open_store(settings, place, stack),
+        await open_store(settings, place.store_directory, stack),
         data_directory=settings.data_dir,
         key_path=settings.keys_file,
         checkpointing=Checkpointing(tell=lambda line: _log.info("checkpoint", what=line)),
@@ -467,22 +334,6 @@ def _tools(registry: Registry, voice: Voice) -> VoiceTools:
 
 def _policy(settings: Settings) -> EnrollmentPolicy:
     return EnrollmentPolicy(longest_recording_s=settings.server.recording_max_s)
-
-
-def _warm_up(voice: Voice) -> float:
-    """Returns what a voiceprint takes from the second run on, in seconds."""
-    # ONNX Runtime allocates and picks its kernels in the first runs, which no caller is to wait for.
-    rng = np.random.default_rng(0)
-    window = rng.normal(0, 0.1, round(voice.model.window_s * MODEL_RATE_HZ)).astype(np.float32)
-    voiceprint = voice.model.embed([window])
-    voice.speakers.overlap_share(window)
-    watch = Stopwatch()
-    voice.model.embed([window])
-    spent_s = watch.lap()
-    voice.scorer.project(voiceprint)
-    frames = window[: len(window) // FRAME_SAMPLES * FRAME_SAMPLES]
-    voice.activity.speech_probabilities([(voice.activity.new_state(), frames)])
-    return spent_s
 
 
 @contextmanager

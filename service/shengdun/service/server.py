@@ -19,7 +19,7 @@ from grpc_health.v1.health import aio as health_aio
 from grpc_reflection.v1alpha.reflection import SERVICE_NAME as REFLECTION_NAME
 from grpc_reflection.v1alpha.reflection import enable_server_reflection
 
-from shengdun.index.memory import share_arenas
+from shengdun.index.memory import return_large_blocks, share_arenas
 from shengdun.service.access import TokenFile
 from shengdun.service.app import Application, open_application
 from shengdun.service.interceptors import AccessInterceptor, AnsweringInterceptor, InFlight
@@ -263,6 +263,7 @@ async def serve(
         ShengdunError: the server can't start.
     """
     share_arenas()
+    return_large_blocks()
     await run(Server(settings, place), on_ready=on_ready)
 
 

@@ -102,6 +102,7 @@ class UnknownVoices:
         self._came = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._saved_s = time.monotonic()
+        self._tidied_s = -_EVERY_S
         self._is_behind = True
         self._is_caught_up = False
 
@@ -166,7 +167,8 @@ class UnknownVoices:
                 await asyncio.wait_for(self._came.wait(), _EVERY_S)
             self._came.clear()
             await self._take_all()
-            await self._run(self._tidy)
+            if self._is_untidy:
+                await self._run(self._tidy)
 
     async def _learn(self) -> None:
         """Learn of all archived calls: at the start, and after some came that this process didn't hear of."""
@@ -193,7 +195,13 @@ class UnknownVoices:
             call = self._added.popleft()
             await self._run(partial(self.clusters.take, call))
 
+    @property
+    def _is_untidy(self) -> bool:
+        is_due = time.monotonic() >= self._tidied_s + _EVERY_S
+        return is_due or len(self.clusters.recent) > self._window.calls
+
     def _tidy(self) -> None:
+        self._tidied_s = time.monotonic()
         self.clusters.expire(datetime.now(UTC) - self._window.age)
         surplus = len(self.clusters.recent) - self._window.calls
         if surplus > 0:

@@ -82,20 +82,6 @@ def test_the_surest_call_stands_for_a_household() -> None:
     assert surest([7, 7, 8, 0, 9], odds, without={9}) == {7: 1, 8: 2}
 
 
-@given(sizes=st.lists(st.integers(1, 3), min_size=1, max_size=4))
-def test_voices_of_several_calls_are_joined_at_once(sizes: list[int]) -> None:
-    """As if they were joined one by one."""
-    calls = [made_call(place, n) for place, size in enumerate(sizes) for n in range(size)]
-    columns = columns_of(calls)
-    found = EVIDENCE.voices(columns, sizes)
-    parts = columns.split(sizes)
-    assert [len(part) for part in parts] == sizes
-    expected = Voices.concatenate([EVIDENCE.voice(part) for part in parts])
-    np.testing.assert_allclose(found.gathered.sums, expected.gathered.sums)
-    np.testing.assert_allclose(found.gathered.precisions, expected.gathered.precisions)
-    np.testing.assert_array_equal(found.calls, sizes)
-
-
 def test_lookalikes_cannot_be_rarer_than_the_spread_has_them() -> None:
     """That would make evidence of nothing."""
     with pytest.raises(ValueError, match="lookalikes"):

@@ -92,3 +92,31 @@ def test_memory_of_a_call_is_bounded() -> None:
     recent = RecentCalls(CODER)
     recent.add_columns(made_columns(20_000, seed=1))
     assert recent.nbytes / len(recent) <= 500
+
+
+def test_groups_of_calls_are_what_each_is_alone() -> None:
+    """To the bit, also where the window lacks a call of a group, or all of it."""
+    evidence = EVIDENCE
+    recent = RecentCalls(evidence.coder)
+    recent.add([made_call(voice, number) for voice in range(5) for number in range(9)])
+    ids = [
+        ["call-0-0", "call-0-1", "call-0-2"],
+        ["call-3-8"],
+        ["gone", "call-2-1", "gone-too", "call-1-4"],
+        ["gone"],
+        [f"call-{voice}-{number}" for voice in range(5) for number in range(5, 9)],
+    ]
+    keys = [np.array([text_hash(call_id) for call_id in group], np.uint64) for group in ids]
+    together, alone = recent.rows_of(keys), [recent.rows(group) for group in keys]
+    assert [len(rows) for rows in together] == [3, 1, 2, 0, 20]
+    for one, other in zip(together, alone, strict=True):
+        np.testing.assert_array_equal(one.id_hashes, other.id_hashes)
+        np.testing.assert_array_equal(one.codes, other.codes)
+    there = [rows for rows in together if len(rows)]
+    for voice, rows in zip(evidence.voices(there), there, strict=True):
+        expected = evidence.voice(rows)
+        assert voice.calls.tolist() == expected.calls.tolist()
+        np.testing.assert_array_equal(voice.gathered.sums, expected.gathered.sums)
+        np.testing.assert_array_equal(voice.gathered.precisions, expected.gathered.precisions)
+    assert recent.rows_of([]) == []
+    assert evidence.voices([]) == []

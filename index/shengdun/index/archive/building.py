@@ -4,7 +4,7 @@ A new partition takes in those before it of its kind that are at most twice its 
 only some ten times until its partition is full, and a day has few partitions.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -61,15 +61,27 @@ class Batch:
     last: int
 
     @classmethod
-    def of(cls, entries: Sequence[Entry], keys: KeyRing) -> "Batch":
-        """Open some entries, at least one."""
+    def of(
+        cls,
+        entries: Sequence[Entry],
+        keys: KeyRing,
+        known: Callable[[int], ArchivedCall | None] = lambda _number: None,
+    ) -> "Batch":
+        """Open some entries, at least one.
+
+        Args:
+            entries: of the stream.
+            keys: restore voiceprints.
+            known: gives calls that were opened before, by their numbers.
+        """
         calls: list[Numbered] = []
         erased: list[str] = []
         for entry in entries:
             if entry.kind is EntryKind.ERASURE:
                 erased += decode_erasure(entry.content)
             elif entry.content:
-                calls.append((entry.number, decode_call(entry.content, keys)))
+                call = known(entry.number) or decode_call(entry.content, keys)
+                calls.append((entry.number, call))
         return cls(calls=tuple(calls), erased=tuple(erased), last=entries[-1].number)
 
 

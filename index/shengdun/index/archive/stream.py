@@ -164,7 +164,8 @@ _GET_KEYS: Final = Script("return redis.call('HMGET', KEYS[5], unpack(ARGV))")
 _DROP_KEYS: Final = Script("return redis.call('HDEL', KEYS[5], unpack(ARGV))")
 _KEY_NAMES: Final = Script("return redis.call('HKEYS', KEYS[5])")
 _KNOWN: Final = Script("return redis.call('HGET', KEYS[4], ARGV[1])")
-_PAGE: Final = 1000
+PAGE: Final = 1000
+"""Entries that are read at once."""
 _NOBODY: Final = bytes(PSEUDONYM_BYTES)
 
 
@@ -252,12 +253,12 @@ class ArchiveStream:
         number, removed = await self._run(_ERASE, _NOBODY, *sealed, *pseudonyms)
         return int(number), int(removed)
 
-    async def wait(self, after: int, *, wait_ms: int) -> bool:
-        """Wait until there is an entry after this number, not longer than ``wait_ms``; whether there is."""
+    async def wait(self, after: int, *, wait_ms: int) -> frozenset[EntryKind]:
+        """Wait until there is an entry after this number, at most ``wait_ms``; gives what the first ones tell."""
         rows = await self._store.wait_for_entries(self._places[1], after=after, wait_ms=wait_ms)
-        return bool(rows)
+        return frozenset(EntryKind(fields[b"k"]) for _, fields in rows)
 
-    async def read(self, after: int, *, limit: int = _PAGE) -> tuple[int, list[Entry]]:
+    async def read(self, after: int, *, limit: int = PAGE) -> tuple[int, list[Entry]]:
         """The entries after a number, oldest first, and up to which entry they were taken out of the store.
 
         Raises:
@@ -279,11 +280,11 @@ class ArchiveStream:
 
         What came less than ``linger_s`` ago stays, so that every process has heard of it.
         """
-        taken = _PAGE
-        while taken == _PAGE:
+        taken = PAGE
+        while taken == PAGE:
             taken = int(
                 await self._run(
-                    _TRIM, machine, through, round(keep_s * 1000), round(linger_s * 1000), _PAGE
+                    _TRIM, machine, through, round(keep_s * 1000), round(linger_s * 1000), PAGE
                 )
             )
 
@@ -310,14 +311,14 @@ class ArchiveStream:
     async def get_keys(self, names: Sequence[str]) -> list[bytes | None]:
         """Wrapped data keys; None where there is none."""
         found: list[bytes | None] = []
-        for start in range(0, len(names), _PAGE):
-            found += await self._run(_GET_KEYS, *names[start : start + _PAGE])
+        for start in range(0, len(names), PAGE):
+            found += await self._run(_GET_KEYS, *names[start : start + PAGE])
         return found
 
     async def drop_keys(self, names: Sequence[str]) -> None:
         """Delete data keys for good."""
-        for start in range(0, len(names), _PAGE):
-            await self._run(_DROP_KEYS, *names[start : start + _PAGE])
+        for start in range(0, len(names), PAGE):
+            await self._run(_DROP_KEYS, *names[start : start + PAGE])
 
     async def key_names(self) -> set[str]:
         """The names of all data keys."""

@@ -48,6 +48,11 @@ class ScriptHolding:
         return self.codec.decode_script(script_record(self.script_id), self.record)[0]
 
     @property
+    def key_id(self) -> bytes:
+        """The id (8 bytes) of the master key that it is protected by, as the record has it: nothing is opened."""
+        return self.codec.key_id_of(self.record)
+
+    @property
     def data_key(self) -> DataKey:
         """What it is sealed with."""
         return self.codec.decode_script(script_record(self.script_id), self.record)[1]

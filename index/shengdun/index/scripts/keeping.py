@@ -18,6 +18,7 @@ from shengdun.index.compaction import Compactor
 from shengdun.index.errors import ScriptNotFound
 from shengdun.index.identifiers import check_record_id, check_text, make_id
 from shengdun.index.ledger import Ledger
+from shengdun.index.records import sealed_otherwise
 from shengdun.index.scripts.holdings import ScriptHolding
 from shengdun.index.scripts.known import KnownScripts
 from shengdun.index.scripts.matching import ScriptIndex
@@ -134,12 +135,12 @@ class ScriptKeeping:
         Returns:
             How many scripts were sealed again.
         """
-        active, scripts = self._ledger.keys.active_key_id, self._ledger.snapshot.scripts
-        old = [name for name in sorted(scripts) if scripts[name].data_key.key_id != active]
+        active = self._ledger.keys.active_key_id
+        old = await asyncio.to_thread(sealed_otherwise, self._ledger.snapshot.scripts, active)
         resealed = 0
         for script_id in old:
             with suppress(ScriptNotFound):
-                if self._ledger.snapshot.script_holding(script_id).data_key.key_id == active:
+                if self._ledger.snapshot.script_holding(script_id).key_id == active:
                     continue  # another process was first
                 await self._changes.commit(
                     partial(self._planner.reseal_script, script_id, principal), principal

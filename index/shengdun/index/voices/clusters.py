@@ -296,12 +296,12 @@ class VoiceClusters:
         if not atoms:
             return self._put(gone, at, reason)
         atoms = sorted(atoms, key=min)
-        sizes = [len(atom) for atom in atoms]
-        rows = self._rows(key for atom in atoms for key in atom)
+        rows = self._rows_of(atoms)
+        voices = self._evidence.voices(rows)
         groups = agglomerate(
             Atoms(
-                voices=self._evidence.voices(rows, sizes),
-                customers=[frozenset(each.customers.tolist()) - {0} for each in rows.split(sizes)],
+                voices=Voices.concatenate(voices),
+                customers=[frozenset(each.customers.tolist()) - {0} for each in rows],
             ),
             self._evidence,
             self.odds,
@@ -329,17 +329,16 @@ class VoiceClusters:
         lone = [key for key in near.tolist() if key != without and not self._groups.of(key)]
         near_groups = {g for key in near.tolist() if (g := self._groups.of(key))}
         ids = sorted(near_groups | set(self._many.near(one, self.odds)))
-        calls = {each: [k for k in self._groups.keys(each) if k != without] for each in ids}
-        known = [group_id for group_id in ids if calls[group_id]]
-        # All at once: the window is searched and codes are read for a few hundred calls as fast as for one.
-        rows = self._rows([key for each in known for key in calls[each]] + lone)
-        sizes = [len(calls[group_id]) for group_id in known]
-        *groups, singles = rows.split([*sizes, len(rows) - sum(sizes)])
+        keys = [[k for k in self._groups.keys(group_id) if k != without] for group_id in ids]
+        found = zip(ids, self._rows_of(keys), strict=True)
+        groups = [(group_id, rows) for group_id, rows in found if len(rows)]
+        singles = self._rows(lone)
+        voices = self._evidence.voices([rows for _, rows in groups])
         return Candidates(
-            group_ids=tuple(known),
-            groups=tuple(groups),
+            group_ids=tuple(group_id for group_id, _ in groups),
+            groups=tuple(rows for _, rows in groups),
             lone=singles,
-            voices=self._evidence.voices(rows, [*sizes, *(1 for _ in range(len(singles)))]),
+            voices=Voices.concatenate([*voices, self._evidence.calls(singles)]),
         )
 
     def _of_customer(self, customer: int) -> Hashes:
@@ -347,6 +346,9 @@ class VoiceClusters:
 
     def _rows(self, keys: Iterable[int]) -> CallColumns:
         return self._recent.rows(_keys(keys))
+
+    def _rows_of(self, groups: Sequence[Sequence[int]]) -> list[CallColumns]:
+        return self._recent.rows_of([_keys(keys) for keys in groups])
 
     def _in_order(self, keys: Iterable[int]) -> Keys:
         return in_order(self._rows(keys))

@@ -8,7 +8,6 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -80,13 +79,9 @@ class CallColumns:
         """Some of the calls, copied."""
         return CallColumns(**{name: getattr(self, name)[rows] for name in _FIELDS})
 
-    def split(self, sizes: Sequence[int]) -> "list[CallColumns]":
-        """The first so many calls, then the next ones, and so on; not copied."""
-        edges = np.cumsum([0, *sizes]).tolist()
-        return [
-            CallColumns(**{name: getattr(self, name)[start:end] for name in _FIELDS})
-            for start, end in pairwise(edges)
-        ]
+    def part(self, start: int, end: int) -> "CallColumns":
+        """Some of the calls that follow each other; not copied."""
+        return CallColumns(**{name: getattr(self, name)[start:end] for name in _FIELDS})
 
     @property
     def nbytes(self) -> int:

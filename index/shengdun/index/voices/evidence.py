@@ -92,17 +92,19 @@ class VoiceEvidence:
         """At least one call as one voice."""
         return self.calls(columns).joined()
 
-    def voices(self, columns: CallColumns, sizes: Sequence[int]) -> Voices:
-        """Calls as several voices, of so many calls each, which follow one another; each of at least one."""
-        calls = self.calls(columns)
-        if not len(sizes):
-            return calls
-        starts = np.cumsum([0, *sizes[:-1]])
-        gathered = Gathered(
-            sums=np.add.reduceat(calls.gathered.sums, starts, axis=0),
-            precisions=np.add.reduceat(calls.gathered.precisions, starts),
+    def voices(self, groups: Sequence[CallColumns]) -> list[Voices]:
+        """Each of some groups of at least one call as one voice, to the bit as ``voice`` gives it."""
+        if not groups:
+            return []
+        codes = np.concatenate([columns.codes for columns in groups])
+        # Rows are decoded each by itself, so many at once; what follows isn't, and so is done group by group.
+        decoded = np.split(
+            self._coder.decode(codes), np.cumsum([len(each) for each in groups])[:-1]
         )
-        return Voices(gathered=gathered, calls=np.array(sizes, np.int64))
+        return [
+            self._voices(projected, columns.net_speech_s, columns.snr_db).joined()
+            for projected, columns in zip(decoded, groups, strict=True)
+        ]
 
     def heard(
         self,

@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
+from itertools import pairwise
 from typing import Any, Final
 
 import numpy as np
@@ -154,6 +155,18 @@ class RecentCalls:
             return self._empty()
         places = np.concatenate([place for _, place, _ in found])
         return CallColumns.concatenate(taken).take(np.argsort(places))
+
+    def rows_of(self, groups: Sequence[Hashes]) -> list[CallColumns]:
+        """As ``rows`` of each of several groups of keys, in one go."""
+        if not groups:
+            return []
+        keys = np.concatenate(groups)
+        found = self.rows(keys)
+        has = np.isin(keys, found.id_hashes)
+        ends = np.cumsum([len(group) for group in groups])
+        # Up to each group's end so many of the keys were found.
+        ends_found = np.concatenate([[0], np.cumsum(has)])[ends].tolist()
+        return [found.part(start, end) for start, end in pairwise([0, *ends_found])]
 
     def parts(self) -> Iterator[CallColumns]:
         """All calls, a part at a time; not to be altered."""
