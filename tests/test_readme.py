@@ -260,7 +260,8 @@ def test_the_settings_that_operators_are_shown_are_valid(tmp_path: Path) -> None
     assert settings.lines["complaints"].watchlists == ("known-agents",)
     shown = read(OPERATIONS)
     for section in Settings.model_json_schema()["$defs"].keys() - {"LineSettings"}:
-        name = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", section.removesuffix("Settings")).lower()
+        words = section.removeprefix("Line").removesuffix("Settings")
+        name = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", words).lower()
         assert re.search(rf"^\| `\[(?:\w+\.)*(?:NAME\.)?{name}s?\]`", shown, re.MULTILINE), section
 
 

@@ -44,6 +44,7 @@ from shengdun.index.scoring import Scorer
 from shengdun.index.search import NEAREST_ROWS, PROPOSED_ROWS, Ranking, rank
 from shengdun.index.segments import NEVER_US, Row, Segment, append
 from shengdun.index.snapshot import Snapshot
+from shengdun.index.voices.allow_holdings import Allowed
 from shengdun.index.watchlists import NewActor, Template, Watchlist
 
 faiss: Any = _faiss
@@ -282,6 +283,7 @@ def snapshot_of(segments: tuple[Segment, ...], scorer: Scorer, codec: RecordCode
         scorers=Scorers(active=(scorer,)),
         next_code=len(holdings),
         scripts={},
+        allowed=Allowed(),
     )
 
 

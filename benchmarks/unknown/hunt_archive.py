@@ -19,7 +19,7 @@ from shengdun.fingerprint.voice.windows import NetSpeech
 from shengdun.index.archive.archive import CallArchive
 from shengdun.index.archive.columns import Column, Lists, Numbers, Words
 from shengdun.index.archive.keeping import Change
-from shengdun.index.archive.tables import CallTable
+from shengdun.index.archive.tables import SINCE_FORMAT_2, CallTable, lacking
 from shengdun.index.archive.voiceprints import stored
 from shengdun.index.calibration import CalibrationProfile
 from shengdun.index.hunts.subject import WantedVoice
@@ -192,13 +192,18 @@ def _tables(
     yield CallTable(
         model_id=agents[0].wanted.model_id,
         matrix=matrix,
-        columns=_columns(day, first, seconds, made.noise(count)),
+        columns=_columns(day, first, seconds, made.noise(count), dimension=rows.shape[1]),
         vectors=stored(rows, matrix),
     )
 
 
 def _columns(
-    day: datetime, first: int, seconds: NDArray[np.float64], snr_db: NDArray[np.float64]
+    day: datetime,
+    first: int,
+    seconds: NDArray[np.float64],
+    snr_db: NDArray[np.float64],
+    *,
+    dimension: int,
 ) -> dict[str, Column]:
     count = len(seconds)
     start_us = round(day.timestamp() * 1e6)
@@ -208,7 +213,8 @@ def _columns(
     no_words = Lists[Words](nothing, Words(np.zeros(0, np.uint8), ()))
 
     same = np.zeros(count, np.uint8)
-    return {
+    windows = {name: lacking(name, count, dimension) for name in SINCE_FORMAT_2}
+    return windows | {
         "sequence": Numbers(np.zeros(count, "<i8")),
         "started_us": Numbers(started),
         "ended_us": Numbers(started + 90_000_000),

@@ -59,6 +59,7 @@ async def test_what_happened_since_is_applied(store: Store, tmp_path: Path, writ
         moved = ActorChanges(watchlist_ids=frozenset({"others"}), expires_at=LATER, notes=KEEP)
         await other.update_actor("a-04", moved, expected_revision=None, principal="t")
         await other.create_watchlist(new_watchlist("third"), principal="t")
+        assert await other.allowed.forget_customer("c1", principal="t") == 1
         await other.record_event(principal="t", kind="actor.looked_at", subjects=["actor/a-01"])
     async with opened(store, tmp_path) as registry:
         assert is_from_checkpoint(registry)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from fixtures.store import voice
 from shengdun.index.errors import KeyFileInvalid, KeyMissing, KeyWrong, SealBroken
-from shengdun.index.keys import KeyRing
+from shengdun.index.keys import SEAL_BYTES, KeyRing
 from shengdun.index.rotation import rotate, rotation_matrix, unrotate
 
 
@@ -132,3 +132,16 @@ def test_another_key_gives_another_rotation() -> None:
     a, b = rotation_matrix(b"a" * 32, 64), rotation_matrix(b"b" * 32, 64)
     voiceprint = voice(1, 64)
     assert abs(float(unrotate(rotate(voiceprint, a), b) @ voiceprint)) < 0.6
+
+
+def test_what_is_sealed_opens_into_memory_that_is_there(ring: KeyRing) -> None:
+    """As it opens otherwise; altered, cut off, or for another place it doesn't."""
+    key = ring.new_data_key(b"key")
+    sealed, room = key.seal(b"voiceprints", b"place"), bytearray(11)
+    assert len(sealed) == len(room) + SEAL_BYTES
+    key.unseal_into(memoryview(sealed), b"place", memoryview(room))
+    assert room == b"voiceprints"
+    altered = bytes([*sealed[:-1], sealed[-1] ^ 1])
+    for wrong, place in ((altered, b"place"), (sealed[:-1], b"place"), (sealed, b"elsewhere")):
+        with pytest.raises(SealBroken):
+            key.unseal_into(memoryview(wrong), place, memoryview(room))

@@ -28,6 +28,7 @@ from shengdun.service.errors import (
     Unauthenticated,
 )
 from shengdun.v1 import (
+    allow_pb2,
     archive_pb2,
     hunt_pb2,
     network_pb2,
@@ -56,6 +57,7 @@ def every_method() -> set[str]:
         archive_pb2,
         voice_pb2,
         hunt_pb2,
+        allow_pb2,
     )
     ours = [module.DESCRIPTOR for module in modules]
     files = (*ours, reflection_pb2.DESCRIPTOR)
@@ -85,6 +87,8 @@ def test_every_rpc_has_its_roles() -> None:
         (Role.INVESTIGATOR, "/shengdun.v1.ScriptService/AddScript", True),
         (Role.INVESTIGATOR, "/shengdun.v1.ScriptService/EraseScript", True),
         (Role.AUDITOR, "/shengdun.v1.ScriptService/GetScript", False),
+        (Role.INVESTIGATOR, "/shengdun.v1.AllowService/AddAllowed", True),
+        (Role.TELEPHONY, "/shengdun.v1.AllowService/AddAllowed", False),
         (Role.AUDITOR, "/shengdun.v1.ScreeningService/GetServerInfo", True),
         (Role.AUDITOR, "/shengdun.v1.WatchlistService/GetActor", False),
         (Role.TELEPHONY, "/shengdun.v1.Unheard/Of", False),

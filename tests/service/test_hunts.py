@@ -15,6 +15,7 @@ from fixtures.store import until
 from shengdun.fingerprint.voice.demo_recordings import DemoRecording
 from shengdun.index.archive.archive import CallArchive
 from shengdun.index.archive.rows import CallQuery
+from shengdun.service import hunt_opening
 from shengdun.service.client import ClientError
 from shengdun.service.contract.hunts import Hunt, HuntState, Quarry
 
@@ -210,3 +211,44 @@ async def test_an_enrolled_actor_is_hunted_by_itself(
             found = await desk.client.get_hunt(hunt.hunt_id)
         found = await desk.client.get_hunt(hunt.hunt_id)
         assert ids(found) == {"before"}
+
+
+async def test_each_line_decides_whether_enrolled_actors_are_hunted(
+    tmp_path: Path, models_dir: Path, recordings: Sequence[DemoRecording]
+) -> None:
+    """Only the calls of lines that want it, and that screen a list which the actor is on, are hunted through."""
+    lines = {
+        "complaints": {"hunts": {"on_enrolment": True}},
+        "collections": {"hunts": {"on_enrolment": False}},
+        "other-lists": {"hunts": {"on_enrolment": True}, "watchlists": ["others"]},
+    }
+    settings = server_settings(tmp_path, models_dir, lines=lines)
+    async with open_desk(settings, recordings, ()) as desk:
+        for line in lines:
+            speech = telephone(speech_of(recordings, AGENT))
+            await screen(desk.client, f"on-{line}", speech, line=line)
+        await archived(desk, *(f"on-{line}" for line in lines))
+        await enrol(desk.client, recordings, AGENT)
+        (hunt,) = await desk.client.list_hunts()
+        assert hunt.quarry.line == "complaints"
+        found = await desk.client.get_hunt(hunt.hunt_id)
+        while found.state is HuntState.RUNNING:
+            found = await desk.client.get_hunt(hunt.hunt_id)
+        assert ids(found) == {"on-complaints"}
+
+
+async def test_what_a_line_says_of_hunts_comes_before_what_the_server_says(
+    tmp_path: Path, models_dir: Path
+) -> None:
+    """Where no line says otherwise all calls are hunted through, also those of lines that there aren't any more."""
+
+    def decided(*, everywhere: bool, **lines: bool | None) -> dict[str, bool]:
+        of_lines = {name: {"hunts": {"on_enrolment": one}} for name, one in lines.items()}
+        settings = server_settings(
+            tmp_path, models_dir, hunts__on_enrolment=everywhere, lines=of_lines
+        )
+        return hunt_opening.decided(settings)
+
+    assert decided(everywhere=False, a=None) == {"default": False, "a": False}
+    assert decided(everywhere=False, a=True, b=None) == {"default": False, "a": True, "b": False}
+    assert decided(everywhere=True, a=False, b=None) == {"default": True, "a": False, "b": True}

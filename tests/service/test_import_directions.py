@@ -18,6 +18,7 @@ KNOWS_OUR_CONTRACT = (
     "voices.py",
     "archived_calls.py",
     "hunts.py",
+    "allowing.py",
     "watchlists.py",
     "watchlist_uploads.py",
     "client.py",

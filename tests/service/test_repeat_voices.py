@@ -9,24 +9,12 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from fixtures.calls import (
-    Desk,
-    in_meeting,
-    meetings_of,
-    new_watchlist,
-    screen,
-    server_settings,
-    telephone,
-)
+from fixtures.calls import Desk, new_watchlist, screen, server_settings
 from fixtures.command_line import shengdun
+from fixtures.repeating import calls_of, compared, told
 from shengdun.fingerprint.voice.demo_recordings import DemoRecording
-from shengdun.fingerprint.voice.recordings import decode_recording
-from shengdun.fingerprint.voice.samples import MODEL_RATE_HZ
 from shengdun.service.client import (
     ClientError,
-    Decision,
-    Flag,
-    FlagType,
     PromotedVoice,
     RiskLevel,
     ShengdunClient,
@@ -35,38 +23,6 @@ from shengdun.service.server import Server
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 AGENT, STRANGER = "S6", "S4"
-
-
-def calls_of(recordings: Sequence[DemoRecording], speaker: str, count: int) -> list[bytes]:
-    """So many calls of a speaker, of 12 s each, from recordings of all meetings, none of them twice."""
-    chosen = [
-        recording
-        for meeting in meetings_of(recordings, speaker)
-        for recording in in_meeting(recordings, speaker, meeting)
-    ]
-    speech = [decode_recording(recording.read()).samples for recording in chosen]
-    cut = [
-        samples[start : start + 12 * MODEL_RATE_HZ]
-        for samples in speech
-        for start in range(0, len(samples) - 12 * MODEL_RATE_HZ + 1, 12 * MODEL_RATE_HZ)
-    ]
-    assert len(cut) >= count
-    return [telephone(samples) for samples in cut[:count]]
-
-
-def told(decisions: Sequence[Decision]) -> Flag | None:
-    """The flag of a voice that calls for several, of the last decision."""
-    found = [flag for flag in decisions[-1].flags if flag.type is FlagType.REPEAT_VOICE]
-    return found[0] if found else None
-
-
-async def compared(client: ShengdunClient, calls: int) -> None:
-    """Wait until so many calls are compared with those that follow."""
-    for _ in range(200):
-        if (await client.list_voices()).calls_compared >= calls:
-            return
-        await asyncio.sleep(0.05)
-    raise TimeoutError
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -189,3 +145,21 @@ async def test_what_was_missed_is_learned_anew(
                 break
             await asyncio.sleep(0.05)
         assert held == [b"c0", b"c1"]
+
+
+async def test_a_promoted_voice_is_hunted_where_enrolled_actors_are(
+    tmp_path: Path, models_dir: Path, recordings: Sequence[DemoRecording]
+) -> None:
+    """An unknown voice that is made an actor is enrolled as any other is."""
+    settings = server_settings(tmp_path, models_dir, hunts__on_enrolment=True)
+    audio = calls_of(recordings, AGENT, 3)
+    async with Server(settings) as server, ShengdunClient.connect(server.address) as client:
+        await client.create_watchlist(new_watchlist("agents"))
+        for number, one in enumerate(audio):
+            await screen(client, f"c{number}", one, customer_reference=f"customer-{number}")
+        await compared(client, 3)
+        [voice] = (await client.list_voices()).voices
+        actor = PromotedVoice(display_name="无名乙", watchlist_ids=("agents",))
+        promoted = await client.promote_voice(voice.voice_id, actor)
+        [hunt] = await client.list_hunts()
+        assert hunt.quarry.actor_id == promoted.actor_id

@@ -3,6 +3,7 @@
 import asyncio
 from pathlib import Path
 
+from fixtures.allowing import new_allowed
 from fixtures.scripts import COERCED, found_in, new_script
 from fixtures.store import OpenRegistry, best_actor, new_actor, template, until
 from shengdun.index.keys import KeyRing
@@ -16,6 +17,7 @@ async def test_what_older_keys_protect_is_sealed_again(
     """Once, by whichever process comes first; what is known stays known."""
     actor = await registry.register_actor(new_actor("甲"), [template(1)], principal="tester")
     script = await registry.scripts.add(new_script(), principal="tester")
+    entry = await registry.allowed.add(new_allowed(), principal="tester")
     await registry.close()
     KeyRing.load(tmp_path / "keys" / "master.json").rotate()
     one, other = await open_registry(), await open_registry()
@@ -24,7 +26,8 @@ async def test_what_older_keys_protect_is_sealed_again(
     def is_done() -> bool:
         snapshot = other.snapshot
         sealed = (snapshot.holding(actor.actor_id), snapshot.script_holding(script.script_id))
-        return all(held.data_key.key_id == active for held in sealed)
+        allowed = snapshot.allowed.holdings[entry.entry_id]
+        return allowed.key_id == active and all(held.data_key.key_id == active for held in sealed)
 
     assert not is_done()
     async with Resealing(one), Resealing(other):
@@ -32,5 +35,6 @@ async def test_what_older_keys_protect_is_sealed_again(
         await asyncio.sleep(0.2)
     assert best_actor(other, 1) == actor.actor_id
     assert found_in(other, COERCED) == [script.script_id]
+    assert await other.allowed.get(entry.entry_id) == entry
     done = [entry.kind for entry in await one.audit() if entry.principal == PRINCIPAL]
-    assert sorted(set(done)) == ["actor.resealed", "script.resealed"]
+    assert sorted(set(done)) == ["actor.resealed", "allow.resealed", "script.resealed"]

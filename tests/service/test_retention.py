@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from fixtures.allowing import new_allowed
 from fixtures.scripts import COERCED, REFUND, new_script
 from fixtures.store import OpenRegistry, new_actor, template, until
 from shengdun.index.errors import ActorNotFound
@@ -40,6 +41,19 @@ async def test_only_what_expired_long_enough_ago_is_erased(registry: Registry) -
     done = [entry for entry in page if entry.principal == PRINCIPAL]
     assert [entry.kind for entry in done] == ["actor.erased", "script.erased"]
     assert brief in str(done[1])
+
+
+async def test_an_entry_of_the_allow_list_that_ended_is_removed_likewise(
+    registry: Registry,
+) -> None:
+    await registry.allowed.add(
+        new_allowed("alw_short", "c1", until=NOW + timedelta(days=1)), principal="tester"
+    )
+    await registry.allowed.add(new_allowed("alw_long", "c2"), principal="tester")
+    retention = Retention(registry, KEEP)
+    assert await retention.sweep(NOW + timedelta(days=30)) == 0
+    assert await retention.sweep(NOW + timedelta(days=32)) == 1
+    assert [entry.entry_id for entry in registry.allowed.entries] == ["alw_long"]
 
 
 async def test_processes_that_erase_the_same_don_t_hinder_each_other(

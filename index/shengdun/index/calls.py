@@ -6,7 +6,7 @@ every method gives up after ``ANSWER_S`` with ``StoreUnavailable``.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from functools import lru_cache
@@ -139,6 +139,10 @@ class CallDirectory:
         async with _in_time():
             sealed = await self._store.get(key)
         return None if sealed is None else self._keys.unseal_decision(sealed, key)
+
+    async def forget(self, call_ids: Collection[str]) -> None:
+        """Delete the decisions of calls. Raises ``StoreUnavailable``; some may be deleted then."""
+        await self._store.delete_all([self._key(call_id, "decision") for call_id in call_ids])
 
     def _key(self, call_id: str, what: str) -> str:
         check_text("call id", call_id, longest=256, empty=False)

@@ -1,9 +1,9 @@
 """What a checkpoint holds: all that a start works out of the records, and nothing that is read from the store anyway.
 
 Of actors and voiceprints that is their ids, expiries, lists and models, of every record its digest, and of every
-watchlist the segments: vectors, sketches and statistics. Of scripts it is the digests alone; they are indexed anew. The
-sealed records stay in the store; a start reads them all and compares them with the digests, so what is served is what
-the store holds, as without a checkpoint.
+watchlist the segments: vectors, sketches and statistics. Of scripts and of the allow-list it is the digests alone;
+they are opened anew. The sealed records stay in the store; a start reads them all and compares them with the digests,
+so what is served is what the store holds, as without a checkpoint.
 
 Parts, in this order: the manifest (JSON); the columns of the actors in the order of their codes; those of their
 voiceprints, actor by actor; then for each watchlist, profile and segment of the manifest the columns of the segment.
@@ -27,6 +27,7 @@ from shengdun.index.record_digests import RecordDigests
 from shengdun.index.records import (
     RecordCodec,
     actor_record,
+    allow_record,
     script_record,
     watchlist_record,
 )
@@ -36,6 +37,7 @@ from shengdun.index.scripts.holdings import scripts_after
 from shengdun.index.segments import Segment, remove
 from shengdun.index.sketches import SketchForm
 from shengdun.index.snapshot import Snapshot
+from shengdun.index.voices.allow_holdings import Allowed, allowed_after
 
 _TRIED_ROWS: Final = 16
 """Rows of a segment that are computed again when it is taken from a checkpoint."""
@@ -53,6 +55,10 @@ def packed(snapshot: Snapshot) -> Iterator[bytes]:
             "listings": {name: _described(each) for name, each in snapshot.listings.items()},
             "scripts": {
                 name: sha256(held.record).hexdigest() for name, held in snapshot.scripts.items()
+            },
+            "allowed": {
+                name: sha256(held.record).hexdigest()
+                for name, held in snapshot.allowed.holdings.items()
             },
         }
     ).encode()
@@ -149,8 +155,13 @@ class CheckpointContent:
         lists = {watchlist_record(name): each["digest"] for name, each in self._listings.items()}
         scripts = {script_record(name): digest for name, digest in manifest["scripts"].items()}
         self._scripts = tuple(scripts)
+        # A checkpoint of before there was an allow-list in the store says nothing of it.
+        allowed = {
+            allow_record(name): digest for name, digest in manifest.get("allowed", {}).items()
+        }
+        self._allowed = tuple(allowed)
         self.digests = RecordDigests(
-            lists | scripts,
+            lists | scripts | allowed,
             actor_ids=self._actor_ids,
             voiceprint_ids=self._names_of,
             of_actors=actor_digests,
@@ -215,6 +226,9 @@ class CheckpointContent:
             scorers=scorers,
             next_code=len(self._actor_ids),
             scripts=scripts_after({}, {name: records.get(name) for name in self._scripts}, codec),
+            allowed=allowed_after(
+                Allowed(), {name: records.get(name) for name in self._allowed}, codec
+            ),
         )
 
     def _holdings(

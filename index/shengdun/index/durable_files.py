@@ -1,10 +1,19 @@
-"""Small files that must survive a crash: written whole or not at all, and on the disk before the call returns."""
+"""Small files that must survive a crash: written whole or not at all, and on the disk before the call returns.
 
+A file is written beside its place first, as ``.<name>.<random>``, and locked until it is there, so that what a process
+left that was killed meanwhile can be told from what another is writing (``remove_left_aside``).
+"""
+
+import fcntl
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from secrets import token_hex
+from typing import Final
+
+ASIDE: Final = ".*.????????"
+"""The names of files that are written, or were left, beside their places."""
 
 
 def create_file(path: Path, content: bytes) -> None:
@@ -36,18 +45,46 @@ def left_aside(path: Path) -> tuple[Path, ...]:
     return tuple(path.parent.glob(f".{path.name}.????????"))
 
 
+def remove_left_aside(directory: Path) -> int:
+    """Remove what processes that were killed left in a directory while they wrote; gives how many files that were."""
+    removed = 0
+    for aside in directory.glob(ASIDE):
+        with suppress(FileNotFoundError), aside.open("rb") as file:
+            if _lock(file.fileno()):
+                aside.unlink()
+                removed += 1
+    return removed
+
+
 @contextmanager
 def _written_aside(path: Path, parts: Iterable[bytes]) -> Iterator[Path]:
-    aside = path.with_name(f".{path.name}.{token_hex(4)}")
-    descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    aside, descriptor = _open_aside(path)
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.writelines(parts)
             file.flush()
             os.fsync(file.fileno())
-        yield aside
+            yield aside
     finally:
         aside.unlink(missing_ok=True)
+
+
+def _open_aside(path: Path) -> tuple[Path, int]:
+    while True:
+        aside = path.with_name(f".{path.name}.{token_hex(4)}")
+        descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        # Whoever removes what was left may have come between the two steps; then it takes another name.
+        if _lock(descriptor) and os.fstat(descriptor).st_nlink:
+            return aside, descriptor
+        os.close(descriptor)
+
+
+def _lock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
 
 
 def _flush_directory(directory: Path) -> None:

@@ -32,6 +32,10 @@
     ├── archive.errors.PartitionDamaged   DATA_LOSS           names the file; the others can be read
     ├── archive.errors.ArchiveDiskFull    RESOURCE_EXHAUSTED  calls stay in the store
     ├── archive.errors.ClockJumped        FAILED_PRECONDITION nothing is deleted by a clock that can't be right
+    ├── voices.errors.AllowEntryNotFound  NOT_FOUND
+    ├── voices.errors.AllowEntryExists    ALREADY_EXISTS
+    ├── voices.errors.AllowListFull       FAILED_PRECONDITION
+    ├── voices.errors.OwnVoiceTooShort    INVALID_ARGUMENT
     ├── StoreUnavailable       UNAVAILABLE
     ├── StoreBusy              UNAVAILABLE          others kept writing; nothing was changed
     ├── StoreRefused           FAILED_PRECONDITION  credentials, rights, a wrong URL

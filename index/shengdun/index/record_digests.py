@@ -16,10 +16,10 @@ DIGEST_BYTES: Final = 32
 
 
 class RecordDigests:
-    """SHA-256 of records, each at a place: those of lists and scripts come first, then actors, then voiceprints.
+    """SHA-256 of records, each at a place: those of lists, scripts and the like first, then actors, then voiceprints.
 
     Args:
-        others: digests (hex) of the records of watchlists and scripts, by name.
+        others: digests (hex) of the records of watchlists, scripts and the allow-list, by name.
         actor_ids: the actors.
         voiceprint_ids: of each actor, in the same order.
         of_actors: digests of their records, 32 bytes each, one after the other.

@@ -1,16 +1,17 @@
-"""Records: the stored, sealed form of watchlists, actors, voiceprints and scripts.
+"""Records: the stored, sealed form of watchlists, actors, voiceprints, scripts and the allow-list.
 
 =================================  ==============================================================================
 ``watchlist/<id>``                 sealed with the master key
 ``actor/<id>``                     the actor's wrapped data key, then the actor sealed with the data key
 ``voiceprint/<actor>/<id>``        header and rotated vector, sealed with the actor's data key
 ``script/<id>``                    the script's wrapped data key, then the script sealed with the data key
+``allow/<id>``                     the entry's wrapped data key, then the entry sealed with the data key
 =================================  ==============================================================================
 
 The name of a record is bound to its ciphertext, so that records can't be swapped. With ``actor/<id>`` goes the store's
 only copy of the data key, and with it the means to read the actor's voiceprints wherever the store still has their
 bytes. A backup of the whole store has that record too: there an actor is erased when the backup is. So it is with a
-script and ``script/<id>``.
+script and ``script/<id>``, and with an entry of the allow-list and ``allow/<id>``.
 """
 
 import json
@@ -34,6 +35,7 @@ WATCHLIST: Final = "watchlist"
 ACTOR: Final = "actor"
 VOICEPRINT: Final = "voiceprint"
 SCRIPT: Final = "script"
+ALLOW: Final = "allow"
 _LENGTH_BYTES: Final = 4
 _NOTHING: Final = np.empty(0, dtype=np.float32)
 
@@ -58,6 +60,11 @@ def script_record(script_id: str) -> str:
     return f"{SCRIPT}/{script_id}"
 
 
+def allow_record(entry_id: str) -> str:
+    """The name of the record of an allow-list entry."""
+    return f"{ALLOW}/{entry_id}"
+
+
 def actor_of(name: str) -> str | None:
     """The id of the actor whose record it is, or the record of one of whose voiceprints; None for any other record."""
     kind, _, rest = name.partition("/")
@@ -71,7 +78,7 @@ class RecordCodec:
         self._keys = keys
 
     def new_data_key(self, owner: str) -> DataKey:
-        """A data key for a new actor, given by its id, or a new script, given by the name of its record."""
+        """A data key for a new actor, given by its id, or for what else is new, given by the name of its record."""
         return self._keys.new_data_key(_key_aad(owner))
 
     @staticmethod
@@ -133,25 +140,46 @@ class RecordCodec:
     def encode_script(self, script: Script, data_key: DataKey) -> bytes:
         """Seal a script."""
         fields = asdict(script) | {"kind": script.kind.value}
-        sealed = data_key.seal(_dump(fields), script_record(script.script_id).encode())
-        return _framed(data_key.wrapped) + sealed
+        return self.seal_content(script_record(script.script_id), _dump(fields), data_key)
 
     def decode_script(self, name: str, stored: bytes) -> tuple[Script, DataKey]:
         """Open a script."""
+        content, data_key = self.open_content(name, stored)
         try:
-            wrapped, sealed = _unframed(stored)
-            data_key = self._keys.unwrap(wrapped, _key_aad(name))
-            fields = _load_times(_parsed(data_key.unseal(sealed, name.encode())))
+            fields = _load_times(_parsed(content))
             fields["kind"] = ScriptKind(fields["kind"])
             fields["provenance"] = Provenance(**fields["provenance"])
             return Script(**fields), data_key
         except (ShengdunError, ValueError, TypeError, KeyError) as error:
             raise _damaged(name, error) from error
 
+    @staticmethod
+    def seal_content(name: str, content: bytes, data_key: DataKey) -> bytes:
+        """A record that has its own data key with it."""
+        return _framed(data_key.wrapped) + data_key.seal(content, name.encode())
+
+    def open_content(self, name: str, stored: bytes) -> tuple[bytes, DataKey]:
+        """Undo ``seal_content``."""
+        try:
+            wrapped, sealed = _unframed(stored)
+            data_key = self._keys.unwrap(wrapped, _key_aad(name))
+            return data_key.unseal(sealed, name.encode()), data_key
+        except (ShengdunError, ValueError) as error:
+            raise _damaged(name, error) from error
+
+    def rotated(self, vector: NDArray[np.float32], data_key: DataKey) -> bytes:
+        """A (d,) voiceprint as it is stored: rotated by the matrix of the master key that wraps a data key."""
+        matrix = self._keys.rotation(data_key.key_id, len(vector))
+        return rotate(vector, matrix).astype("<f4").tobytes()
+
+    def unrotated(self, stored: bytes, data_key: DataKey) -> NDArray[np.float32]:
+        """Undo ``rotated``."""
+        vector = np.frombuffer(stored, dtype="<f4")
+        return unrotate(vector, self._keys.rotation(data_key.key_id, len(vector)))
+
     def encode_voiceprint(self, actor_id: str, template: Template, data_key: DataKey) -> bytes:
         """Rotate and seal a voiceprint."""
-        matrix = self._keys.rotation(data_key.key_id, len(template.vector))
-        rotated = rotate(template.vector, matrix).astype("<f4").tobytes()
+        rotated = self.rotated(template.vector, data_key)
         name = voiceprint_record(actor_id, template.info.voiceprint_id)
         return data_key.seal(_framed(_dump(asdict(template.info))) + rotated, name.encode())
 

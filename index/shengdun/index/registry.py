@@ -34,6 +34,7 @@ from shengdun.index.scripts.keeping import ScriptKeeping
 from shengdun.index.snapshot import Snapshot
 from shengdun.index.store import Store
 from shengdun.index.traces import traces
+from shengdun.index.voices.allow_keeping import AllowKeeping
 from shengdun.index.watchlists import (
     Actor,
     ActorChanges,
@@ -59,6 +60,7 @@ class Registry:
 
     Attributes:
         scripts: the scripts.
+        allowed: who may call for many.
     """
 
     def __init__(self, store: Store, ledger: Ledger) -> None:
@@ -69,6 +71,7 @@ class Registry:
         self._planner = Planner(ledger.codec)
         self._compactor = Compactor(store)
         self.scripts = ScriptKeeping(ledger, self._changes, self._compactor)
+        self.allowed = AllowKeeping(ledger, self._changes, self._compactor)
 
     @classmethod
     async def open(

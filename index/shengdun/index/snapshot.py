@@ -27,10 +27,12 @@ from shengdun.index.identifiers import check_record_id
 from shengdun.index.journal import START, Head, JournalEntry
 from shengdun.index.records import (
     ACTOR,
+    ALLOW,
     SCRIPT,
     VOICEPRINT,
     WATCHLIST,
     RecordCodec,
+    allow_record,
     script_record,
     watchlist_record,
 )
@@ -39,6 +41,7 @@ from shengdun.index.scoring import Scorer
 from shengdun.index.scripts.holdings import ScriptHolding, scripts_after
 from shengdun.index.search import Candidate, rank
 from shengdun.index.segments import Segment, microseconds
+from shengdun.index.voices.allow_holdings import Allowed, allowed_after
 from shengdun.index.watchlists import Actor, ActorPage, Template, Watchlist
 
 __all__ = ["Candidate", "Snapshot", "WatchlistResult"]
@@ -104,9 +107,10 @@ class Snapshot:
         listings: the watchlists, by id.
         scorers: those that it can be searched with.
         scripts: the scripts, by id.
+        allowed: who may call for many.
     """
 
-    __slots__ = ("_next_code", "head", "holdings", "listings", "scorers", "scripts")
+    __slots__ = ("_next_code", "allowed", "head", "holdings", "listings", "scorers", "scripts")
 
     def __init__(
         self,
@@ -117,19 +121,29 @@ class Snapshot:
         scorers: Scorers,
         next_code: int,
         scripts: Mapping[str, ScriptHolding],
+        allowed: Allowed,
     ) -> None:
         self.head = head
         self.holdings = holdings
         self.listings = listings
         self.scorers = scorers
         self.scripts = scripts
+        self.allowed = allowed
         self._next_code = next_code
 
     @classmethod
     def empty(cls, active: Sequence[Scorer], shadow: Sequence[Scorer] = ()) -> "Snapshot":
         """Before the first entry, for one active scorer a voice model and others in shadow."""
         scorers = Scorers(active=tuple(active), shadow=tuple(shadow))
-        return cls(head=START, holdings={}, listings={}, scorers=scorers, next_code=0, scripts={})
+        return cls(
+            head=START,
+            holdings={},
+            listings={},
+            scorers=scorers,
+            next_code=0,
+            scripts={},
+            allowed=Allowed(),
+        )
 
     @property
     def journal_sequence(self) -> int:
@@ -253,6 +267,7 @@ class Snapshot:
             ACTOR: self.holdings,
             WATCHLIST: self.listings,
             SCRIPT: self.scripts,
+            ALLOW: self.allowed.holdings,
         }.get(kind)
         return known is not None and rest in known
 
@@ -409,6 +424,7 @@ class Snapshot:
             scorers=self.scorers,
             next_code=change.next_code,
             scripts=scripts_after(self.scripts, records, codec),
+            allowed=allowed_after(self.allowed, records, codec),
         )
 
     def with_scorers(self, scorers: Scorers, prepared: "Snapshot | None" = None) -> "Snapshot":
@@ -428,6 +444,7 @@ class Snapshot:
             scorers=scorers,
             next_code=self._next_code,
             scripts=self.scripts,
+            allowed=self.allowed,
         )
 
 
@@ -435,6 +452,7 @@ def records_gone(before: Snapshot, after: Snapshot) -> Iterator[str]:
     """The names of the records that one snapshot was made from and a later one wasn't."""
     names = chain(
         map(watchlist_record, before.listings.keys() - after.listings.keys()),
+        map(allow_record, before.allowed.holdings.keys() - after.allowed.holdings.keys()),
         map(script_record, before.scripts.keys() - after.scripts.keys()),
         chain.from_iterable(
             held.record_names

@@ -154,6 +154,15 @@ class Store:
                     pipeline.set(key, value, px=ttl_ms)
                 await pipeline.execute()
 
+    async def delete_all(self, keys: Sequence[str]) -> None:
+        """Delete keys of any slots; if it fails, some may be deleted."""
+        with self._translated():
+            for start in range(0, len(keys), _PAGE):
+                async with self._client.pipeline(transaction=False) as pipeline:
+                    for key in keys[start : start + _PAGE]:
+                        pipeline.delete(key)
+                    await pipeline.execute()
+
     async def scan(self, name_prefix: str) -> set[str]:
         """The names of all keys in the registry's slot that begin so."""
         return {name async for name in self.names(name_prefix)}

@@ -1,4 +1,6 @@
-"""What is left of an actor or a script that a receipt says was erased."""
+"""What is left of what a receipt says was erased."""
+
+from dataclasses import dataclass
 
 from shengdun.index.journal import RECORD_PREFIX
 from shengdun.index.records import VOICEPRINT, actor_record, script_record
@@ -7,8 +9,25 @@ from shengdun.index.store import Store
 from shengdun.index.watchlists import ErasureReceipt
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Traces:
+    """What was found of it in some place.
+
+    Attributes:
+        found: what is there although it should be gone, in words.
+        problems: what couldn't be looked through, in words.
+    """
+
+    found: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
+
+    def joined(self, other: "Traces") -> "Traces":
+        """With those of another place."""
+        return Traces(found=(*self.found, *other.found), problems=(*self.problems, *other.problems))
+
+
 async def traces(snapshot: Snapshot, store: Store, receipt: ErasureReceipt) -> tuple[str, ...]:
-    """What is there although it should be gone, in words; nothing if the erasure holds.
+    """What of an actor or a script is there although it should be gone, in words; nothing if the erasure holds.
 
     Args:
         snapshot: what is searched with.

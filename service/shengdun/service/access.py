@@ -59,6 +59,7 @@ _VOICES = "/shengdun.v1.VoiceService/"
 _NETWORKS = "/shengdun.v1.NetworkService/"
 _ARCHIVE = "/shengdun.v1.ArchiveService/"
 _HUNTS = "/shengdun.v1.HuntService/"
+_ALLOW = "/shengdun.v1.AllowService/"
 _HEALTH = "/grpc.health.v1.Health/"
 _REFLECTION = "/grpc.reflection.v1alpha.ServerReflection/"
 _WATCHLIST_METHODS = (
@@ -76,6 +77,7 @@ _WATCHLIST_METHODS = (
     "EraseActor",
 )
 _VOICE_METHODS = ("ListVoices", "GetVoice", "PromoteVoice")
+_ALLOW_METHODS = ("AddAllowed", "GetAllowed", "ListAllowed", "RemoveAllowed")
 _SCRIPT_METHODS = (
     "AddScript",
     "GetScript",
@@ -108,6 +110,7 @@ REQUIRED_ROLES: Final[Mapping[str, frozenset[Role]]] = MappingProxyType(
     | {_VOICES + method: frozenset({Role.INVESTIGATOR}) for method in _VOICE_METHODS}
     | {_SCRIPTS + method: frozenset({Role.INVESTIGATOR}) for method in _SCRIPT_METHODS}
     | {_HUNTS + method: frozenset({Role.INVESTIGATOR}) for method in _HUNT_METHODS}
+    | {_ALLOW + method: frozenset({Role.INVESTIGATOR}) for method in _ALLOW_METHODS}
 )
 """For each RPC by its full name, the roles of which one is enough. An RPC that is not named here is ADMIN's alone."""
 

@@ -33,13 +33,14 @@ from shengdun.index.scripts.similar import SimilarScripts
 from shengdun.index.store import Store
 from shengdun.service.access import TokenFile
 from shengdun.service.admission import Admission
-from shengdun.service.archive_opening import open_archive
+from shengdun.service.allowing import AllowServicer
+from shengdun.service.archive_opening import open_archive, open_archiving
 from shengdun.service.archived_calls import ArchiveServicer
-from shengdun.service.archiving import Archiving
 from shengdun.service.background import BackgroundLane, background_workers
 from shengdun.service.calls import LiveCalls
 from shengdun.service.common_wording import read_common
 from shengdun.service.costs import Costs, Stage
+from shengdun.service.erasure_checks import ErasureChecks
 from shengdun.service.hunt_opening import hunt_enrolled, open_hunts
 from shengdun.service.hunts import HuntServicer
 from shengdun.service.lanes import FrontLane
@@ -60,7 +61,7 @@ from shengdun.service.text_memory import TextMemory
 from shengdun.service.text_screening import TextScreening
 from shengdun.service.text_sharing import TextSharing
 from shengdun.service.texts import TextComparison
-from shengdun.service.voice_opening import open_unknown_voices
+from shengdun.service.voice_opening import VOICES_DIRECTORY, open_unknown_voices
 from shengdun.service.voice_path import Voice, open_voice, voiceprint_workers, warm_up
 from shengdun.service.voiceprint_lane import VoiceprintLane
 from shengdun.service.voices import VoiceServicer
@@ -91,6 +92,7 @@ class Application:
         voices: answers them about voices that nobody has enrolled.
         archived_calls: answers them about finished calls.
         hunts: searches these for them.
+        allowing: keeps for them who may call for many.
         archive: the finished calls; None where none are kept.
     """
 
@@ -108,6 +110,7 @@ class Application:
     voices: VoiceServicer
     archived_calls: ArchiveServicer
     hunts: HuntServicer
+    allowing: AllowServicer
     archive: CallArchive | None
 
 
@@ -201,7 +204,10 @@ async def open_application(
         )
         uploads = UploadLimits(idle_s=settings.server.call_idle_s)
         hunts = await open_hunts(settings, archive, registry, voice.model.model_id, stack)
-        archiving = await _open_archiving(settings, archive, registry, background, stack)
+        enrolled = hunt_enrolled(settings, hunts, registry)
+        voices_directory = settings.data_dir / VOICES_DIRECTORY
+        checks = ErasureChecks(registry, hunts, voices, voices_directory, background.run)
+        archiving = await open_archiving(settings, archive, registry, calls, background.run, stack)
         similar = await asyncio.to_thread(_similar_scripts, settings.text)
         texts = TextComparison(registry, background.run, similar)
         await stack.enter_async_context(calls)
@@ -236,17 +242,25 @@ async def open_application(
                 enroller=enroller,
                 model_id=voice.model.model_id,
                 limits=uploads,
-                enrolled=hunt_enrolled(settings, hunts),
+                enrolled=enrolled,
             ),
             scripts=ScriptServicer(registry, texts, memory),
-            networks=NetworkServicer(registry, archive, background.run),
-            voices=VoiceServicer(registry, archive, voices, background.run),
-            archived_calls=ArchiveServicer(registry, archive, shared, background.run),
+            networks=NetworkServicer(registry, archive, voices, background.run),
+            voices=VoiceServicer(registry, archive, voices, background.run, enrolled),
+            archived_calls=ArchiveServicer(registry, archive, shared, checks, background.run),
             hunts=HuntServicer(
                 registry,
                 hunts,
                 lines=screener.lines,
                 assessor=assessor,
+                model_id=voice.model.model_id,
+                limits=uploads,
+            ),
+            allowing=AllowServicer(
+                registry,
+                archive,
+                assessor=assessor,
+                run=background.run,
                 model_id=voice.model.model_id,
                 limits=uploads,
             ),
@@ -286,24 +300,6 @@ async def _share_texts(
         return None
     shared = SharedTexts(store, registry.keys, most=settings.text.campaign_texts)
     return await stack.enter_async_context(TextSharing(memory, shared, lane.run))
-
-
-async def _open_archiving(
-    settings: Settings,
-    archive: CallArchive | None,
-    registry: Registry,
-    lane: BackgroundLane,
-    stack: AsyncExitStack,
-) -> Archiving | None:
-    if archive is None:
-        return None
-    archiving = Archiving(
-        archive,
-        registry.keys.pseudonym,
-        lane.run,
-        calibration_share=settings.archive.calibration_share,
-    )
-    return await stack.enter_async_context(archiving)
 
 
 async def _read_store(settings: Settings, place: Place, stack: AsyncExitStack) -> StoreReading:

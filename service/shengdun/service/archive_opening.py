@@ -8,7 +8,11 @@ from shengdun.index.archive.archive import ArchiveSettings, CallArchive
 from shengdun.index.archive.retention import Retention
 from shengdun.index.registry import Registry
 from shengdun.index.store import Store
+from shengdun.service.archiving import Archiving
+from shengdun.service.calls import LiveCalls
+from shengdun.service.erased_decisions import ErasedDecisions
 from shengdun.service.settings import Settings
+from shengdun.service.texts import Run
 
 ARCHIVE_DIRECTORY: Final = "archive"
 
@@ -42,3 +46,33 @@ async def open_archive(
     )
     stack.push_async_callback(archive.close)
     return archive
+
+
+async def open_archiving(
+    settings: Settings,
+    archive: CallArchive | None,
+    registry: Registry,
+    calls: LiveCalls,
+    run: Run,
+    stack: AsyncExitStack,
+) -> Archiving | None:
+    """Have finished calls archived until the stack is left; None where none are kept.
+
+    Args:
+        settings: the settings.
+        archive: takes them.
+        registry: has the keys.
+        calls: have the latest decisions, which go with erased calls.
+        run: where rows are made.
+        stack: closes what is opened.
+    """
+    if archive is None:
+        return None
+    await stack.enter_async_context(ErasedDecisions(archive, calls))
+    archiving = Archiving(
+        archive,
+        registry.keys.pseudonym,
+        run,
+        calibration_share=settings.archive.calibration_share,
+    )
+    return await stack.enter_async_context(archiving)

@@ -7,6 +7,8 @@ from typing import Final
 
 from shengdun.index.archive.archive import CallArchive
 from shengdun.index.archive.blocks import CallBlock
+from shengdun.index.archive.erasing import ForgottenCustomer
+from shengdun.index.archive.errors import CallNotArchived
 from shengdun.index.archive.partitions import call_pseudonym
 from shengdun.index.archive.receipts import to_json
 from shengdun.index.archive.rows import ArchivedCall, CallQuery
@@ -15,6 +17,7 @@ from shengdun.index.watchlists import ErasureReceipt
 from shengdun.service.access import current_principal
 from shengdun.service.convert import archive as convert
 from shengdun.service.convert.calls import check_call_id
+from shengdun.service.erasure_checks import ErasureChecks
 from shengdun.service.errors import ArchiveOff, InvalidRequest
 from shengdun.service.pages import within_a_message
 from shengdun.service.text_sharing import TextSharing
@@ -33,6 +36,7 @@ class ArchiveServicer(archive_pb2_grpc.ArchiveServiceServicer):
         registry: has the journal and the keys.
         archive: the finished calls; None where none are kept.
         texts: what customers wrote and said, for campaigns; None where nothing is remembered.
+        checks: look for what was erased.
         run: where calls are gone through.
     """
 
@@ -41,11 +45,13 @@ class ArchiveServicer(archive_pb2_grpc.ArchiveServiceServicer):
         registry: Registry,
         archive: CallArchive | None,
         texts: TextSharing | None,
+        checks: ErasureChecks,
         run: Run,
     ) -> None:
         self._registry = registry
         self._archive = archive
         self._texts = texts
+        self._checks = checks
         self._run = run
 
     async def ListCalls(  # noqa: N802 - the contract's name, here and below
@@ -94,11 +100,35 @@ class ArchiveServicer(archive_pb2_grpc.ArchiveServiceServicer):
                 raise InvalidRequest(
                     f"{found} calls match, and at most {_MOST_ERASED} are erased at once; narrow the time"
                 )
-        receipt = await archive.erase(which, reason=reason, principal=current_principal().name)
-        if self._texts is not None and which == CallQuery(customer=_customer(which)):
-            # All of a customer's calls go, and with them what the customer's words and letters are remembered for.
-            await self._texts.forget_customer(_customer(which))
+        customer = await self._forgotten(which)
+        try:
+            receipt = await archive.erase(
+                which, reason=reason, principal=current_principal().name, customer=customer
+            )
+        except CallNotArchived as error:
+            if customer is None or not customer.allow_entries:
+                raise
+            await self._registry.compacted()
+            raise CallNotArchived(
+                f"{error.message} The customer was taken out of {customer.allow_entries} entries of the allow-list, "
+                f"though."
+            ) from error
         return pb.EraseCallsResponse(receipt=to_json(receipt))
+
+    async def _forgotten(self, which: CallQuery | Collection[str]) -> ForgottenCustomer | None:
+        """Forget a customer all of whose calls are to be erased.
+
+        That comes before the calls, so that one compaction of the store takes all of it off the disk.
+        """
+        customer = _customer(which)
+        if not customer or which != CallQuery(customer=customer):
+            return None
+        if self._texts is not None:
+            await self._texts.forget_customer(customer)
+        entries = await self._registry.allowed.forget_customer(
+            customer, principal=current_principal().name
+        )
+        return ForgottenCustomer(pseudonym=customer, allow_entries=entries)
 
     async def VerifyErasure(  # noqa: N802
         self,
@@ -108,9 +138,9 @@ class ArchiveServicer(archive_pb2_grpc.ArchiveServiceServicer):
         """Looks for what a receipt says is gone."""
         receipt = convert.stated_receipt(request)
         if isinstance(receipt, ErasureReceipt):
-            check = await self._registry.check_receipt(receipt)
+            check = await self._checks.of_record(receipt)
         else:
-            check = await self._opened().verify(receipt)
+            check = await self._checks.of_calls(receipt, self._opened())
         await self._look("erasure.verified", [f"receipt/{receipt.receipt_id}"])
         return convert.check_message(check)
 

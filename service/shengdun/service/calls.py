@@ -8,7 +8,7 @@ store is gone, calls go on and are answered for by the process that holds them.
 import asyncio
 import itertools
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -192,6 +192,18 @@ class LiveCalls:
                 "was opened on a server that shares this one's store"
             )
         return payload, live
+
+    async def forget(self, call_ids: Sequence[str]) -> None:
+        """Forget the decisions of calls that were erased, here and in the store; those of live calls stay.
+
+        Raises:
+            IndexRoomError: the store can't be reached.
+        """
+        ended = [call_id for call_id in call_ids if call_id not in self._live]
+        for call_id in ended:
+            self._latest.pop(call_id, None)
+            self._unshared.pop(call_id, None)
+        await self._directory.forget(ended)
 
     async def drain(self) -> None:
         """Take no new calls and ask those that are live to end with what they have."""

@@ -142,6 +142,14 @@ class RepeatVoiceSettings(Group):
     """The highest level that it reaches by itself. At `low` it is only told."""
 
 
+class LineHuntSettings(Group):
+    """Whether this line's finished calls are hunted through by themselves."""
+
+    on_enrolment: bool | None = Field(default=None, examples=[True])
+    """Hunt through this line's calls for every actor that is enrolled on a watchlist which the line screens; none means
+    as `[hunts]` says."""
+
+
 class LineSettings(Group):
     """The policy of a line of business."""
 
@@ -179,6 +187,8 @@ class LineSettings(Group):
     """Whether callers are compared with the voices of other customers' calls, and what that counts for."""
     handover: HandoverSettings = HandoverSettings()
     """Whether it is watched for another voice that takes over, and what that counts for."""
+    hunts: LineHuntSettings = LineHuntSettings()
+    """Whether this line's finished calls are hunted through by themselves."""
 
     @model_validator(mode="after")
     def _agreeing(self) -> "LineSettings":

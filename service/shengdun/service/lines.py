@@ -7,7 +7,12 @@ from datetime import timedelta
 
 from shengdun.service.decision import AdvisoryReason, AppliedLevels, Level, Risk
 from shengdun.service.errors import LineUnknown
-from shengdun.service.line_settings import HandoverSettings, LineSettings, ScriptSettings
+from shengdun.service.line_settings import (
+    HandoverSettings,
+    LineHuntSettings,
+    LineSettings,
+    ScriptSettings,
+)
 from shengdun.service.standing import Standing, fixed_levels
 
 DEFAULT_LINE = "default"
@@ -35,8 +40,12 @@ class Line:
     @classmethod
     def from_settings(cls, name: str, policy: LineSettings) -> "Line":
         """Give the policy an id by its content, so that a decision can be traced to it."""
-        # A policy that says nothing of scripts or handovers keeps the id that it had before any line could.
-        newer = {"scripts": ScriptSettings(), "handover": HandoverSettings()}
+        # A policy that says nothing of scripts, handovers or hunts keeps the id that it had before any line could.
+        newer = {
+            "scripts": ScriptSettings(),
+            "handover": HandoverSettings(),
+            "hunts": LineHuntSettings(),
+        }
         unsaid = {name for name, silent in newer.items() if getattr(policy, name) == silent}
         digest = hashlib.sha256(policy.model_dump_json(exclude=unsaid).encode()).hexdigest()
         return cls(

@@ -15,10 +15,10 @@ _log = structlog.get_logger(__name__)
 
 
 class Resealing:
-    """Goes through all actors and scripts once, while it is entered, one at a time beside everything else.
+    """Goes through actors, scripts and the allow-list once, while it is entered, one at a time beside everything else.
 
     Args:
-        registry: of the actors and scripts.
+        registry: of all these.
     """
 
     def __init__(self, registry: Registry) -> None:
@@ -39,10 +39,16 @@ class Resealing:
             try:
                 actors = await self._registry.reseal_actors(principal=PRINCIPAL)
                 scripts = await self._registry.scripts.reseal(principal=PRINCIPAL)
+                allowed = await self._registry.allowed.reseal(principal=PRINCIPAL)
             except IndexRoomError as error:
                 _log.warning("not everything sealed again", reason=error.message)
                 await asyncio.sleep(_AGAIN_S)
                 continue
-            if actors or scripts:
-                _log.info("sealed again with the active key", actors=actors, scripts=scripts)
+            if actors or scripts or allowed:
+                _log.info(
+                    "sealed again with the active key",
+                    actors=actors,
+                    scripts=scripts,
+                    allowed=allowed,
+                )
             return

@@ -1,4 +1,4 @@
-"""What is kept no longer than it may be: actors and scripts are erased some time after they have expired."""
+"""What is kept no longer than it may be: what has expired is erased some time afterwards."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -9,6 +9,7 @@ import structlog
 
 from shengdun.index.errors import ActorNotFound, IndexRoomError, ScriptNotFound
 from shengdun.index.registry import Registry
+from shengdun.index.voices.errors import AllowEntryNotFound
 from shengdun.index.watchlists import ErasureReceipt
 
 PRINCIPAL: Final = "retention"
@@ -24,7 +25,7 @@ class Retention:
     Every process of every machine does it; whatever another has erased first is gone.
 
     Args:
-        registry: of the actors and scripts.
+        registry: of the actors, the scripts and the allow-list.
         keep: how long after its expiry each is kept.
     """
 
@@ -43,7 +44,7 @@ class Retention:
             await asyncio.gather(self._task, return_exceptions=True)
 
     async def sweep(self, now: datetime) -> int:
-        """Erase what had expired ``keep`` before ``now``; gives how many actors and scripts that were.
+        """Erase what had expired ``keep`` before ``now``; gives how many records that were.
 
         Raises:
             IndexRoomError: the store can't be changed; what is left is erased the next time.
@@ -51,6 +52,8 @@ class Retention:
         actors, scripts = self._registry.snapshot.expired(now - self._keep)
         erased = [await _erased(self._registry.erase_actor, name) for name in actors]
         erased += [await _erased(self._registry.scripts.erase, name) for name in scripts]
+        ended = self._registry.allowed.ended(now - self._keep)
+        erased += [await _erased(self._registry.allowed.remove, name) for name in ended]
         if any(erased):
             _log.info("expired records erased", records=sum(erased))
         return sum(erased)
@@ -64,9 +67,9 @@ class Retention:
             await asyncio.sleep(_EVERY_S)
 
 
-async def _erased(erase: Callable[..., Awaitable[ErasureReceipt]], record_id: str) -> bool:
+async def _erased(erase: Callable[..., Awaitable[ErasureReceipt | None]], record_id: str) -> bool:
     try:
         await erase(record_id, reason=_REASON, principal=PRINCIPAL)
-    except (ActorNotFound, ScriptNotFound):
+    except (ActorNotFound, ScriptNotFound, AllowEntryNotFound):
         return False
     return True

@@ -29,6 +29,7 @@ from shengdun.service.settings import Settings
 from shengdun.service.tls import asks_for_tokens, check_exposure, server_credentials
 from shengdun.service.workers.place import ALONE, Place
 from shengdun.v1 import (
+    allow_pb2_grpc,
     archive_pb2_grpc,
     hunt_pb2_grpc,
     network_pb2_grpc,
@@ -37,6 +38,7 @@ from shengdun.v1 import (
     voice_pb2_grpc,
     watchlist_pb2_grpc,
 )
+from shengdun.v1.allow_pb2 import DESCRIPTOR as ALLOW_FILE
 from shengdun.v1.archive_pb2 import DESCRIPTOR as ARCHIVE_FILE
 from shengdun.v1.hunt_pb2 import DESCRIPTOR as HUNT_FILE
 from shengdun.v1.network_pb2 import DESCRIPTOR as NETWORK_FILE
@@ -52,6 +54,7 @@ NETWORKS_NAME: Final = NETWORK_FILE.services_by_name["NetworkService"].full_name
 ARCHIVE_NAME: Final = ARCHIVE_FILE.services_by_name["ArchiveService"].full_name
 HUNTS_NAME: Final = HUNT_FILE.services_by_name["HuntService"].full_name
 VOICES_NAME: Final = VOICE_FILE.services_by_name["VoiceService"].full_name
+ALLOW_NAME: Final = ALLOW_FILE.services_by_name["AllowService"].full_name
 NAMES: Final = (
     SCREENING_NAME,
     WATCHLISTS_NAME,
@@ -60,6 +63,7 @@ NAMES: Final = (
     ARCHIVE_NAME,
     HUNTS_NAME,
     VOICES_NAME,
+    ALLOW_NAME,
 )
 MAX_MESSAGE_BYTES: Final = 4 << 20
 """Messages beyond are refused by gRPC itself with RESOURCE_EXHAUSTED, before our code could name a reason; those
@@ -186,6 +190,7 @@ class Server:
         network_pb2_grpc.add_NetworkServiceServicer_to_server(application.networks, server)
         archive_pb2_grpc.add_ArchiveServiceServicer_to_server(application.archived_calls, server)
         hunt_pb2_grpc.add_HuntServiceServicer_to_server(application.hunts, server)
+        allow_pb2_grpc.add_AllowServiceServicer_to_server(application.allowing, server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
         enable_server_reflection((*NAMES, HEALTH_NAME, REFLECTION_NAME), server)
         return server
@@ -200,6 +205,7 @@ class Server:
             (ARCHIVE_NAME, watchlists),
             (HUNTS_NAME, watchlists),
             (VOICES_NAME, watchlists),
+            (ALLOW_NAME, watchlists),
             (_OVERALL, screening),
         ):
             await self._health.set(name, _SERVING if serving else _NOT_SERVING)

@@ -158,9 +158,9 @@ class HuntSettings(Group):
     """Searches of finished calls."""
 
     on_enrolment: bool = False
-    """Hunt for every actor that is enrolled, as soon as it is."""
-    workers: Annotated[int, Field(ge=1, le=64)] = 1
-    """Threads that compare calls for a hunt, beside the one that reads them. All step back behind live calls."""
+    """Hunt for every actor that is enrolled, as soon as it is, in the calls of all lines that don't say otherwise."""
+    workers: Annotated[int, Field(ge=1, le=64)] = 2
+    """Threads that read and compare calls for a hunt. All step back behind live calls."""
 
 
 class VoicesSettings(Group):

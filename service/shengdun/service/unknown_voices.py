@@ -5,35 +5,34 @@ itself, in the background. What was put together is written to a sealed file, so
 """
 
 import asyncio
-import json
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from pathlib import Path
 from typing import Final, Self
 
 import numpy as np
 import structlog
 
 from shengdun.index.archive.archive import CallArchive
+from shengdun.index.archive.blocks import CallBlock
 from shengdun.index.archive.following import Listener
 from shengdun.index.archive.rows import ArchivedCall, CallQuery
-from shengdun.index.archive.tables import time_of
-from shengdun.index.durable_files import replace_file
+from shengdun.index.archive.tables import microseconds, time_of
 from shengdun.index.errors import IndexRoomError
-from shengdun.index.keys import KeyRing
 from shengdun.index.voices.clusters import VoiceClusters
+from shengdun.index.voices.filling import Filling
+from shengdun.index.voices.kept import VoicesFile
 from shengdun.index.voices.repeat import RepeatVoice, RepeatWatch
 from shengdun.service.evidence import HeardSpeech
 from shengdun.service.texts import Run
 
-_AT_ONCE: Final = 256
 _EVERY_S: Final = 60.0
 _SAVE_S: Final = 300.0
+_WATCH_S: Final = 1.0
 _log = structlog.get_logger(__name__)
 
 
@@ -71,7 +70,6 @@ class UnknownVoices:
     Args:
         clusters: of the voice model that decides.
         archive: the finished calls.
-        keys: seal the file.
         file: where what was put together is kept.
         window: how much of the past is compared.
         run: where calls are put together.
@@ -82,8 +80,7 @@ class UnknownVoices:
         self,
         clusters: VoiceClusters,
         archive: CallArchive,
-        keys: KeyRing,
-        file: Path,
+        file: VoicesFile,
         *,
         window: Window,
         run: Run,
@@ -91,7 +88,6 @@ class UnknownVoices:
     ) -> None:
         self.clusters = clusters
         self._archive = archive
-        self._keys = keys
         self._file = file
         self._window = window
         self._run = run
@@ -99,6 +95,7 @@ class UnknownVoices:
         self._watch = RepeatWatch(clusters)
         self._added: deque[ArchivedCall] = deque()
         self._erased: list[str] = []
+        self._is_erasing = False
         self._came = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._saved_s = time.monotonic()
@@ -107,8 +104,13 @@ class UnknownVoices:
         self._is_caught_up = False
 
     async def __aenter__(self) -> Self:
-        self._archive.follow(Listener(added=self._hear, erased=self._forget, missed=self._miss))
-        self._tasks = [asyncio.create_task(self._go_on(), name="unknown-voices")]
+        self._archive.follow(
+            Listener(added=self._hear, erased=self._forget, missed=self._miss, busy=self._is_busy)
+        )
+        self._tasks = [
+            asyncio.create_task(self._go_on(), name="unknown-voices"),
+            asyncio.create_task(self._watch_own(), name="own-voices"),
+        ]
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -116,8 +118,7 @@ class UnknownVoices:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         if self._is_caught_up:
-            with suppress(OSError):
-                await asyncio.to_thread(self._save)
+            await asyncio.to_thread(self._save)
 
     @property
     def is_caught_up(self) -> bool:
@@ -136,6 +137,10 @@ class UnknownVoices:
         """
         return await self._look_lane(lambda: self._looked(heard, claimed, at))
 
+    def names(self, receipt_names: Callable[[str], bool]) -> int:
+        """How many of the calls that are to be gone this process still compares others with; blocks."""
+        return sum(receipt_names(call_id) for call_id in self._held())
+
     def _looked(self, heard: HeardSpeech, claimed: Claimed, at: datetime) -> RepeatVoice | None:
         return self._watch.look(
             heard.voiceprint,
@@ -153,7 +158,12 @@ class UnknownVoices:
 
     def _forget(self, call_ids: Sequence[str]) -> None:
         self._erased.extend(call_ids)
+        self._is_erasing = True
         self._came.set()
+
+    def _is_busy(self) -> bool:
+        """Whether the window, or the file, may still have a call that was erased."""
+        return self._is_erasing or not self._is_caught_up
 
     def _miss(self) -> None:
         self._is_behind = True
@@ -170,17 +180,25 @@ class UnknownVoices:
             if self._is_untidy:
                 await self._run(self._tidy)
 
+    async def _watch_own(self) -> None:
+        """Learn anew when a voice is the institution's own no more: its calls were left out until then."""
+        while True:
+            await asyncio.sleep(_WATCH_S)
+            if self.clusters.has_left_out():
+                self._miss()
+
     async def _learn(self) -> None:
         """Learn of all archived calls: at the start, and after some came that this process didn't hear of."""
         self._is_behind = False
         try:
+            await asyncio.to_thread(self._file.remove_others)
             await self._run(self._learn_anew if self._is_caught_up else self._catch_up)
-            # What a file of before the last stop has of calls that were erased since must not stay in it.
-            await asyncio.to_thread(self._save)
         except IndexRoomError as error:
             _log.error("past calls not compared", reason=error.message)
         except OSError as error:
-            _log.warning("voices not kept", reason=error.strerror)
+            _log.warning("files of voices not removed", reason=error.strerror)
+        # What a file of before the last stop has of calls that were erased since must not stay in it.
+        await asyncio.to_thread(self._save)
         self._is_caught_up = True
 
     async def _take_all(self) -> None:
@@ -191,6 +209,7 @@ class UnknownVoices:
             await self._run(lambda: self.clusters.remove(gone, reason="calls were erased"))
             # What was erased must not stand in the file any more either.
             await asyncio.to_thread(self._save)
+            self._is_erasing = bool(self._erased)
         while self._added and not self._erased:
             call = self._added.popleft()
             await self._run(partial(self.clusters.take, call))
@@ -212,57 +231,45 @@ class UnknownVoices:
 
     def _catch_up(self) -> None:
         """Take in what was archived before the start: what the file knows as it was put together, the rest anew."""
-        through, state = self._restored()
+        kept = self._file.read()
+        if kept.problem:
+            _log.warning("voices are put together anew", reason=kept.problem)
+        through_us = microseconds(kept.through)
         late: list[ArchivedCall] = []
-        for calls in self._archived():
-            known = [call for call in calls if call.ended_at <= through]
-            late += [call for call in calls if call.ended_at > through]
-            self.clusters.fill(known)
-        self.clusters.restore(state)
+        with Filling(self.clusters) as filling:
+            for block in self._archived():
+                is_known = block.ended_us <= through_us
+                filling.take(block, np.flatnonzero(is_known))
+                late += [block.row(row) for row in np.flatnonzero(~is_known).tolist()]
+        self.clusters.restore(kept.state)
         for call in sorted(late, key=lambda one: one.ended_at):
             self.clusters.take(call)
 
     def _learn_anew(self) -> None:
         """Take in what was archived, and let go of what was erased, without this process having heard of it."""
         archived: set[str] = set()
-        for calls in self._archived():
-            archived.update(call.call_id for call in calls)
-            for call in calls:
-                self.clusters.take(call)
-        held = {
-            call_id.decode()
-            for part in self.clusters.recent.parts()
-            for call_id in part.ids.tolist()
-        }
-        self.clusters.remove(held - archived, reason="calls were erased")
+        held = self._held()
+        for block in self._archived():
+            names = list(block.call_ids)
+            archived.update(names)
+            for row in (row for row, name in enumerate(names) if name not in held):
+                self.clusters.take(block.row(row))
+        self.clusters.remove(self._held() - archived, reason="calls were erased")
 
-    def _archived(self) -> Iterator[list[ArchivedCall]]:
+    def _held(self) -> set[str]:
+        """The ids of the calls in the window."""
+        parts = self.clusters.recent.parts()
+        return {call_id.decode() for part in parts for call_id in part.ids.tolist()}
+
+    def _archived(self) -> Iterator[CallBlock]:
         query = CallQuery(
             since=datetime.now(UTC) - self._window.age, model_id=self.clusters.model_id
         )
-        for block in self._archive.scan(query):
-            for start in range(0, len(block), _AT_ONCE):
-                rows = range(start, min(start + _AT_ONCE, len(block)))
-                yield [block.row(row) for row in rows]
-
-    def _restored(self) -> tuple[datetime, dict[str, tuple[str, ...]]]:
-        try:
-            content = json.loads(self._keys.unseal(self._file.read_bytes(), self._place))
-            state = {name: tuple(calls) for name, calls in content["clusters"].items()}
-            return datetime.fromisoformat(content["through"]), state
-        except FileNotFoundError:
-            pass
-        except (OSError, IndexRoomError, ValueError, KeyError) as error:
-            _log.warning("voices are put together anew", reason=str(error))
-        return datetime.fromtimestamp(0, UTC), {}
+        return self._archive.scan(query)
 
     def _save(self) -> None:
-        content = {"through": datetime.now(UTC).isoformat(), "clusters": self.clusters.state()}
-        sealed = self._keys.seal(json.dumps(content).encode(), self._place)
-        self._file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        replace_file(self._file, sealed)
+        try:
+            self._file.write(self.clusters.state())
+        except OSError as error:
+            _log.warning("voices not kept", reason=error.strerror)
         self._saved_s = time.monotonic()
-
-    @property
-    def _place(self) -> bytes:
-        return f"voices/{self.clusters.model_id}".encode()

@@ -10,6 +10,7 @@ from shengdun.index.archive.archive import CallArchive
 from shengdun.index.registry import Registry
 from shengdun.index.voices.clusters import VoiceClusters
 from shengdun.index.voices.evidence import VoiceEvidence
+from shengdun.index.voices.kept import VoicesFile
 from shengdun.index.voices.policy import VoicePolicy
 from shengdun.index.voices.shipped import shipped_spread
 from shengdun.service.background import BackgroundLane
@@ -53,10 +54,11 @@ async def open_unknown_voices(
     policy = VoicePolicy(others=given.other_customers, repeating=given.repeating)
     look_lane = await stack.enter_async_context(BackgroundLane(workers=1))
     voices = UnknownVoices(
-        VoiceClusters(VoiceEvidence(scorer, spread), policy),
+        VoiceClusters(
+            VoiceEvidence(scorer, spread), policy, allowed=lambda: registry.allowed.entries
+        ),
         archive,
-        registry.keys,
-        settings.data_dir / VOICES_DIRECTORY / f"{model_id}.clusters",
+        VoicesFile(settings.data_dir / VOICES_DIRECTORY, model_id, registry.keys),
         window=Window(age=timedelta(days=given.days), calls=given.calls),
         run=run,
         look_lane=look_lane.run,

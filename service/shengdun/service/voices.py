@@ -14,6 +14,7 @@ from shengdun.service.convert import voice_requests as requests
 from shengdun.service.convert import voices as messages
 from shengdun.service.convert.watchlists import actor_message
 from shengdun.service.errors import VoiceHasNoCalls, VoicePromoted, VoicesOff
+from shengdun.service.hunt_opening import Enrolled
 from shengdun.service.pages import within_a_message
 from shengdun.service.texts import Run
 from shengdun.service.unknown_voices import UnknownVoices
@@ -32,6 +33,7 @@ class VoiceServicer(voice_pb2_grpc.VoiceServiceServicer):
         archive: the finished calls; None where none are kept.
         voices: of these calls; None likewise.
         run: where voices are gone through.
+        enrolled: told of every actor that a voice was made; None if nobody wants to know.
     """
 
     def __init__(
@@ -40,11 +42,13 @@ class VoiceServicer(voice_pb2_grpc.VoiceServiceServicer):
         archive: CallArchive | None,
         voices: UnknownVoices | None,
         run: Run,
+        enrolled: Enrolled | None = None,
     ) -> None:
         self._registry = registry
         self._archive = archive
         self._voices = voices
         self._run = run
+        self._enrolled = enrolled
 
     async def ListVoices(  # noqa: N802 - the contract's name, here and below
         self,
@@ -83,6 +87,8 @@ class VoiceServicer(voice_pb2_grpc.VoiceServiceServicer):
         await self._record(
             "voice.promoted", f"voice/{cluster.cluster_id}", f"actor/{actor.actor_id}"
         )
+        if self._enrolled is not None:
+            await self._enrolled(actor.actor_id)
         return pb.PromoteVoiceResponse(actor=actor_message(actor))
 
     async def _promoted(self, request: pb.PromoteVoiceRequest, cluster: Cluster) -> Actor:

@@ -8,13 +8,14 @@ from typing import Generic, TypeVar
 from shengdun.enrollment.assessed import NamedRecording
 from shengdun.service.convert.watchlist_requests import recording_name
 from shengdun.service.errors import CallIdle, MessageTooLarge, ProtocolViolation
-from shengdun.v1 import hunt_pb2, watchlist_pb2
+from shengdun.v1 import allow_pb2, hunt_pb2, watchlist_pb2
 
 Message = TypeVar(
     "Message",
     watchlist_pb2.EnrollActorRequest,
     watchlist_pb2.AddVoiceprintsRequest,
     hunt_pb2.StartHuntRequest,
+    allow_pb2.AddAllowedRequest,
 )
 
 

@@ -338,3 +338,61 @@ async def test_a_hunt_is_cancelled_from_another_process(
         go_on.set()
         assert (await cancelling).state is HuntState.CANCELLED
         assert not list((tmp_path / "hunts").glob("*.lock"))
+
+
+async def cancelled_hunt(hunts: Hunts, shelf: HuntShelf) -> Hunt:
+    """A hunt as it is left when it is cancelled after two of the four days."""
+    done = await ended(hunts, await hunts.start(after(), started_by="ann"))
+    found = tuple(hit for hit in done.hits.best if hit.call_id in calls(5, 105))
+    left = replace(
+        done,
+        state=HuntState.CANCELLED,
+        day="2026-11-21",
+        settled_day="2026-11-21",
+        read=20,
+        hits=replace(done.hits, best=found, found=2),
+    )
+    shelf.put(left)
+    return left
+
+
+@pytest.mark.usefixtures("agent")
+async def test_calls_erased_between_are_not_in_a_hunt_that_is_resumed(
+    hunts: Hunts, filled: CallArchive, registry: Registry, tmp_path: Path
+) -> None:
+    """Neither those that it had found before it was cancelled, nor those that it hadn't come to."""
+    shelf = HuntShelf(tmp_path / "hunts", registry.keys)
+    hunt = await cancelled_hunt(hunts, shelf)
+    receipt = await filled.erase(calls(5, 305), reason="asked", principal="t")
+    assert receipt
+    assert ids(await hunts.get(hunt.hunt_id)) == calls(105)
+    told = [ids(now) async for now in hunts.watch((await hunts.resume(hunt.hunt_id)).hunt_id)]
+    assert not {name for names in told for name in names} & set(calls(5, 305))
+    assert told[-1] == calls(105, 205)
+    assert ids(shelf.get(hunt.hunt_id)) == calls(105, 205)
+
+
+@pytest.mark.usefixtures("agent")
+async def test_calls_erased_while_a_hunt_is_being_resumed_are_not_in_it(
+    hunts: Hunts,
+    filled: CallArchive,
+    registry: Registry,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """After it was read from disk with a hit on them, and before it runs: neither shown nor in its file."""
+    shelf, loop = HuntShelf(tmp_path / "hunts", registry.keys), asyncio.get_running_loop()
+    hunt = await cancelled_hunt(hunts, shelf)
+    extent = filled.extent
+
+    def erasing(query: CallQuery) -> int:
+        erase = filled.erase(calls(5), reason="asked", principal="t")
+        asyncio.run_coroutine_threadsafe(erase, loop).result(60)
+        return extent(query)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(filled, "extent", erasing)
+        resumed = await hunts.resume(hunt.hunt_id)
+    told = [ids(now) async for now in hunts.watch(resumed.hunt_id)]
+    assert not {name for names in told for name in names} & set(calls(5))
+    assert ids(shelf.get(hunt.hunt_id)) == calls(105, 205, 305)

@@ -12,13 +12,14 @@ from numpy.typing import NDArray
 
 from fixtures.archive import NOON, call
 from shengdun.index.archive.blocks import CallBlock
+from shengdun.index.archive.errors import PartitionDamaged
 from shengdun.index.archive.rows import ArchivedCall
 from shengdun.index.archive.signatures import signature_of
 from shengdun.index.archive.tables import CallTable
 from shengdun.index.archive.voiceprints import restored, stored
 from shengdun.index.calibration import CalibrationProfile, default_profile
 from shengdun.index.errors import InvalidRecord, TextTooShort
-from shengdun.index.hunts.bounding import CosineBound, least_cosines
+from shengdun.index.hunts.bounding import CosineBound, Sieve, least_cosines
 from shengdun.index.hunts.hits import Hits, expected_by_chance, probability_of
 from shengdun.index.hunts.matching import Matcher, VoiceMatcher, WordsMatcher
 from shengdun.index.hunts.searching import matches_of
@@ -144,13 +145,41 @@ def test_the_bound_spares_the_work(
         [strangers(profile, 4000, 5), near(strangers(profile, 1, 9)[0], 50, 6, 0.8)]
     )
     target = scorer.project(strangers(profile, 1, 9))
-    bound = CosineBound.of(profile, target, rotation)
     rows = stored(everybody, rotation)
     cosines = scorer.project(restored(rows, rotation)) @ target[0]
     for least in (0.2, 0.4, 0.6):
-        found = bound.reaching(rows, np.array([least]))
+        found = Sieve(profile, target, rotation, np.array([least])).passing(rows)
         assert set(np.flatnonzero(cosines >= least)) <= set(found.tolist())
-    assert len(bound.reaching(rows, np.array([0.5]))) < 200
+    assert len(Sieve(profile, target, rotation, np.array([0.5])).passing(rows)) < 100
+
+
+def test_the_more_directions_are_measured_the_fewer_strangers_pass(
+    profile: CalibrationProfile, rotation: NDArray[np.float64]
+) -> None:
+    """So that what a cheap bound lets pass is worth a tighter one."""
+    rows = stored(strangers(profile, 4000, 5), rotation)
+    target = Scorer(profile).project(strangers(profile, 1, 9))
+    passed = [
+        len(
+            CosineBound.of(profile, target, rotation, directions=directions).reaching(
+                rows, np.array([0.4])
+            )
+        )
+        for directions in (0, 2, 12, 32)
+    ]
+    assert passed == sorted(passed, reverse=True)
+    assert passed[0] > 4 * passed[1] > 0
+    assert passed[1] > 2 * passed[3]
+
+
+def test_a_call_without_a_voice_is_nobody(
+    profile: CalibrationProfile, rotation: NDArray[np.float64]
+) -> None:
+    """Zeros are taken for no voiceprint, whatever is asked for."""
+    rows = stored(strangers(profile, 3, 5), rotation)
+    rows[1] = 0
+    target = Scorer(profile).project(strangers(profile, 1, 9))
+    assert Sieve(profile, target, rotation, np.array([-1.0])).passing(rows).tolist() == [0, 2]
 
 
 @settings(deadline=None, max_examples=40)
@@ -180,8 +209,11 @@ def test_the_bound_loses_nothing(seed: int, least: float, stretch: float) -> Non
     rows = stored(everybody, matrix)
     target = scorer.project(voices)
     cosines = scorer.project(restored(rows, matrix)) @ target.T
-    found = CosineBound.of(profile, target, matrix).reaching(rows, np.full(3, least))
-    assert set(np.flatnonzero((cosines >= least).any(axis=1))) <= set(found.tolist())
+    reached = set(np.flatnonzero((cosines >= least).any(axis=1)))
+    for directions in (0, 2, 32, DIMENSION):
+        bound = CosineBound.of(profile, target, matrix, directions=directions)
+        assert reached <= set(bound.reaching(rows, np.full(3, least)).tolist())
+    assert reached <= set(Sieve(profile, target, matrix, np.full(3, least)).passing(rows).tolist())
 
 
 @settings(deadline=None, max_examples=40)
@@ -214,13 +246,17 @@ def test_blocks_come_out_in_order(
     ]
     matcher = VoiceMatcher(Scorer(profile), wanted(near(agent, 2, 2, 0.5)), 0.0)
     hits = Hits(limit=7)
-    for block, matches in matches_of(blocks, matcher, workers=workers):
+    for block, matches in matches_of(blocks, matcher, workers=workers, damaged=_refuse):
         hits = hits.joined(block, matches)
     every = Hits(limit=1000)
     for block in blocks:
         every = every.joined(block, matcher.match(block))
     assert hits.best == every.best[:7]
     assert hits.found == every.found == 81
+
+
+def _refuse(damaged: PartitionDamaged) -> None:
+    raise AssertionError(damaged)
 
 
 def test_a_script_is_found_by_what_calls_contain_of_it(rotation: NDArray[np.float64]) -> None:

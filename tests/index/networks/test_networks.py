@@ -12,10 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shengdun.index.archive.rows import ArchivedFlag
-from shengdun.index.networks.building import REGISTERED_LLR, NetworkBuilder, Sighting
+from shengdun.index.networks.building import REGISTERED_LLR, NetworkBuilder
 from shengdun.index.networks.communities import network_of
 from shengdun.index.networks.export import to_graphml, to_json
 from shengdun.index.networks.graph import EvidenceKind, Network, NodeKey, NodeKind
+from shengdun.index.networks.sightings import Sighting
 
 START = datetime(2026, 11, 1, 8, tzinfo=UTC)
 ACTOR_A, ACTOR_B = (NodeKey(NodeKind.ACTOR, name) for name in ("act_a", "act_b"))

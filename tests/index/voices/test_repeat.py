@@ -1,5 +1,7 @@
 """REPEAT_VOICE: a voice that calls for several customers."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 import numpy as np
@@ -10,6 +12,7 @@ from fixtures.unknown_voices import BEGINS, EVIDENCE, made_call, made_clusters
 from shengdun.index.archive.rows import ArchivedCall
 from shengdun.index.voices.allowed import (
     AllowList,
+    Entry,
     Granted,
     OwnKind,
     OwnVoice,
@@ -23,6 +26,12 @@ from shengdun.index.voices.policy import VoicePolicy
 from shengdun.index.voices.repeat import RepeatVoice, RepeatWatch
 
 GRANTED = Granted(reason="power of attorney", principal="reviewer-1", at=BEGINS)
+
+
+def allow(clusters: VoiceClusters, entries: Sequence[Entry]) -> None:
+    """Have these entries count from now on."""
+    allowed = AllowList(entries)
+    clusters._allowed = lambda: allowed
 
 
 def look(clusters: VoiceClusters, call: ArchivedCall) -> RepeatVoice | None:
@@ -113,7 +122,7 @@ def test_representatives_are_let_pass() -> None:
     ):
         clusters = with_calls(4, customers=4, number="office")
         assert look(clusters, made_call(1, 8)) is not None
-        clusters.allowed = AllowList([entry])
+        allow(clusters, [entry])
         assert look(clusters, made_call(1, 8)) is None
 
 
@@ -123,7 +132,8 @@ def test_an_entry_that_has_ended_does_not_count() -> None:
         reason="guardian", principal="reviewer-1", at=BEGINS, until=BEGINS + timedelta(seconds=1)
     )
     clusters = with_calls(4, customers=4)
-    clusters.allowed = AllowList(
+    allow(
+        clusters,
         [
             Representative(
                 entry_id="r1",
@@ -131,7 +141,7 @@ def test_an_entry_that_has_ended_does_not_count() -> None:
                 customers=frozenset(f"customer-{n}" for n in range(4)),
                 granted=ended,
             )
-        ]
+        ],
     )
     assert look(clusters, made_call(1, 8)) is not None
     assert len(clusters.allowed.expire(BEGINS + timedelta(days=1))) == 0
@@ -142,7 +152,8 @@ def test_own_collectors_are_left_out() -> None:
     clusters = with_calls(4, customers=4)
     collector = made_call(1, 20).voiceprint
     assert collector is not None
-    clusters.allowed = AllowList(
+    allow(
+        clusters,
         [
             OwnVoice(
                 entry_id="c1",
@@ -152,12 +163,49 @@ def test_own_collectors_are_left_out() -> None:
                 net_speech_s=20.0,
                 granted=GRANTED,
             )
-        ]
+        ],
     )
     before = len(clusters.recent)
     assert look(clusters, made_call(1, 8)) is None
     assert clusters.take(made_call(1, 8)) is None
     assert len(clusters.recent) == before
+
+
+def test_many_calls_are_told_from_own_voices_as_one_by_one() -> None:
+    """With entries that hold for some of them only; ``fill`` leaves out what ``take`` would."""
+    ends = BEGINS + timedelta(hours=3)
+    entries = []
+    for voice in range(4):
+        voiceprint = made_call(voice, 50).voiceprint
+        assert voiceprint is not None
+        entries.append(
+            OwnVoice(
+                entry_id=f"own-{voice}",
+                kind=OwnKind.PROMPT,
+                model_id=EVIDENCE.model_id,
+                voiceprint=voiceprint,
+                net_speech_s=9.0,
+                granted=replace(GRANTED, until=ends if voice % 2 else None),
+            )
+        )
+    calls = [made_call(voice, number) for voice in range(8) for number in range(3)]
+    clusters = made_clusters()
+    allow(clusters, entries)
+    columns = clusters.recent.coder.columns(calls)
+    voices = EVIDENCE.calls(columns)
+    times = [call.started_at for call in calls]
+    together = clusters.allowed.are_own(voices, EVIDENCE, times)
+    alone = [
+        clusters.allowed.is_own(voices.take(np.array([row])), EVIDENCE, at)
+        for row, at in enumerate(times)
+    ]
+    assert together.tolist() == alone
+    assert 0 < sum(alone) < 12
+    assert clusters.fill(calls) == len(calls) - sum(alone)
+    assert not clusters.has_left_out()
+    allow(clusters, entries[1:])
+    assert clusters.has_left_out()
+    assert not clusters.has_left_out()
 
 
 @given(st.lists(st.floats(0.0, 1.0), max_size=8), st.integers(0, 9))

@@ -14,9 +14,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from shengdun.index.archive.blocks import CallBlock
-from shengdun.index.archive.erasing import Eraser
-from shengdun.index.archive.errors import CallNotArchived
+from shengdun.index.archive.blocks import BLOCK_ROWS, CallBlock
+from shengdun.index.archive.erasing import Eraser, ForgottenCustomer
+from shengdun.index.archive.errors import CallNotArchived, PartitionDamaged
 from shengdun.index.archive.following import Follower, Listener
 from shengdun.index.archive.keeping import PartitionKeeper
 from shengdun.index.archive.matching import narrows
@@ -236,6 +236,8 @@ class CallArchive:
         query: CallQuery,
         *,
         voiceprints: bool = True,
+        ahead: bool = False,
+        block_rows: int = BLOCK_ROWS,
         signatures: bool = False,
         columns: Sequence[str] = BLOCK_COLUMNS,
     ) -> Iterator[CallBlock]:
@@ -247,7 +249,10 @@ class CallArchive:
         Args:
             query: what is asked for.
             voiceprints: whether to read the voiceprints before a block is given, so that they can't fail any more.
-            signatures: the same of the signatures.
+            ahead: without these, whether to have the system fetch them, for whoever reads them from the block soon;
+                one who finds a partition damaged then tells ``note``.
+            block_rows: rows that a block has at most; best a multiple of ``BLOCK_ROWS``.
+            signatures: whether to read the signatures before a block is given.
             columns: the same of other columns.
         """
         wanted = (*columns, SIGNATURES) if signatures else tuple(columns)
@@ -258,9 +263,15 @@ class CallArchive:
             query,
             columns=wanted,
             voiceprints=voiceprints,
+            ahead=ahead,
+            block_rows=block_rows,
             problems=self._damaged,
         )
         return scan.blocks()
+
+    def note(self, damaged: PartitionDamaged) -> None:
+        """Name a partition in ``problems`` that turned out to be damaged; may be called from any thread."""
+        self._damaged[damaged.partition] = damaged.message
 
     def extent(self, query: CallQuery) -> int:
         """How many calls a scan goes through at most: all of the partitions that may have any, and of the tail."""
@@ -287,7 +298,12 @@ class CallArchive:
         await self._follower.catch_up()
 
     async def erase(
-        self, which: CallQuery | Collection[str], *, reason: str, principal: str
+        self,
+        which: CallQuery | Collection[str],
+        *,
+        reason: str,
+        principal: str,
+        customer: ForgottenCustomer | None = None,
     ) -> ArchiveReceipt:
         """Erase calls for good: not found any more, by anybody, when this returns.
 
@@ -299,6 +315,7 @@ class CallArchive:
             which: a query that leaves something out, or call ids.
             reason: for the receipt.
             principal: who asks for it, for the journal.
+            customer: whose calls these are, all of them, for the receipt; forgotten elsewhere before.
 
         Raises:
             CallNotArchived: there is no such call, or one of the ids isn't there; nothing was changed.
@@ -306,7 +323,9 @@ class CallArchive:
         """
         check_text("reason", reason, longest=1000)
         call_ids = await self._chosen(which)
-        receipt = await self._eraser.erase(call_ids, reason=reason, principal=principal)
+        receipt = await self._eraser.erase(
+            call_ids, reason=reason, principal=principal, customer=customer
+        )
         await self._follower.catch_up()
         return receipt
 

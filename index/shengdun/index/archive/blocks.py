@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from shengdun.index.archive.columns import Rows, Words
 from shengdun.index.archive.rows import NO_SIGNATURE, ArchivedCall, ArchivedFlag, CallWindows
+from shengdun.index.archive.scratch import Scratch
 from shengdun.index.archive.tables import (
     SIGNATURES,
     WINDOWS,
@@ -99,6 +100,11 @@ class CallBlock:
         return np.asarray(numbers(self._source, "started_us")[self._rows], np.int64)
 
     @property
+    def ended_us(self) -> NDArray[np.int64]:
+        """(n,) when they ended, likewise."""
+        return np.asarray(numbers(self._source, "ended_us")[self._rows], np.int64)
+
+    @property
     def probabilities(self) -> NDArray[np.float64]:
         """(n,) of the last decisions."""
         return np.asarray(numbers(self._source, "probability")[self._rows], np.float64)
@@ -120,10 +126,26 @@ class CallBlock:
         A voiceprint that is looked for is rotated once instead, ``rotation @ voiceprint``, and its cosine with these
         rows is the same.
         """
+        return self._voices(None)
+
+    def voiceprints_in(self, scratch: Scratch) -> Stored:
+        """``stored_voiceprints``, in memory that is overwritten when the scratch is used again; for any thread.
+
+        Raises:
+            PartitionDamaged: they can't be read.
+        """
+        return self._voices(scratch)
+
+    def expect_voiceprints(self) -> None:
+        """Have the system fetch the voiceprints, which will be asked for soon."""
+        if self.model_id:
+            self._source.expect(int(self._rows[0]), int(self._rows[-1]) + 1)
+
+    def _voices(self, scratch: Scratch | None) -> Stored:
         if not self.model_id:
             return np.zeros((len(self), 0), np.int16)
         first, last = int(self._rows[0]), int(self._rows[-1]) + 1
-        rows = self._source.voices(first, last)
+        rows = self._source.voices(first, last, scratch)
         return rows if len(rows) == len(self) else rows[self._rows - first]
 
     @property

@@ -27,6 +27,19 @@ _POLL_S: Final = 0.05
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ForgottenCustomer:
+    """A customer all of whose calls are erased, and who was forgotten elsewhere before.
+
+    Attributes:
+        pseudonym: of the customer; the receipt has a hash of it.
+        allow_entries: from how many entries of the allow-list the customer was taken out.
+    """
+
+    pseudonym: str
+    allow_entries: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Elsewhere:
     """How far the others are with an erasure."""
 
@@ -68,7 +81,12 @@ class Eraser:
         self._wait_s = wait_s
 
     async def erase(
-        self, call_ids: Sequence[str], *, reason: str, principal: str
+        self,
+        call_ids: Sequence[str],
+        *,
+        reason: str,
+        principal: str,
+        customer: ForgottenCustomer | None = None,
     ) -> ArchiveReceipt:
         """Erase calls; see ``CallArchive.erase``."""
         receipt_id = make_id("rcp")
@@ -99,6 +117,10 @@ class Eraser:
             store_compacted=is_compacted,
             journal_sequence=entry.sequence,
             journal_hash=entry.hash,
+            customer_hash=""
+            if customer is None
+            else receipts.customer_hash(customer.pseudonym, self._keys),
+            allow_entries=0 if customer is None else customer.allow_entries,
         )
         return receipts.signed(receipt, self._keys)
 

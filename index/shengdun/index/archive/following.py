@@ -20,6 +20,8 @@ from shengdun.index.errors import IndexRoomError
 from shengdun.index.keys import KeyRing
 
 _WAIT_MS: Final = 500
+_OWING_MS: Final = 50
+"""While somebody waits to be told that what was erased is gone here."""
 _GATHER_S: Final = 0.2
 """To read several calls takes hardly longer than to read one."""
 _RETRY_S: Final = 0.1
@@ -37,11 +39,14 @@ class Listener:
         added: calls that were archived, by this process or another.
         erased: the ids of calls that were erased; also of some that this process never told of.
         missed: this process was too far behind to hear of everything: what was learned is to be learned anew.
+        busy: whether something that was told of as erased is still known, or in a file; until it isn't, this process
+            doesn't say that it has heard of the erasure.
     """
 
     added: Callable[[list[ArchivedCall]], None] = lambda _calls: None
     erased: Callable[[Sequence[str]], None] = lambda _call_ids: None
     missed: Callable[[], None] = lambda: None
+    busy: Callable[[], bool] = lambda: False
 
 
 class Follower:
@@ -110,7 +115,8 @@ class Follower:
         """Follow for ever."""
         while True:
             try:
-                came = await self._stream.wait(self._position, wait_ms=_WAIT_MS)
+                wait_ms = _OWING_MS if self._said < self.last_erasure else _WAIT_MS
+                came = await self._stream.wait(self._position, wait_ms=wait_ms)
                 if came == {EntryKind.CALL}:
                     await asyncio.sleep(_GATHER_S)
                 if came or self._has_to_say:
@@ -161,11 +167,13 @@ class Follower:
     async def _say(self) -> None:
         """Tell how far this process is: it has heard of all, and what it reads of partitions is as new."""
         number = min(self._position, self._keeper.manifest.through)
-        owes = self._said < self.last_erasure
-        if owes and number < self.last_erasure:
+        is_busy = any(listener.busy() for listener in self._listeners)
+        if is_busy:
+            number = max(self._said, min(number, self.last_erasure - 1))
+        owes, is_settled = self._said < self.last_erasure, number >= self.last_erasure
+        if owes and not is_settled and not is_busy:
             self.woken.set()
-            return
-        if self._has_to_say:
+        if (owes and is_settled) or time.monotonic() > self._said_s + _SAY_S:
             await self._stream.heard(self.process, number, forget_s=FORGET_S)
             self._said, self._said_s = number, time.monotonic()
 

@@ -27,6 +27,7 @@ from shengdun.index.archive.blocks import BLOCK_ROWS
 from shengdun.index.archive.columns import Column
 from shengdun.index.archive.errors import PartitionDamaged
 from shengdun.index.archive.manifest import Partition
+from shengdun.index.archive.scratch import Scratch
 from shengdun.index.archive.tables import (
     COLUMNS,
     SINCE_FORMAT_2,
@@ -39,15 +40,18 @@ from shengdun.index.archive.tables import (
 from shengdun.index.archive.voiceprints import Stored
 from shengdun.index.durable_files import replace_file, replace_with_parts
 from shengdun.index.errors import SealBroken
-from shengdun.index.keys import DataKey, KeyRing
+from shengdun.index.keys import SEAL_BYTES, DataKey, KeyRing
 
 _FORMAT: Final = 2
 _FORMATS: Final = (1, _FORMAT)
 """The first has no windows of calls."""
-_SEAL_BYTES: Final = 28
+_WIDTH: Final = 2
+"""Bytes of a component of a stored voiceprint."""
 _LONGEST_HEADER: Final = 65_536
 CALLS: Final = ".calls"
 INDEX: Final = ".index"
+VOICEPRINTS: Final = "voiceprints"
+"""The name of their blocks in the header."""
 
 
 def key_aad(name: str) -> bytes:
@@ -213,14 +217,23 @@ class OpenPartition:
             return lacking(name, len(self), dimension)
         return unpacked(name, self._unsealed(name, 0), dimension)
 
-    def voices(self, start: int, stop: int) -> Stored:
-        """See ``CallSource``; the last block is kept."""
+    def voices(self, start: int, stop: int, scratch: Scratch | None = None) -> Stored:
+        """See ``CallSource``; without a scratch the last block is kept."""
         first, last = start // BLOCK_ROWS, (stop - 1) // BLOCK_ROWS
-        if first != last:
-            return np.concatenate([self._block(number) for number in range(first, last + 1)])[
-                start - first * BLOCK_ROWS : stop - first * BLOCK_ROWS
-            ]
-        return self._block(first)[start - first * BLOCK_ROWS : stop - first * BLOCK_ROWS]
+        wanted = slice(start - first * BLOCK_ROWS, stop - first * BLOCK_ROWS)
+        if scratch is not None:
+            return self._opened(range(first, last + 1), scratch)[wanted]
+        blocks = [self._block(number) for number in range(first, last + 1)]
+        return (blocks[0] if len(blocks) == 1 else np.concatenate(blocks))[wanted]
+
+    def expect(self, start: int, stop: int) -> None:
+        """See ``CallSource``; a scan of files on disk then waits little."""
+        if not hasattr(os, "posix_fadvise"):
+            return
+        for number in range(start // BLOCK_ROWS, (stop - 1) // BLOCK_ROWS + 1):
+            place = self._places.get(f"voiceprints/{number}")
+            if place is not None:
+                os.posix_fadvise(self._file, *place, os.POSIX_FADV_WILLNEED)
 
     def table(self) -> CallTable:
         """All of it. Raises ``PartitionDamaged``."""
@@ -232,18 +245,32 @@ class OpenPartition:
         )
 
     def _block(self, number: int) -> Stored:
-        if self._last_block is None or self._last_block[0] != number:
-            content = self._unsealed("voiceprints", number)
-            self._read_ahead(number + 1)
-            rows: Stored = np.frombuffer(content, "<i2").reshape(-1, self.partition.dimension)
-            self._last_block = number, rows
-        return self._last_block[1]
+        kept = self._last_block  # another thread may replace it meanwhile
+        if kept is None or kept[0] != number:
+            content = self._unsealed(VOICEPRINTS, number)
+            self.expect((number + 1) * BLOCK_ROWS, (number + 2) * BLOCK_ROWS)
+            kept = self._last_block = number, self._rows(content)
+        return kept[1]
 
-    def _read_ahead(self, number: int) -> None:
-        """Have the system read the next block while this one is used: a scan of files on disk then waits little."""
-        place = self._places.get(f"voiceprints/{number}")
-        if place is not None and hasattr(os, "posix_fadvise"):
-            os.posix_fadvise(self._file, *place, os.POSIX_FADV_WILLNEED)
+    def _opened(self, numbers: range, scratch: Scratch) -> Stored:
+        block = BLOCK_ROWS * self.partition.dimension * _WIDTH
+        plain = scratch.plain(block * len(numbers))
+        end = 0
+        for number in numbers:
+            try:
+                start, length = self._places[f"{VOICEPRINTS}/{number}"]
+                sealed = scratch.sealed(length)
+                place, end = end, end + length - SEAL_BYTES
+                os.preadv(self._file, [sealed], start)
+                aad = _aad(self.partition, VOICEPRINTS, number)
+                self._key.unseal_into(sealed, aad, plain[place:end])
+            except (KeyError, SealBroken, OSError) as error:
+                raise self._unopened(VOICEPRINTS, number) from error
+        return self._rows(plain[:end])
+
+    def _rows(self, content: bytes | memoryview) -> Stored:
+        rows: Stored = np.frombuffer(content, "<i2").reshape(-1, self.partition.dimension)
+        return rows
 
     def _unsealed(self, name: str, number: int) -> bytes:
         try:
@@ -252,7 +279,7 @@ class OpenPartition:
             sealed = cast("bytes", memoryview(os.pread(self._file, length, start)))
             return self._key.unseal(sealed, _aad(self.partition, name, number))
         except (KeyError, SealBroken, OSError) as error:
-            raise self._damaged(f"has {name} (part {number}) that can't be opened") from error
+            raise self._unopened(name, number) from error
 
     def _read_header(self) -> dict[str, tuple[int, int]]:
         try:
@@ -272,6 +299,9 @@ class OpenPartition:
             raise self._damaged("is torn, or another one's file")
         return places
 
+    def _unopened(self, name: str, number: int) -> PartitionDamaged:
+        return self._damaged(f"has {name} (part {number}) that can't be opened")
+
     def _damaged(self, problem: str) -> PartitionDamaged:
         return PartitionDamaged.of(self.partition.name, problem)
 
@@ -284,8 +314,8 @@ def _sealed(partition: Partition, table: CallTable, key: DataKey) -> Iterator[by
     starts = range(0, len(table), BLOCK_ROWS) if table.model_id else range(0)
     width = partition.dimension * table.vectors.itemsize
     blocks = {
-        f"voiceprints/{start // BLOCK_ROWS}": min(BLOCK_ROWS, len(table) - start) * width
-        + _SEAL_BYTES
+        f"{VOICEPRINTS}/{start // BLOCK_ROWS}": min(BLOCK_ROWS, len(table) - start) * width
+        + SEAL_BYTES
         for start in starts
     }
     lengths = {name: len(sealed) for name, sealed in columns.items()} | blocks
@@ -294,7 +324,7 @@ def _sealed(partition: Partition, table: CallTable, key: DataKey) -> Iterator[by
     yield from columns.values()
     for start in starts:
         block = table.vectors[start : start + BLOCK_ROWS].tobytes()
-        yield key.seal(block, _aad(partition, "voiceprints", start // BLOCK_ROWS))
+        yield key.seal(block, _aad(partition, VOICEPRINTS, start // BLOCK_ROWS))
 
 
 def _aad(partition: Partition, name: str, number: int) -> bytes:

@@ -44,6 +44,9 @@ class ArchiveReceipt:
         journal_sequence: the number of the journal's entry.
         journal_hash: its hash, hex.
         signature: of all that by the installation's own key, hex.
+        customer_hash: keyed hash (hex) of the customer's pseudonym, where all calls of one were erased; with these goes
+            what else is kept of the customer.
+        allow_entries: from how many entries of the allow-list the customer was taken out then.
     """
 
     receipt_id: str
@@ -62,6 +65,8 @@ class ArchiveReceipt:
     journal_sequence: int
     journal_hash: str
     signature: str = ""
+    customer_hash: str = ""
+    allow_entries: int = 0
 
     @property
     def is_complete(self) -> bool:
@@ -91,6 +96,11 @@ class ReceiptCheck:
         return self.is_signed and self.is_journaled and not self.found and not self.problems
 
 
+def customer_hash(pseudonym: str, keys: KeyRing) -> str:
+    """What stands for a customer in a receipt, which is kept elsewhere: not the pseudonym itself, which finds calls."""
+    return keys.receipt_mac(b"customer/" + pseudonym.encode()).hex()
+
+
 def signed(receipt: ArchiveReceipt, keys: KeyRing) -> ArchiveReceipt:
     """The receipt with its signature."""
     return replace(receipt, signature=_signature(receipt, keys))
@@ -104,6 +114,9 @@ def is_signed(receipt: ArchiveReceipt, keys: KeyRing) -> bool:
 def to_json(receipt: ArchiveReceipt) -> str:
     """A receipt as it is kept in a file."""
     fields = asdict(receipt) | {"erased_at": receipt.erased_at.isoformat(timespec="microseconds")}
+    if not receipt.customer_hash:
+        # So were all receipts written, and signed, before the allow-list was in the store.
+        del fields["customer_hash"], fields["allow_entries"]
     return json.dumps(fields, ensure_ascii=False, sort_keys=True, indent=1)
 
 

@@ -44,6 +44,8 @@ class Scan:
         query: what is asked for.
         columns: to read before a block is given, so that nothing in it can turn out to be damaged afterwards.
         voiceprints: whether to read these before as well.
+        ahead: whether to have the system fetch the voiceprints of a block as it is given, for those who read them.
+        block_rows: rows that a block has at most.
         problems: told of every partition that is skipped, by name.
     """
 
@@ -56,6 +58,8 @@ class Scan:
         *,
         columns: Sequence[str],
         voiceprints: bool,
+        ahead: bool = False,
+        block_rows: int = BLOCK_ROWS,
         problems: dict[str, str],
     ) -> None:
         self._keeper = keeper
@@ -64,6 +68,8 @@ class Scan:
         self._query = query
         self._columns = columns
         self._voiceprints = voiceprints
+        self._ahead = ahead
+        self._block_rows = block_rows
         self._problems = problems
         # The tail first: what is moved to partitions meanwhile is then in both, and not in neither.
         self._erasures = follower.erasures
@@ -145,8 +151,8 @@ class Scan:
             mask = known if mask is None else mask & known
         for name in self._columns:
             source.column(name)
-        for start in range(0, calls, BLOCK_ROWS):
-            stop = min(start + BLOCK_ROWS, calls)
+        for start in range(0, calls, self._block_rows):
+            stop = min(start + self._block_rows, calls)
             rows = (
                 np.arange(start, stop) if mask is None else start + np.flatnonzero(mask[start:stop])
             )
@@ -155,6 +161,8 @@ class Scan:
                 block = CallBlock(source, rows, day)
                 if self._voiceprints:
                     _ = block.stored_voiceprints
+                elif self._ahead:
+                    block.expect_voiceprints()
                 yield block
 
     def _not_erased(self, source: CallSource, rows: Rows) -> Rows:

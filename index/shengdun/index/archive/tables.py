@@ -21,6 +21,7 @@ from shengdun.index.archive.columns import (
     lists_of_words,
 )
 from shengdun.index.archive.rows import ArchivedCall, ArchivedDecision, ArchivedFlag, CallWindows
+from shengdun.index.archive.scratch import Scratch
 from shengdun.index.archive.voiceprints import Stored, restored, stored
 
 NUMBERS: Final[Mapping[str, str]] = {
@@ -68,8 +69,15 @@ class CallSource(Protocol):
     def column(self, name: str) -> Column:
         """A column by its name. Raises ``PartitionDamaged``."""
 
-    def voices(self, start: int, stop: int) -> Stored:
-        """The voiceprints of some rows, as they are kept. Raises ``PartitionDamaged``."""
+    def voices(self, start: int, stop: int, scratch: Scratch | None = None) -> Stored:
+        """The voiceprints of some rows, as they are kept; in the scratch if there is one, until that is used again.
+
+        Raises:
+            PartitionDamaged: they can't be read.
+        """
+
+    def expect(self, start: int, stop: int) -> None:
+        """Have the system fetch the voiceprints of some rows, which will be asked for soon."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -112,9 +120,12 @@ class CallTable:
         """See ``CallSource``."""
         return self.columns[name]
 
-    def voices(self, start: int, stop: int) -> Stored:
+    def voices(self, start: int, stop: int, scratch: Scratch | None = None) -> Stored:  # noqa: ARG002 - has them
         """See ``CallSource``."""
         return self.vectors[start:stop]
+
+    def expect(self, start: int, stop: int) -> None:
+        """See ``CallSource``: they are here."""
 
     def take(self, rows: Rows) -> "CallTable":
         """The table of some of its calls."""

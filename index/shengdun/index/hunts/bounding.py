@@ -7,7 +7,8 @@ bounded from below. With ``s`` the eigenvalues of ``W W'`` and ``u`` their vecto
     |z|^2  >=  s_r |x - m|^2  -  sum over i < r of (s_r - s_i) (u_i . (x - m))^2
 
 and ``|x - m|^2`` is one more dot product. All are taken at once with the rows as they are stored, rotated and in 16
-bits, by rotating the few vectors instead of the many rows.
+bits, by rotating the few vectors instead of the many rows. With a small ``r`` that is cheap and lets some hundredths of
+all strangers pass; these are held against a bound with a larger one.
 """
 
 from dataclasses import dataclass, field
@@ -20,10 +21,15 @@ from shengdun.index.archive.voiceprints import SCALE, Stored
 from shengdun.index.calibration import CalibrationProfile
 from shengdun.index.llr import QUIET_SNR_DB, LlrCoefficients, Sides
 
-_LEFT_OUT: Final = 12
-"""Directions that whitening stretches least: the rest of the length is bounded by the next one, four times tighter."""
-_AT_ONCE: Final = 256
-"""Rows that are turned into 32-bit floats and multiplied while they are in the processor's cache."""
+_FEW: Final = 2
+"""Directions that are measured of every row: of strangers some 1 to 4 % pass."""
+_MORE: Final = 32
+"""Directions that are measured of what passes: of strangers 1 in 200 to 4,000 pass then."""
+_MULTIPLIED: Final = 512
+"""Rows of one product: the library has a quick way for small ones, which copies nothing."""
+_AT_ONCE: Final = 2 * _MULTIPLIED
+"""Rows that are turned into 32-bit floats and multiplied while they are in the processor's cache. Python hands over to
+another thread at each call, so fewer at once would have two threads wait for each other."""
 _STORED_ERROR: Final = 1e-3
 """A stored row's length is within this of 1, which covers the 16 bits and the rounding of 32-bit products."""
 _STEPS: Final = 40
@@ -34,22 +40,14 @@ class CosineBound:
     """Bounds the cosines of stored rows with k wanted voiceprints; for one rotation.
 
     Attributes:
-        columns: (d, k + 1 + r) float32, that rows are multiplied with.
-        wanted: how many wanted voiceprints there are, k.
-        shift: (k + 1 + r,) float32, what the centre takes off each product.
-        slack: (k,) float32, by how much each numerator may be wrong.
-        centre: ``|m|^2 + 1``, as much as it may be smaller for the error in ``m . x``.
-        least_stretch: ``s_r``.
-        lengths: the length of the left-out directions' scaled vectors, for their error.
+        columns: (d, k + 1 + r) float32, that rows are multiplied with: the numerators, the centre, the directions.
+        shift: (k + 1 + r,) float32, what is added to the products.
+        lengths: the length of the directions' scaled vectors, for their error.
     """
 
     columns: NDArray[np.float32] = field(repr=False)
-    wanted: int
     shift: NDArray[np.float32] = field(repr=False)
-    slack: NDArray[np.float32] = field(repr=False)
-    centre: float
-    least_stretch: float
-    lengths: float
+    lengths: np.float32
 
     @classmethod
     def of(
@@ -57,6 +55,8 @@ class CosineBound:
         profile: CalibrationProfile,
         projected: NDArray[np.float32],
         rotation: NDArray[np.float64],
+        *,
+        directions: int,
     ) -> Self:
         """The bound for wanted voiceprints.
 
@@ -64,55 +64,98 @@ class CosineBound:
             profile: without a cohort.
             projected: (k, d) unit rows, the wanted voiceprints as the scorer projects them.
             rotation: (d, d) that the stored rows are rotated by.
+            directions: how many that whitening stretches least are measured, at most d - 1; of the rest of the length
+                the next one is the worst case.
         """
         mean = profile.mean.astype(np.float64)
         weights = (
             np.eye(len(mean)) if profile.whitening is None else profile.whitening.astype(float)
         )
         stretches, vectors = np.linalg.eigh(weights @ weights.T)
-        left_out = min(_LEFT_OUT, len(stretches) - 1)
+        left_out = min(directions, len(stretches) - 1)
         least = float(stretches[left_out])
         scaled = vectors[:, :left_out] * np.sqrt(least - stretches[:left_out])
         numerators = weights @ projected.T.astype(np.float64)
-        columns = np.hstack([numerators, mean[:, np.newaxis], scaled])
-        shift = mean @ columns
-        shift[len(projected)] = 0.0
+        slack = _STORED_ERROR * np.linalg.norm(numerators, axis=0)
+        centre = 1.0 + mean @ mean - 2.0 * _STORED_ERROR * np.linalg.norm(mean)
+        columns = np.hstack([numerators, -2.0 * least * mean[:, np.newaxis], scaled])
         return cls(
             columns=(rotation @ columns / SCALE).astype(np.float32),
-            wanted=len(projected),
-            shift=shift.astype(np.float32),
-            slack=(_STORED_ERROR * np.linalg.norm(numerators, axis=0)).astype(np.float32),
-            centre=float(1.0 + mean @ mean - 2.0 * _STORED_ERROR * np.linalg.norm(mean)),
-            least_stretch=least,
-            lengths=float(_STORED_ERROR * np.linalg.norm(scaled)),
+            shift=np.concatenate(
+                [slack - mean @ numerators, [least * centre], -mean @ scaled]
+            ).astype(np.float32),
+            lengths=np.float32(_STORED_ERROR * np.linalg.norm(scaled)),
         )
 
     def reaching(self, rows: Stored, least_cosines: NDArray[np.floating]) -> NDArray[np.int64]:
-        """The rows of (n, d) whose cosine with any wanted voiceprint may reach its least one, (k,); ascending.
-
-        A row of zeros is none.
-        """
+        """The rows of (n, d) whose cosine with any wanted voiceprint may reach its least one, (k,); ascending."""
         products = self._products(rows)
-        ceilings = products[:, : self.wanted] + self.slack
-        aside = products[:, self.wanted + 1 :]
-        aside_lengths = np.sqrt(np.einsum("ij,ij->i", aside, aside)) + np.float32(self.lengths)
-        squares = self.least_stretch * (self.centre - 2.0 * products[:, self.wanted])
-        floors = np.sqrt(np.maximum(squares - aside_lengths**2, 0.0))
+        wanted = len(least_cosines)
+        floors = products[:, wanted] + self.shift[wanted]
+        floors -= self._aside(products[:, wanted + 1 :] + self.shift[wanted + 1 :])
+        np.sqrt(np.maximum(floors, 0.0, out=floors), out=floors)
         could = np.zeros(len(rows), np.bool_)
-        for ceiling, least in zip(ceilings.T, least_cosines.tolist(), strict=True):
-            could |= ceiling >= least * floors if least > 0.0 else True
-        found = np.flatnonzero(could)
-        return found[rows[found].any(axis=1)]
+        for place, least in enumerate(least_cosines.tolist()):
+            if least <= 0.0:
+                return np.arange(len(rows))
+            could |= products[:, place] >= floors * np.float32(least) - self.shift[place]
+        return np.flatnonzero(could)
+
+    def _aside(self, parts: NDArray[np.float32]) -> NDArray[np.float32] | np.float32:
+        """How much of each squared length the measured directions may take away."""
+        if not parts.shape[1]:
+            return np.float32(0.0)
+        lengths: NDArray[np.float32] = np.sqrt(np.einsum("ij,ij->i", parts, parts))
+        lengths += self.lengths
+        lengths *= lengths
+        return lengths
 
     def _products(self, rows: Stored) -> NDArray[np.float32]:
-        products = np.empty((len(rows), self.columns.shape[1]), np.float32)
-        wide = np.empty((_AT_ONCE, rows.shape[1]), np.float32)
-        for start in range(0, len(rows), _AT_ONCE):
+        count, wanted = len(rows), self.columns.shape[1]
+        whole = -(-count // _MULTIPLIED) * _MULTIPLIED
+        products = np.empty((whole // _MULTIPLIED, _MULTIPLIED, wanted), np.float32)
+        wide = np.zeros((min(_AT_ONCE, whole), rows.shape[1]), np.float32)
+        stacked = wide.reshape(-1, _MULTIPLIED, rows.shape[1])
+        for start in range(0, count, _AT_ONCE):
             part = rows[start : start + _AT_ONCE]
             np.copyto(wide[: len(part)], part, casting="unsafe")
-            np.matmul(wide[: len(part)], self.columns, out=products[start : start + len(part)])
-        products -= self.shift
-        return products
+            out = products[start // _MULTIPLIED : (start + _AT_ONCE) // _MULTIPLIED]
+            np.matmul(stacked[: len(out)], self.columns, out=out)
+        return products.reshape(whole, wanted)[:count]
+
+
+class Sieve:
+    """Finds the stored rows that could be the wanted voices; loses none.
+
+    Every row is held against a cheap bound, and what passes against a tighter one.
+
+    Args:
+        profile: without a cohort.
+        projected: (k, d) unit rows, the wanted voiceprints as the scorer projects them.
+        rotation: (d, d) that the stored rows are rotated by.
+        least_cosines: (k,) that are to be reached.
+    """
+
+    def __init__(
+        self,
+        profile: CalibrationProfile,
+        projected: NDArray[np.float32],
+        rotation: NDArray[np.float64],
+        least_cosines: NDArray[np.floating],
+    ) -> None:
+        self._least = least_cosines
+        self._bounds = [
+            CosineBound.of(profile, projected, rotation, directions=directions)
+            for directions in (_FEW, _MORE)
+        ]
+
+    def passing(self, rows: Stored) -> NDArray[np.int64]:
+        """The rows of (n, d) that could be, ascending; a row of zeros is no voice."""
+        found = np.arange(len(rows))
+        for bound in self._bounds:
+            left = rows if len(found) == len(rows) else rows[found]
+            found = found[bound.reaching(left, self._least)]
+        return found[rows[found].any(axis=1)]
 
 
 def least_cosines(

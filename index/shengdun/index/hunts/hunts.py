@@ -1,9 +1,9 @@
 """The hunts of a machine: started, watched, cancelled, resumed, and gone with whom they were after."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -27,8 +27,10 @@ from shengdun.index.hunts.running import HuntRun
 from shengdun.index.hunts.searching import step_back
 from shengdun.index.hunts.shelf import HuntShelf
 from shengdun.index.hunts.subject import WantedVoice, WantedWords
+from shengdun.index.hunts.traces import hunts_after, hunts_naming
 from shengdun.index.identifiers import make_id
 from shengdun.index.registry import Registry
+from shengdun.index.traces import Traces
 
 _AT_ONCE: Final = 4
 _SWEEP_S: Final = 1.0
@@ -47,7 +49,7 @@ class Hunts:
         registry: of actors and scripts.
         directory: for hunts alone.
         model_id: the voice model that actors are hunted with.
-        workers: threads that score calls for a hunt.
+        workers: threads that read and score calls for a hunt.
     """
 
     def __init__(
@@ -68,11 +70,14 @@ class Hunts:
         self._live: dict[str, Hunt] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._erased: frozenset[str] = frozenset()
+        self._beginning = 0
+        self._taking_out: set[asyncio.Future[None]] = set()
+        self._is_swept = False
         self._news = asyncio.Condition()
         self._sweeping: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
-        self._archive.follow(Listener(erased=self._on_erased))
+        self._archive.follow(Listener(erased=self._on_erased, busy=self._is_busy))
         self._sweeping = asyncio.create_task(self._sweep_for_ever(), name="hunts")
         return self
 
@@ -115,7 +120,8 @@ class Hunts:
             voice=voice,
             hits=Hits(limit=request.limit),
         )
-        return await self._begin(hunt)
+        with self._noting_erasures():
+            return await self._begin(hunt)
 
     async def resume(self, hunt_id: str) -> Hunt:
         """Go on with a hunt that was cancelled or interrupted, after the last day that it went through whole.
@@ -125,12 +131,13 @@ class Hunts:
             HuntRunning: it is running.
             HuntEnded: it went through everything.
         """
-        hunt = await self.get(hunt_id)
-        if hunt.state is HuntState.RUNNING:
-            raise HuntRunning.of(hunt_id)
-        if hunt.state not in _RESUMABLE:
-            raise HuntEnded.of(hunt_id)
-        return await self._begin(replace(hunt, state=HuntState.RUNNING, day=hunt.settled_day))
+        with self._noting_erasures():
+            hunt = await self.get(hunt_id)
+            if hunt.state is HuntState.RUNNING:
+                raise HuntRunning.of(hunt_id)
+            if hunt.state not in _RESUMABLE:
+                raise HuntEnded.of(hunt_id)
+            return await self._begin(replace(hunt, state=HuntState.RUNNING, day=hunt.settled_day))
 
     async def cancel(self, hunt_id: str) -> Hunt:
         """Have a hunt end where it is; it can be resumed.
@@ -191,6 +198,18 @@ class Hunts:
         """Delete the hunts for an actor or a script that was erased."""
         await asyncio.to_thread(self._forget, quarry, subject)
 
+    def traces(self, receipt_names: Callable[[str], bool]) -> Traces:
+        """The hunts that name calls which are to be gone, in memory and in files; blocks.
+
+        Args:
+            receipt_names: whether a call, by its id, is one of these.
+        """
+        return hunts_naming(self._shelf, tuple(self._live.values()), receipt_names)
+
+    def traces_of(self, quarry: Quarry, subject: str) -> Traces:
+        """The hunts for an actor or a script that is to be gone, in memory and in files; blocks."""
+        return hunts_after(self._shelf, tuple(self._live.values()), quarry, subject)
+
     async def _begin(self, hunt: Hunt) -> Hunt:
         if len(self._tasks) >= _AT_ONCE:
             raise TooManyHunts(
@@ -201,6 +220,7 @@ class Hunts:
         if not calls and not hunt.settled_day:
             raise NothingToHunt(self._why_nothing())
         hunt = replace(hunt, of=hunt.read + calls, profile_id=profile_id)
+        hunt = hunt.without(self._erased)
         await asyncio.to_thread(self._shelf.put, hunt)
         self._live[hunt.hunt_id] = hunt
         task = asyncio.create_task(self._run(hunt, matcher), name=hunt.hunt_id)
@@ -228,14 +248,28 @@ class Hunts:
         finally:
             self._live.pop(hunt.hunt_id, None)
             self._tasks.pop(hunt.hunt_id, None)
-            if not self._tasks:
-                self._erased = frozenset()
+            self._forget_erasures()
             async with self._news:
                 self._news.notify_all()
 
     def _tell(self, hunt: Hunt) -> None:
         if hunt.hunt_id in self._live:
-            self._live[hunt.hunt_id] = hunt
+            # It was told before what has been erased since.
+            self._live[hunt.hunt_id] = hunt.without(self._erased)
+
+    @contextmanager
+    def _noting_erasures(self) -> Iterator[None]:
+        """Note what is erased while a hunt begins: it may have hits already."""
+        self._beginning += 1
+        try:
+            yield
+        finally:
+            self._beginning -= 1
+            self._forget_erasures()
+
+    def _forget_erasures(self) -> None:
+        if not self._tasks and not self._beginning:
+            self._erased = frozenset()
 
     def _matcher(self, hunt: Hunt) -> tuple[Matcher, str]:
         request, snapshot = hunt.request, self._registry.snapshot
@@ -285,21 +319,38 @@ class Hunts:
                 left.difference_update(block.call_ids)
         kept = hunt.without(frozenset(left))
         if left and hunt.state is not HuntState.RUNNING:
-            self._shelf.put(kept)
+            with self._shelf.guard:
+                if self._shelf.has(kept.hunt_id):
+                    self._shelf.put(kept)
         return kept
 
     def _on_erased(self, call_ids: Sequence[str]) -> None:
-        if self._tasks:
+        if self._tasks or self._beginning:
             self._erased |= frozenset(call_ids)
         for hunt_id, hunt in self._live.items():
             self._live[hunt_id] = hunt.without(self._erased)
-        asyncio.get_running_loop().run_in_executor(None, self._take_out, frozenset(call_ids))
+        loop = asyncio.get_running_loop()
+        taking = loop.run_in_executor(None, self._take_out, frozenset(call_ids))
+        self._taking_out.add(taking)
+        taking.add_done_callback(self._taking_out.discard)
+
+    def _is_busy(self) -> bool:
+        """Whether a file may still name a call that was erased."""
+        return bool(self._taking_out) or not self._is_swept
 
     def _take_out(self, call_ids: frozenset[str]) -> None:
+        self._shelf.remove_left_aside()
+        with self._shelf.guard:
+            for hunt in self._shelf.all():
+                left = hunt.without(call_ids)
+                if left is not hunt and left.hits != hunt.hits and self._shelf.has(hunt.hunt_id):
+                    self._shelf.put(left)
+
+    def _take_out_missed(self) -> None:
+        """Take out what was erased while no process of this machine heard of it."""
         for hunt in self._shelf.all():
-            left = hunt.without(call_ids)
-            if left is not hunt and left.hits != hunt.hits and self._shelf.has(hunt.hunt_id):
-                self._shelf.put(left)
+            if hunt.state is not HuntState.RUNNING:
+                self._archived_only(hunt)
 
     def _forget(self, quarry: Quarry, subject: str) -> None:
         for hunt in self._shelf.all():
@@ -313,6 +364,11 @@ class Hunts:
 
     async def _sweep_for_ever(self) -> None:
         swept = -1
+        with suppress(
+            IndexRoomError, OSError
+        ):  # whoever looks at such a hunt is told why it can't be
+            await asyncio.to_thread(self._take_out_missed)
+        self._is_swept = True
         while True:
             changes = self._registry.snapshot.journal_sequence
             if changes != swept:

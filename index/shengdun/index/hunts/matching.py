@@ -1,5 +1,6 @@
-"""Scoring a block of archived calls against what is hunted. Exact: what the bound lets through is scored in full."""
+"""Scoring a block of archived calls against what is hunted. Exact: what the bounds let pass is scored in full."""
 
+import threading
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -7,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shengdun.index.archive.blocks import CallBlock
+from shengdun.index.archive.scratch import Scratch
 from shengdun.index.archive.voiceprints import restored
 from shengdun.index.errors import InvalidRecord
-from shengdun.index.hunts.bounding import CosineBound, least_cosines
+from shengdun.index.hunts.bounding import Sieve, least_cosines
 from shengdun.index.hunts.subject import WantedVoice, WantedWords
 from shengdun.index.llr import Sides
 from shengdun.index.scoring import Scorer, normalised
@@ -34,7 +36,11 @@ class Matcher(Protocol):
     """Scores blocks; may be used by several threads at once."""
 
     def match(self, block: CallBlock) -> Matches:
-        """The calls that reach the least score."""
+        """The calls that reach the least score.
+
+        Raises:
+            PartitionDamaged: the block can't be read.
+        """
 
 
 class VoiceMatcher:
@@ -66,11 +72,12 @@ class VoiceMatcher:
         self._projected = scorer.project(wanted.voiceprints)
         self._statistics = scorer.template_statistics(self._projected)
         self._least = least_cosines(coefficients, least_llr, wanted.net_speech_s, wanted.snr_db)
-        self._bound: tuple[NDArray[np.float64], CosineBound] | None = None
+        self._sieve: tuple[NDArray[np.float64], Sieve] | None = None
+        self._of_thread = threading.local()
 
     def match(self, block: CallBlock) -> Matches:
-        """See ``Matcher``."""
-        stored = block.stored_voiceprints
+        """See ``Matcher``; the voiceprints are read now."""
+        stored = block.voiceprints_in(self._scratch)
         rows = self._candidates(stored, block.rotation)
         projected = self._scorer.project(restored(stored[rows], block.rotation))
         return self.score(block, rows, projected)
@@ -90,11 +97,18 @@ class VoiceMatcher:
         if self._scorer.profile.cohort is not None:
             # Each call's own strangers are in its score, so there is no bound without looking at all of them.
             return np.flatnonzero(stored.any(axis=1))
-        known = self._bound
+        known = self._sieve
         if known is None or known[0] is not rotation:
-            bound = CosineBound.of(self._scorer.profile, self._projected, rotation)
-            known = self._bound = (rotation, bound)
-        return known[1].reaching(stored, self._least)
+            sieve = Sieve(self._scorer.profile, self._projected, rotation, self._least)
+            known = self._sieve = (rotation, sieve)
+        return known[1].passing(stored)
+
+    @property
+    def _scratch(self) -> Scratch:
+        found: Scratch | None = getattr(self._of_thread, "scratch", None)
+        if found is None:
+            found = self._of_thread.scratch = Scratch()
+        return found
 
     def _unlimited(
         self,

@@ -10,7 +10,7 @@ from shengdun.index.archive.blocks import CallBlock
 from shengdun.index.errors import IndexRoomError
 from shengdun.index.hunts.hunt import Hunt, HuntState
 from shengdun.index.hunts.matching import Matcher, Matches
-from shengdun.index.hunts.searching import COLUMNS, matches_of
+from shengdun.index.hunts.searching import COLUMNS, ROWS_AT_ONCE, matches_of
 from shengdun.index.hunts.shelf import HuntShelf
 
 _TOLD_S: Final = 0.2
@@ -27,7 +27,7 @@ class HuntRun:
         shelf: where it is written down.
         erased: gives the ids of the calls that were erased while it runs.
         tell: told how it stands, several times a second.
-        workers: threads that score, besides this one.
+        workers: threads that read and score; this one waits for them.
     """
 
     def __init__(
@@ -58,20 +58,30 @@ class HuntRun:
             why = error.message if isinstance(error, IndexRoomError) else str(error.strerror)
             problems = (*self._settled.problems, why)
             ended = replace(self._settled, state=HuntState.INTERRUPTED, problems=problems)
-        ended = ended.without(self._erased())
-        if self._shelf.has(ended.hunt_id):
-            self._shelf.put(ended)
-        return ended
+        return self._put(ended)
+
+    def _put(self, hunt: Hunt) -> Hunt:
+        """Write the hunt down, unless it was deleted; without what was erased until now."""
+        with self._shelf.guard:
+            hunt = hunt.without(self._erased())
+            if self._shelf.has(hunt.hunt_id):
+                self._shelf.put(hunt)
+        return hunt
 
     def _through(self) -> Hunt:
         hunt = self._settled
         scanned = self._archive.scan(
             hunt.query,
-            voiceprints=bool(hunt.model_id),
+            voiceprints=False,
+            ahead=bool(hunt.model_id),
+            block_rows=ROWS_AT_ONCE,
             signatures=not hunt.model_id,
             columns=COLUMNS,
         )
-        for block, matches in matches_of(scanned, self._matcher, workers=self._workers):
+        matched = matches_of(
+            scanned, self._matcher, workers=self._workers, damaged=self._archive.note
+        )
+        for block, matches in matched:
             if self._shelf.is_to_stop(hunt.hunt_id):
                 return replace(self._settled, state=HuntState.CANCELLED)
             self._take(block, matches)
@@ -85,7 +95,7 @@ class HuntRun:
             # Only whole days are written down, so that a hunt which is resumed counts no call twice.
             self._settled = replace(self._now, settled_day=self._now.day).without(self._erased())
             if time.monotonic() > self._kept_s + _KEPT_S:
-                self._shelf.put(self._settled)
+                self._settled = self._put(self._settled)
                 self._kept_s = time.monotonic()
         self._now = replace(
             self._now,

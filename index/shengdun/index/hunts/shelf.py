@@ -7,13 +7,14 @@ whose process was killed is known to be interrupted.
 
 import fcntl
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from shengdun.index.durable_files import replace_file
+from shengdun.index.durable_files import ASIDE, remove_left_aside, replace_file
 from shengdun.index.errors import KeyRingError
 from shengdun.index.hunts.errors import HuntNotFound, HuntRunning
 from shengdun.index.hunts.hunt import Hunt, HuntState, decode_hunt, encode_hunt
@@ -31,12 +32,21 @@ class HuntShelf:
     Args:
         directory: for hunts alone; made when it is missing.
         keys: seal them.
+
+    Attributes:
+        guard: held while a hunt is read, altered and put back, so that what was taken out of it isn't put back as well.
     """
 
     def __init__(self, directory: Path, keys: KeyRing) -> None:
         self._directory = directory
         self._keys = keys
+        self.guard = threading.Lock()
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.remove_left_aside()
+
+    def remove_left_aside(self) -> None:
+        """Remove what processes that were killed left while they wrote."""
+        remove_left_aside(self._directory)
 
     def put(self, hunt: Hunt) -> None:
         """Keep a hunt, in place of what was kept of it. Raises ``OSError``."""
@@ -67,6 +77,18 @@ class HuntShelf:
             with suppress(HuntNotFound, KeyRingError, ValueError):
                 hunts.append(self.get(path.stem))
         return tuple(hunts)
+
+    def files(self) -> Iterator[tuple[str, Hunt | None]]:
+        """The id of every hunt that there is a file of, also one left half-way; None where it can't be opened."""
+        for pattern in (f"*{_HUNT}", ASIDE):
+            for path in sorted(self._directory.glob(pattern)):
+                hunt_id = path.name.removeprefix(".").partition(_HUNT)[0]
+                try:
+                    yield hunt_id, decode_hunt(self._keys.unseal(path.read_bytes(), _aad(hunt_id)))
+                except FileNotFoundError:
+                    continue
+                except (KeyRingError, OSError, ValueError, LookupError, TypeError):
+                    yield hunt_id, None
 
     def remove(self, hunt_id: str) -> None:
         """Forget a hunt; one that is running ends."""

@@ -15,51 +15,17 @@ from datetime import datetime
 from heapq import nlargest
 from typing import Final
 
-from shengdun.index.archive.blocks import CallBlock
-from shengdun.index.archive.rows import ArchivedFlag
-from shengdun.index.archive.tables import time_of
 from shengdun.index.networks.graph import Edge, Evidence, EvidenceKind, NodeKey, NodeKind
+from shengdun.index.networks.lawful import REPEAT_VOICE, Lawful
+from shengdun.index.networks.sightings import Sighting
 
 REGISTERED_LLR: Final = 10.0
 """What a record says was looked into by a person."""
 LEAST_LLR: Final = 0.0
 """Evidence below it speaks against a link, and is left out."""
 _SHOWN: Final = 5
-_VOICES: Final = {"KNOWN_ACTOR_VOICE": NodeKind.ACTOR, "REPEAT_VOICE": NodeKind.VOICE}
+_VOICES: Final = {"KNOWN_ACTOR_VOICE": NodeKind.ACTOR, REPEAT_VOICE: NodeKind.VOICE}
 _WORDS: Final = {"SCRIPT_MATCH": NodeKind.SCRIPT, "SCRIPT_CAMPAIGN": NodeKind.CAMPAIGN}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sighting:
-    """What is needed of an archived call.
-
-    Attributes:
-        call_id: the telephony system's id.
-        started_at: in UTC.
-        customer: keyed pseudonym of the customer; empty if none was given.
-        number: keyed pseudonym of the calling number; empty if none was given.
-        flags: of its last decision.
-    """
-
-    call_id: str
-    started_at: datetime
-    customer: str = ""
-    number: str = ""
-    flags: tuple[ArchivedFlag, ...] = ()
-
-
-def sightings(block: CallBlock) -> Iterator[Sighting]:
-    """What is needed of the calls of a block. Raises ``PartitionDamaged``."""
-    times = block.started_us.tolist()
-    columns = (block.call_ids, times, block.customers, block.numbers, block.flags)
-    for call_id, started_us, customer, number, flags in zip(*columns, strict=True):
-        yield Sighting(
-            call_id=call_id,
-            started_at=time_of(started_us),
-            customer=customer,
-            number=number,
-            flags=flags,
-        )
 
 
 @dataclass(slots=True)
@@ -96,10 +62,15 @@ class _Link:
 
 
 class NetworkBuilder:
-    """Takes calls and records in, and gives what they link."""
+    """Takes calls and records in, and gives what they link.
 
-    def __init__(self) -> None:
+    Args:
+        lawful: what the allow-list lets pass.
+    """
+
+    def __init__(self, lawful: Lawful | None = None) -> None:
         self.calls = 0
+        self._lawful = lawful or Lawful()
         self.nodes: dict[NodeKey, Appearances] = defaultdict(Appearances)
         self._links: dict[tuple[NodeKey, NodeKey], _Link] = defaultdict(_Link)
         self._customers: set[str] = set()
@@ -114,7 +85,7 @@ class NetworkBuilder:
                 self._customers.add(call.customer)
                 if call.number:
                     self._callers[call.number].add(call.customer)
-            if recognised := list(_recognised(call.flags)):
+            if recognised := list(_recognised(call, self._lawful)):
                 self._draw_in(call, recognised)
 
     def register(self, member: NodeKey, network_id: str) -> None:
@@ -178,11 +149,11 @@ class NetworkBuilder:
         self._links[one, other].add(evidence)
 
 
-def _recognised(
-    flags: Iterable[ArchivedFlag],
-) -> Iterator[tuple[NodeKey, EvidenceKind, float]]:
-    for flag in flags:
+def _recognised(call: Sighting, lawful: Lawful) -> Iterator[tuple[NodeKey, EvidenceKind, float]]:
+    for flag in call.flags:
         if not flag.subject or flag.llr <= LEAST_LLR:
+            continue
+        if flag.kind == REPEAT_VOICE and lawful.lets_pass(call, flag.subject):
             continue
         if flag.kind in _VOICES:
             yield NodeKey(_VOICES[flag.kind], flag.subject), EvidenceKind.VOICE_OF_CALL, flag.llr

@@ -88,6 +88,10 @@ class ManyCustomers:
         """Their clusters."""
         return tuple(self._voices)
 
+    def voice(self, group_id: str) -> Voices:
+        """One of them, as it is compared."""
+        return self._voices[group_id]
+
     def put(self, group_id: str, voice: Voices) -> None:
         """Keep one, in place of what was kept of it."""
         self.drop(group_id)

@@ -10,7 +10,7 @@ calls nearby and with the voices that call for several customers, not with the w
 """
 
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
@@ -50,14 +50,14 @@ class VoiceClusters:
     Args:
         evidence: compares voices of the model.
         policy: what is taken for granted, and what is asked of evidence.
-        allowed: who may call for many.
+        allowed: gives who may call for many, as of now.
     """
 
     def __init__(
         self,
         evidence: VoiceEvidence,
         policy: VoicePolicy | None = None,
-        allowed: AllowList | None = None,
+        allowed: Callable[[], AllowList] = AllowList,
     ) -> None:
         self._policy = policy or VoicePolicy()
         self._evidence = evidence
@@ -65,7 +65,8 @@ class VoiceClusters:
         self._groups = Groups()
         self._many = ManyCustomers(evidence)
         self._lock = threading.Lock()
-        self.allowed = allowed or AllowList()
+        self._allowed = allowed
+        self._left_out_for: set[str] = set()
 
     def __len__(self) -> int:
         return len(self._groups)
@@ -74,6 +75,11 @@ class VoiceClusters:
     def model_id(self) -> str:
         """The voice model of its calls."""
         return self._recent.model_id
+
+    @property
+    def allowed(self) -> AllowList:
+        """Who may call for many, as of now."""
+        return self._allowed()
 
     @property
     def policy(self) -> VoicePolicy:
@@ -112,7 +118,7 @@ class VoiceClusters:
             return None
         columns = self._recent.coder.columns([call])
         one = self._evidence.calls(columns)
-        if self.allowed.is_own(one, self._evidence, call.started_at):
+        if self._is_own(one, call.started_at):
             return None
         with self._lock:
             key = int(columns.id_hashes[0])
@@ -128,8 +134,26 @@ class VoiceClusters:
         Returns:
             How many were taken in.
         """
-        long_enough = [c for c in calls if c.net_speech_s >= self._policy.founding_s]
-        return self._recent.add(long_enough)
+        able = [call for call in calls if self._recent.takes(call)]
+        return self.fill_columns(self._recent.coder.columns(able)) if able else 0
+
+    def fill_columns(self, columns: CallColumns) -> int:
+        """The same with calls as columns, as ``coder.columns_in`` makes them."""
+        able = columns.take(columns.net_speech_s >= np.float32(self._policy.founding_s))
+        allowed = self.allowed
+        if not len(able) or not allowed.own_voices:
+            return self._recent.add_columns(able)
+        times = [moment(at_us) for at_us in able.started_us.tolist()]
+        own = allowed.are_own(self._evidence.calls(able), self._evidence, times)
+        if own.any():
+            self._leave_out(allowed)
+        return self._recent.add_columns(able.take(~own))
+
+    def has_left_out(self) -> bool:
+        """Whether calls were left out since the last time, for a voice that is the institution's own no more."""
+        gone = self._left_out_for - {entry.entry_id for entry in self.allowed.own_voices}
+        self._left_out_for -= gone
+        return bool(gone)
 
     def state(self) -> dict[str, tuple[str, ...]]:
         """The calls of each cluster, to be kept and given to ``restore``."""
@@ -181,6 +205,15 @@ class VoiceClusters:
                 raise ClusterNotFound.of(cluster_id)
             return self._cluster(group_id)
 
+    def own(self, at: datetime) -> frozenset[str]:
+        """The clusters of several customers that are by voices of the institution's own."""
+        allowed = self.allowed
+        if not allowed.own_voices:
+            return frozenset()
+        with self._lock:
+            found = [(each, self._many.voice(each)) for each in self._many.ids()]
+        return frozenset(each for each, voice in found if allowed.is_own(voice, self._evidence, at))
+
     def candidates(self, one: Voices, customer: int, *, without: int = 0) -> Candidates:
         """The voices that a caller could be, each with its calls; for ``RepeatWatch``.
 
@@ -201,8 +234,10 @@ class VoiceClusters:
         self, columns: CallColumns, log_odds: Floats64, *, without: int = 0, at: datetime
     ) -> dict[int, int]:
         """Row of the surest call for each household, leaving a customer's out; representatives are considered."""
-        of = households(columns, self._policy.household, together=self.allowed.represented(at))
-        silent = self.allowed.numbers(at)
+        allowed = self.allowed
+        together = allowed.represented(at, among=columns.customers.tolist())
+        of = households(columns, self._policy.household, together=together)
+        silent = allowed.numbers(at, among=columns.numbers.tolist())
         of = [0 if n in silent else h for h, n in zip(of, columns.numbers.tolist(), strict=True)]
         own = (
             {h for h, c in zip(of, columns.customers.tolist(), strict=True) if c == without}
@@ -210,6 +245,17 @@ class VoiceClusters:
             else set()
         )
         return surest(of, log_odds, without=own)
+
+    def _is_own(self, one: Voices, at: datetime) -> bool:
+        allowed = self.allowed
+        is_own = allowed.is_own(one, self._evidence, at)
+        if is_own:
+            self._leave_out(allowed)
+        return is_own
+
+    def _leave_out(self, allowed: AllowList) -> None:
+        # Which of them it was isn't asked; any may have tipped the scales.
+        self._left_out_for.update(entry.entry_id for entry in allowed.own_voices)
 
     def _matched(self, one: Voices, customer: int) -> str | None:
         near = self._recent.nearest(self._evidence.direction(one), self._policy.neighbours)
@@ -358,7 +404,8 @@ class VoiceClusters:
         calls = self._evidence.calls(rows)
         odds = membership(calls, self._evidence, self.odds)
         first, last = moment(int(rows.started_us.min())), moment(int(rows.started_us.max()))
-        counted = self.counted(rows, odds, at=last).values()
+        is_own = self.allowed.is_own(calls.joined(), self._evidence, last)
+        counted = [] if is_own else list(self.counted(rows, odds, at=last).values())
         return Cluster(
             cluster_id=group_id,
             model_id=self.model_id,

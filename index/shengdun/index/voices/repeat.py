@@ -102,7 +102,7 @@ class RepeatWatch:
             snr_db=np.array([np.nan if snr_db is None else snr_db]),
         )
         allowed = self._clusters.allowed
-        if text_hash(number) in allowed.numbers(at) - {0} or allowed.is_own(
+        if allowed.numbers(at, among=(text_hash(number),)) or allowed.is_own(
             one, self._evidence, at
         ):
             return None

@@ -35,6 +35,7 @@ COMMANDS: Final = {
     "verify-erasure": "Check a receipt of an erasure against what there is.",
     "hunt": "Find every archived call of a voice or a script.",
     "cluster": "List and show voices that call for several customers, and make actors of them.",
+    "allow": "Say who may call for many customers, and which voices are your own.",
     "network": "Show which agents, voices, customers, numbers and scripts belong together.",
     "text": "Label a text, or tell what many texts have begun to say, without a server.",
     "embed": "Compute voiceprints of recordings into a file, without a server.",

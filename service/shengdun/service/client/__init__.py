@@ -5,6 +5,13 @@ This package is the public surface; what it names here is all that a user of the
 
 from shengdun.service.client.calls import CallStream
 from shengdun.service.client.client import ShengdunClient
+from shengdun.service.contract.allowing import (
+    AllowedEntry,
+    AllowedPage,
+    NewAllowed,
+    OwnVoiceKind,
+    Relation,
+)
 from shengdun.service.contract.campaigns import (
     Campaign,
     CampaignMember,
@@ -102,6 +109,8 @@ __all__ = [
     "ActorChanges",
     "AddedVoiceprints",
     "AdvisoryReason",
+    "AllowedEntry",
+    "AllowedPage",
     "AppliedLevels",
     "AudioEncoding",
     "AudioFinding",
@@ -133,8 +142,10 @@ __all__ = [
     "LineTrends",
     "MatchedText",
     "NewActor",
+    "NewAllowed",
     "NewScript",
     "NewWatchlist",
+    "OwnVoiceKind",
     "PartialReason",
     "Passage",
     "PassageView",
@@ -143,6 +154,7 @@ __all__ = [
     "PromotedVoice",
     "Recording",
     "RecordingReport",
+    "Relation",
     "RepeatCall",
     "RepeatVoice",
     "RiskLevel",

@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Self
 
+from shengdun.service.client.allowing import AllowMethods
 from shengdun.service.client.archive import ArchiveMethods
 from shengdun.service.client.campaigns import CampaignMethods
 from shengdun.service.client.connection import Connection, Credentials, open_channel
@@ -25,6 +26,7 @@ class ShengdunClient(
     ArchiveMethods,
     HuntMethods,
     VoiceMethods,
+    AllowMethods,
 ):
     """Talks to one server. Made by ``connect``; safe to use from many tasks of one event loop.
 
@@ -41,6 +43,7 @@ class ShengdunClient(
         ArchiveMethods.__init__(self, connection)
         HuntMethods.__init__(self, connection)
         VoiceMethods.__init__(self, connection)
+        AllowMethods.__init__(self, connection)
 
     @classmethod
     @asynccontextmanager

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import grpc.aio
 
+from shengdun.v1.allow_pb2_grpc import AllowServiceStub
 from shengdun.v1.archive_pb2_grpc import ArchiveServiceStub
 from shengdun.v1.hunt_pb2_grpc import HuntServiceStub
 from shengdun.v1.network_pb2_grpc import NetworkServiceStub
@@ -14,6 +15,7 @@ from shengdun.v1.watchlist_pb2_grpc import WatchlistServiceStub
 
 if TYPE_CHECKING:
     # These exist in the type stubs alone.
+    from shengdun.v1.allow_pb2_grpc import AllowServiceAsyncStub
     from shengdun.v1.archive_pb2_grpc import ArchiveServiceAsyncStub
     from shengdun.v1.hunt_pb2_grpc import HuntServiceAsyncStub
     from shengdun.v1.network_pb2_grpc import NetworkServiceAsyncStub
@@ -21,6 +23,11 @@ if TYPE_CHECKING:
     from shengdun.v1.script_pb2_grpc import ScriptServiceAsyncStub
     from shengdun.v1.voice_pb2_grpc import VoiceServiceAsyncStub
     from shengdun.v1.watchlist_pb2_grpc import WatchlistServiceAsyncStub
+
+
+def allow_stub(channel: grpc.aio.Channel) -> "AllowServiceAsyncStub":
+    """The stub of ``AllowService`` on a channel."""
+    return AllowServiceStub(channel)
 
 
 def archive_stub(channel: grpc.aio.Channel) -> "ArchiveServiceAsyncStub":
