@@ -1,10 +1,11 @@
-"""The settings that are tried of every peer."""
+"""The settings that are tried of every system."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
 from benchmarks.unknown.calibrating import Fitted
+from benchmarks.unknown.ours import LEVELS, Level, Ours, Product
 from benchmarks.unknown.peers import Peer, PeerName, PeerProcess, Projection
 from benchmarks.unknown.systems import System
 from benchmarks.unknown.tuning import Candidate
@@ -19,7 +20,7 @@ _THRESHOLDS: Final[Mapping[str, Sequence[float]]] = {
     RAW: (0.6, 0.65, 0.7, 0.75, 0.775, 0.8, 0.825, 0.85, 0.875),
     PROJECTED: (0.45, 0.5, 0.55, 0.575, 0.6, 0.625, 0.65, 0.675, 0.7, 0.75),
 }
-_CUSTOMERS_FROM: Final = (3, 4, 5)
+_CUSTOMERS_FROM: Final = (3, 4, 5, 8)
 _CLUSTERS: Final[Sequence[Mapping[str, Any]]] = (
     {"min_cluster_size": 2},
     {"min_cluster_size": 3, "min_samples": 1},
@@ -28,6 +29,21 @@ _CLUSTERS: Final[Sequence[Mapping[str, Any]]] = (
     {"min_cluster_size": 5, "min_samples": 5},
     {"min_cluster_size": 3, "min_samples": 3, "cluster_selection_method": "leaf"},
 )
+
+
+def of_product(product: Product) -> Iterator[Candidate]:
+    """The product at every level."""
+    for probability in LEVELS:
+        yield product_at(product, Level.both(probability))
+
+
+def product_at(product: Product, level: Level) -> Candidate:
+    """The product at one level."""
+
+    def made(fitted: Fitted) -> System:
+        return Ours(product, fitted, level)
+
+    return made
 
 
 def candidates(process: PeerProcess, *, kind: str) -> Iterator[Candidate]:

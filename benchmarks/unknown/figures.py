@@ -57,9 +57,13 @@ class Figures:
         found: share of agents found, by the bucket of their customers; and of all with five or more.
         agents: how many agents there are in each.
         until_found: calls of an agent until found, median over those with five customers or more that were found.
+        early: share of the agents with five customers or more who were found on their ``EARLY``th call or before.
         accused: ordinary customers accused, of 10,000.
         ordinary: how many ordinary customers there are.
         ordinary_accused: how many of them were accused.
+        adults: ordinary customers accused, of 10,000 who aren't known to be children.
+        children: how many of the ordinary customers are known to be children.
+        children_accused: how many of these were accused.
         accused_speakers: and whose voices these were, with how often.
         family: family members accused, of 10,000.
         families: how many there are.
@@ -73,9 +77,13 @@ class Figures:
     found: dict[str, Interval]
     agents: dict[str, int]
     until_found: Interval
+    early: Interval
     accused: Interval
     ordinary: int
     ordinary_accused: int
+    adults: Interval
+    children: int
+    children_accused: int
     accused_speakers: dict[str, int]
     family: Interval
     families: int
@@ -88,6 +96,7 @@ class Figures:
 
 FIVE_OR_MORE = "5-40"
 _BUCKETS = {"3-4": (3, 4), "5-9": (5, 9), "10-40": (10, 40), FIVE_OR_MORE: (5, 40)}
+EARLY = 4
 _PER = 10_000.0
 _RESAMPLED = 1000
 
@@ -140,25 +149,33 @@ def b_cubed(
     return common / np.bincount(group)[group], common / np.bincount(callers)[callers]
 
 
-def summed_up(outcomes: Sequence[Outcome], *, origin: Origin, seed: int = 1) -> Figures:
+def summed_up(
+    outcomes: Sequence[Outcome], *, origin: Origin, seed: int = 1, resampled: int = _RESAMPLED
+) -> Figures:
     """The figures over several worlds, of callers whose voices are of one origin.
 
     Intervals are of a bootstrap over speakers: worlds share them, so identities aren't independent. Where nobody was
     accused that is silent, and the upper bound is that of so many independent customers (Clopper and Pearson).
     """
     table = _Table.of(outcomes, origin)
-    weights = table.resampled(_RESAMPLED, seed)
+    weights = table.resampled(resampled, seed)
     by_bucket = {name: table.agents_of(*bounds) for name, bounds in _BUCKETS.items()}
     ordinary, family = table.of_kind(Kind.ORDINARY), table.of_kind(Kind.FAMILY)
+    children = ordinary & table.children
     was_accused, was_found = table.accused, table.found_after > 0
+    was_early = was_found & (table.found_after <= EARLY)
     precision, recall, f = table.clusters(weights)
     return Figures(
         found={name: _share(was_found, rows, weights) for name, rows in by_bucket.items()},
         agents={name: int(rows.sum()) for name, rows in by_bucket.items()},
         until_found=table.until_found(by_bucket[FIVE_OR_MORE] & was_found, weights),
+        early=_share(was_early, by_bucket[FIVE_OR_MORE], weights),
         accused=_per_10_000(was_accused, ordinary, weights),
         ordinary=int(ordinary.sum()),
         ordinary_accused=int((was_accused & ordinary).sum()),
+        adults=_per_10_000(was_accused, ordinary & ~children, weights),
+        children=int(children.sum()),
+        children_accused=int((was_accused & children).sum()),
         accused_speakers=table.speakers_of(was_accused & ordinary),
         family=_per_10_000(was_accused, family, weights),
         families=int(family.sum()),
@@ -211,6 +228,10 @@ class _Table:
 
     def of_kind(self, kind: Kind) -> NDArray[np.bool_]:
         return np.array([identity.kind is kind for identity in self.identities], np.bool_)
+
+    @property
+    def children(self) -> NDArray[np.bool_]:
+        return np.array([identity.is_child for identity in self.identities], np.bool_)
 
     def agents_of(self, least: int, most: int) -> NDArray[np.bool_]:
         enough = [least <= identity.customers <= most for identity in self.identities]

@@ -1,5 +1,6 @@
 """The peers, each run by an interpreter of its own that has them."""
 
+import hashlib
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
@@ -45,8 +46,19 @@ class PeerProcess(OtherInterpreter):
         super().__init__(python, _WORKER, peer, name=peer, hint="`make .venv-unknown` installs it")
         self.peer: Final = peer
         self.version: Final = str(self.about["version"])
+        self._known: dict[str, tuple[NDArray[np.int64], float]] = {}
 
     def group(
+        self, voiceprints: NDArray[np.float32], options: Mapping[str, Any], looks: Sequence[int]
+    ) -> tuple[NDArray[np.int64], float]:
+        """What ``_grouped`` says; the second time from memory."""
+        asked = repr((sorted(options.items()), list(looks))).encode()
+        key = hashlib.blake2b(voiceprints.tobytes() + asked).hexdigest()
+        if key not in self._known:
+            self._known[key] = self._grouped(voiceprints, options, looks)
+        return self._known[key]
+
+    def _grouped(
         self, voiceprints: NDArray[np.float32], options: Mapping[str, Any], looks: Sequence[int]
     ) -> tuple[NDArray[np.int64], float]:
         """What the worker's module says: rows ``step, call, group``, and its own seconds."""

@@ -5,22 +5,27 @@ A keyed hash of a speaker's name says which side they are on. Whatever is fitted
 never fitted on: they alone have several sessions, and speech enough to call for forty customers.
 """
 
+import csv
 import hashlib
+import re
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
 from shengdun.fingerprint.voice.demo_recordings import DemoRecording
-from shengdun.index.accuracy.corpus import Corpus, CorpusRecording, read_corpus
+from shengdun.index.accuracy.corpus import MANIFEST_NAME, Corpus, CorpusRecording, read_corpus
 
 COUNCIL: Final = "council"
 """What the demo recordings are called as a corpus."""
 _KEY: Final = b"shengdun unknown voices 1"
 _FIT_SHARE: Final = 0.5
 _READABLE: Final = 2**32
+_AGE_NOTED: Final = re.compile(r"\bage (\d{1,3})\b")
+OF_AGE: Final = 18
+"""Years from which a person may be a bank's customer by themselves; children are reported apart."""
 
 
 class Side(StrEnum):
@@ -39,12 +44,19 @@ class Person:
         corpus: that they come from.
         side: what they are there for.
         tapes: their recordings, one tuple a session; one in all where the corpus doesn't name sessions.
+        age: in years; None where the corpus doesn't say.
     """
 
     name: str
     corpus: str
     side: Side
     tapes: tuple[tuple[CorpusRecording, ...], ...]
+    age: int | None = None
+
+    @property
+    def is_child(self) -> bool:
+        """Whether the corpus says that they are no adult."""
+        return self.age is not None and self.age < OF_AGE
 
 
 def side_of(name: str) -> Side:
@@ -65,7 +77,20 @@ def read_people(source: Path, *, same_speaker: Sequence[str] = ()) -> list[Perso
     Raises:
         CorpusInvalid: the corpus can't be read.
     """
-    return _people(read_corpus(source, same_speaker=same_speaker))
+    return _people(read_corpus(source, same_speaker=same_speaker), ages_in(source))
+
+
+def ages_in(source: Path) -> dict[str, int]:
+    """Years of each speaker, ``corpus/name``, as far as the manifest says: ``age 6`` somewhere in its ``note``."""
+    manifest = source / MANIFEST_NAME if source.is_dir() else source
+    if not manifest.is_file():
+        return {}
+    with manifest.open(encoding="utf-8", newline="") as file:
+        noted = [
+            (f"{row.get('corpus')}/{row['speaker']}", _AGE_NOTED.search(row.get("note") or ""))
+            for row in csv.DictReader(file)
+        ]
+    return {name: int(age.group(1)) for name, age in noted if age is not None}
 
 
 def council_people(recordings: Sequence[DemoRecording], directory: Path) -> list[Person]:
@@ -78,16 +103,17 @@ def council_people(recordings: Sequence[DemoRecording], directory: Path) -> list
             path.write_bytes(recording.read())
         rows.append(f"{path.name},{recording.speaker},{recording.meeting},{COUNCIL}")
     (directory / "MANIFEST.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
-    return _people(read_corpus(directory))
+    return _people(read_corpus(directory), {})
 
 
-def _people(corpus: Corpus) -> list[Person]:
+def _people(corpus: Corpus, ages: Mapping[str, int]) -> list[Person]:
     return [
         Person(
             name=name,
             corpus=recordings[0].corpus,
             side=side_of(name),
             tapes=_tapes(recordings, apart=corpus.sessions_known),
+            age=ages.get(name),
         )
         for name, recordings in corpus.by_speaker().items()
     ]

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from benchmarks.unknown.figures import FIVE_OR_MORE, Figures, Interval
+from benchmarks.unknown.figures import EARLY, FIVE_OR_MORE, Figures, Interval
 from benchmarks.unknown.tuning import ALLOWED
 from benchmarks.unknown.worlds import Origin
 
@@ -35,6 +35,25 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RateRow:
+    """One system where it accuses no more than is allowed.
+
+    Attributes:
+        allowed: ordinary customers accused, of 10,000.
+        system: what it is called.
+        settings: how it is set for that.
+        chosen: where the settings come from.
+        figures: of callers whose voices are real, without intervals; None if it always accuses more.
+    """
+
+    allowed: float
+    system: str
+    settings: str
+    chosen: str
+    figures: Figures | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Suite:
     """Worlds of one kind.
 
@@ -42,11 +61,13 @@ class Suite:
         title: of the section.
         about: sentences on what they are.
         rows: ours first.
+        rates: every system at one rate of accusations after the other.
     """
 
     title: str
     about: tuple[str, ...]
     rows: tuple[Row, ...]
+    rates: tuple[RateRow, ...] = ()
 
 
 def write_report(suites: Sequence[Suite], about: Sequence[str], output: Path) -> str:
@@ -66,6 +87,8 @@ def _lines(suites: Sequence[Suite], about: Sequence[str]) -> Iterator[str]:
     for suite in suites:
         yield from ("", f"## {suite.title}", "", " ".join(suite.about), "")
         yield from _finding(suite)
+        if suite.rates:
+            yield from ("", *_at_rates(suite))
         yield from ("", "Calls put together by voice:", "")
         yield from _grouping(suite)
         yield from ("", *_target(suite))
@@ -81,10 +104,13 @@ def _finding(suite: Suite) -> Iterator[str]:
         "settings",
         *(f"found, {bucket} customers" for bucket in buckets),
         "calls until found",
+        f"found by call {EARLY}, {FIVE_OR_MORE} customers",
         "ordinary accused of 10,000",
+        "of these children",
+        "adults accused of 10,000",
         "family accused of 10,000",
     )
-    yield "|---" * (len(buckets) + 5) + "|"
+    yield "|---" * (len(buckets) + 8) + "|"
     for row in suite.rows:
         figures = row.figures[Origin.REAL]
         yield _row(
@@ -92,9 +118,49 @@ def _finding(suite: Suite) -> Iterator[str]:
             row.chosen,
             *(_shown(figures.found[bucket], _PER_CENT, " %") for bucket in buckets),
             _shown(figures.until_found, 1.0, ""),
+            _shown(figures.early, _PER_CENT, " %"),
             f"{_shown(figures.accused, 1.0, '')} [{figures.ordinary_accused} of {figures.ordinary}]",
+            f"{figures.children_accused} of {figures.children}",
+            _shown(figures.adults, 1.0, ""),
             f"{_shown(figures.family, 1.0, '')} [{figures.families_accused} of {figures.families}]",
         )
+
+
+def _at_rates(suite: Suite) -> Iterator[str]:
+    """The same systems where they accuse as many; ordered by rate, so that those to be compared stand together."""
+    yield (
+        "At the same rate of accused. Each system has the setting that finds most and accuses no more than so many of "
+        "10,000 among the speakers to fit on, or, in hindsight, among the evaluated ones. Figures are of the evaluated."
+    )
+    yield ""
+    buckets = [name for row in suite.rates if row.figures for name in row.figures.found]
+    names = list(dict.fromkeys(buckets))
+    yield _row(
+        "at most",
+        "chosen by",
+        "system",
+        *(f"found, {bucket} customers" for bucket in names),
+        f"found by call {EARLY}",
+        "calls until found",
+        "accused",
+        "settings",
+    )
+    yield "|---" * (len(names) + 7) + "|"
+    for row in sorted(suite.rates, key=lambda each: (each.chosen, each.allowed)):
+        yield _row(f"{row.allowed:g}", row.chosen, row.system, *_at_rate(row, names))
+
+
+def _at_rate(row: RateRow, buckets: Sequence[str]) -> list[str]:
+    if row.figures is None:
+        return [*("" for _ in range(len(buckets) + 2)), "always more", ""]
+    figures = row.figures
+    return [
+        *(f"{_PER_CENT * figures.found[bucket].value:.0f} %" for bucket in buckets),
+        f"{_PER_CENT * figures.early.value:.0f} %",
+        f"{figures.until_found.value:.0f}",
+        f"{figures.ordinary_accused} of {figures.ordinary}",
+        row.settings.split("; VoicePolicy")[0],
+    ]
 
 
 def _grouping(suite: Suite) -> Iterator[str]:
@@ -156,6 +222,7 @@ def _content(suite: Suite) -> dict[str, Any]:
             asdict(row) | {"figures": _finite({o.value: asdict(f) for o, f in row.figures.items()})}
             for row in suite.rows
         ],
+        "at_rates": [_finite(asdict(row)) for row in suite.rates],
     }
 
 

@@ -1,11 +1,13 @@
 """Set the finding of agents nobody has enrolled beside other systems, on the same calls and in one run.
 
     python -m benchmarks.unknown.run CORPUS MODELS OUTPUT --peers PYTHON [--same-speaker NAME=OTHER ...] [--worlds N]
-        [--rehearsals N] [--windows N] [--window-calls N] [--seed N] [--jobs N]
+        [--rehearsals N] [--windows N] [--window-calls N ...] [--made N] [--told P] [--sure P] [--seed N]
+        [--jobs N]
 
 ``CORPUS`` is a corpus as ``shengdun evaluate`` reads it; where it has ``noise_and_rooms`` beside it, its noises are
 used. ``OUTPUT`` gets ``report.md`` and ``report.json``, and keeps what was heard. ``PYTHON`` is an interpreter with the
-peers (``requirements/unknown-peers.lock``). Decision note 0034 says how the simulation is made.
+peers (``requirements/unknown-peers.lock``). The product is as sure as it comes, unless ``--told`` (``flag_at`` of a
+line) or ``--sure`` says otherwise. Decision note 0034 says how the simulation is made.
 """
 
 import argparse
@@ -14,31 +16,21 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
 from benchmarks.other_interpreter import PeerUnavailable
 from benchmarks.unknown.calibrating import Fitted, calls_of, fit
-from benchmarks.unknown.candidates import PROJECTED, RAW, candidates
-from benchmarks.unknown.figures import Figures, Outcome, judge, summed_up
+from benchmarks.unknown.candidates import PROJECTED, RAW, candidates, of_product, product_at
+from benchmarks.unknown.contest import FOR_GROUPING, Contender, Family, measured
 from benchmarks.unknown.hearing import SPEEDS, Listener, Voice
-from benchmarks.unknown.ours import as_it_comes
+from benchmarks.unknown.ours import Level, Product
 from benchmarks.unknown.peers import PeerName, PeerProcess
-from benchmarks.unknown.people import Person, Side, council_people, read_people
+from benchmarks.unknown.people import OF_AGE, Person, Side, council_people, read_people
 from benchmarks.unknown.report import Row, Suite, write_report
-from benchmarks.unknown.systems import System
-from benchmarks.unknown.tuning import (
-    ALLOWED,
-    Candidate,
-    Rehearsal,
-    Tried,
-    attempt,
-    for_finding,
-    for_grouping,
-    rehearse,
-)
+from benchmarks.unknown.tuning import ALLOWED, Rehearsal, rehearse
 from benchmarks.unknown.voices import Crowd
 from benchmarks.unknown.worlds import Kind, Origin, Plan, World, make_window, make_world
 
@@ -49,8 +41,7 @@ from shengdun.index.accuracy.corpus import CorpusInvalid
 DOUBTFUL: Final = frozenset({"hyke_ivr/M_1298701752"})
 """Speakers whom two models take for another one (``benchmarks/calibration/trials.py``). They take no part: called one
 person they would flatter, called two they would accuse."""
-FOR_FINDING: Final = "fit, finding"
-FOR_GROUPING: Final = "fit, grouping"
+AS_IT_COMES: Final = "as it comes"
 _CHANNELS: Final = 8
 _MADE_CHANNELS: Final = 4
 _TAPE_S: Final = 400.0
@@ -76,14 +67,6 @@ class Material:
     noises: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Contender:
-    """A system in its settings, and where these come from."""
-
-    candidate: Candidate
-    chosen: str
-
-
 def main() -> None:
     try:
         with contextlib.ExitStack() as stack:
@@ -95,25 +78,87 @@ def main() -> None:
 def _run(arguments: argparse.Namespace, stack: contextlib.ExitStack) -> None:
     begun_s, at = time.perf_counter(), commit()
     material = listen(arguments)
-    peers = [stack.enter_context(PeerProcess(arguments.peers, peer)) for peer in PeerName]
     fitted = fit(material.fit, model_id=material.model_id, seed=arguments.seed)
     rehearsals = rehearse(
         material.fit, model_id=material.model_id, worlds=arguments.rehearsals, seed=arguments.seed
     )
-    contenders = [Contender(candidate=as_it_comes, chosen="as it comes")]
-    tried: list[Candidate] = []
+    worlds, windows = _worlds(material, arguments), _windows(material, arguments)
+    product = Product()
+    # Before the peers begin: a process that is begun later holds their pipes open.
+    asked = [(fitted, w.calls) for size in windows.values() for w in size]
+    asked += [(each.fitted, each.world.calls) for each in rehearsals]
+    asked += [(fitted, world.calls) for world in worlds]
+    stack.enter_context(product.ahead(asked, jobs=arguments.jobs))
+    peers = [stack.enter_context(PeerProcess(arguments.peers, peer)) for peer in PeerName]
+    families = _families(product, peers, rehearsals, fitted, worlds)
+    contenders = [
+        Contender(candidate=product_at(product, _level(arguments)), chosen=AS_IT_COMES),
+        *(contender for family in families for contender in family.contenders()),
+    ]
+    suites: list[Suite] = []
+    text = ""
+    for suite in _suites(families, contenders, fitted, worlds, windows):
+        # After each, as a large window takes as long as all that came before.
+        suites.append(suite)
+        about = described(material, arguments, at, time.perf_counter() - begun_s)
+        text = write_report(suites, about, arguments.output)
+    print(text)
+
+
+def _suites(
+    families: Sequence[Family],
+    contenders: Sequence[Contender],
+    fitted: Fitted,
+    worlds: Sequence[World],
+    windows: Mapping[int, Sequence[World]],
+) -> Iterator[Suite]:
+    if worlds:
+        yield _worlds_suite(families, contenders, fitted, worlds)
+    for calls, of_size in windows.items():
+        yield _windows_suite(calls, contenders, fitted, of_size)
+
+
+def _families(
+    product: Product,
+    peers: Sequence[PeerProcess],
+    rehearsals: Sequence[Rehearsal],
+    fitted: Fitted,
+    worlds: Sequence[World],
+) -> list[Family]:
+    """All systems in all of their settings; the product last, which is at work meanwhile."""
+    families = []
     for peer in peers:
+        # HDBSCAN comes nowhere near so few accusations with any setting, so there is nothing to choose in hindsight.
+        judged = worlds if peer.peer is PeerName.COMPONENTS else ()
         for kind in (RAW, PROJECTED):
-            settings = list(candidates(peer, kind=kind))
-            contenders += _chosen(settings, rehearsals)
-            # HDBSCAN comes nowhere near so few accusations with any setting.
-            tried += settings if peer.peer is PeerName.COMPONENTS else []
-            tell(f"{peer.peer}, {kind}: settings chosen")
-    suites = [worlds_suite(material, fitted, contenders, tried, arguments)]
-    if arguments.windows:
-        suites.append(windows_suite(material, fitted, contenders, arguments))
-    about = described(material, arguments, at, time.perf_counter() - begun_s)
-    print(write_report(suites, about, arguments.output))
+            families.append(
+                Family.tried(
+                    f"{peer.peer}, {kind}",
+                    list(candidates(peer, kind=kind)),
+                    rehearsals=rehearsals,
+                    fitted=fitted,
+                    worlds=judged,
+                )
+            )
+            tell(f"{families[-1].name}: settings tried")
+    ours = Family.tried(
+        "ours", list(of_product(product)), rehearsals=rehearsals, fitted=fitted, worlds=worlds
+    )
+    tell("ours: levels tried")
+    return [ours, *families]
+
+
+def _level(arguments: argparse.Namespace) -> Level:
+    level = Level.shipped()
+    if arguments.told is not None:
+        level = replace(level, told=arguments.told)
+    return level if arguments.sure is None else replace(level, sure=arguments.sure)
+
+
+def _told(contender: Contender, fitted: Fitted, worlds: Sequence[World]) -> Row:
+    row = measured(contender, fitted, worlds)
+    tell(f"{row.system}, {row.chosen}: measured")
+    return row
 
 
 def listen(arguments: argparse.Namespace) -> Material:
@@ -137,40 +182,23 @@ def listen(arguments: argparse.Namespace) -> Material:
         model_id=model.model_id,
         fit=[voice for voice in heard if voice.person.side is Side.FIT],
         evaluate=[voice for voice in heard if voice.person.side is Side.EVALUATE],
-        made=list(_made(listener, people)) if arguments.windows else [],
+        made=list(_made(listener, people, SPEEDS[: arguments.made])) if arguments.windows else [],
         noises=acoustics.described,
     )
 
 
-def _made(listener: Listener, people: Sequence[Person]) -> Iterator[Voice]:
+def _made(listener: Listener, people: Sequence[Person], speeds: Sequence[float]) -> Iterator[Voice]:
     # The council's few speakers have several tapes; their made voices would all be theirs.
     able = [p for p in people if p.side is Side.EVALUATE and len(p.tapes) == 1]
-    for speed in SPEEDS:
+    for speed in speeds:
         yield from listener.hear_all(
             able, speed=speed, channels=_MADE_CHANNELS, at_most_s=_MADE_TAPE_S, progress=tell
         )
 
 
-def _chosen(settings: Sequence[Candidate], rehearsals: Sequence[Rehearsal]) -> list[Contender]:
-    tried = [attempt(each, rehearsals) for each in settings]
-    return [
-        Contender(candidate=choice.candidate, chosen=chosen)
-        for choice, chosen in (
-            (for_finding(tried), FOR_FINDING),
-            (for_grouping(tried), FOR_GROUPING),
-        )
-    ]
-
-
-def worlds_suite(
-    material: Material,
-    fitted: Fitted,
-    contenders: Sequence[Contender],
-    tried: Sequence[Candidate],
-    arguments: argparse.Namespace,
-) -> Suite:
+def _worlds(material: Material, arguments: argparse.Namespace) -> list[World]:
     """Many worlds of real voices, of which each is one identity of a world."""
-    worlds = [
+    return [
         make_world(
             material.evaluate,
             model_id=material.model_id,
@@ -180,81 +208,60 @@ def worlds_suite(
         )
         for number in range(arguments.worlds)
     ]
-    rows = [_measured(each, fitted, worlds) for each in contenders]
-    rows += _in_hindsight(tried, fitted, worlds)
-    return Suite(title="Worlds of real voices", about=_sentences(worlds), rows=tuple(rows))
 
 
-def windows_suite(
-    material: Material,
-    fitted: Fitted,
-    contenders: Sequence[Contender],
-    arguments: argparse.Namespace,
-) -> Suite:
-    """Few large windows: real voices among made and drawn ones."""
+def _windows(material: Material, arguments: argparse.Namespace) -> dict[int, list[World]]:
+    """By their number of calls few large windows: real voices among made and drawn ones."""
+    if not arguments.windows:
+        return {}
     crowd = Crowd(calls_of(material.fit, seed=arguments.seed))
-    windows = [
-        make_window(
-            material.evaluate,
-            material.made,
-            crowd,
-            model_id=material.model_id,
-            plan=Plan(),
-            calls=arguments.window_calls,
-            name=f"window-{number}",
-            seed=arguments.seed + number,
-        )
-        for number in range(arguments.windows)
-    ]
-    rows = [_measured(each, fitted, windows) for each in contenders if each.chosen != FOR_GROUPING]
+    return {
+        calls: [
+            make_window(
+                material.evaluate,
+                material.made,
+                crowd,
+                model_id=material.model_id,
+                plan=Plan(),
+                calls=calls,
+                name=f"window-{calls}-{number}",
+                seed=arguments.seed + number,
+            )
+            for number in range(arguments.windows)
+        ]
+        for calls in arguments.window_calls
+    }
+
+
+def _worlds_suite(
+    families: Sequence[Family],
+    contenders: Sequence[Contender],
+    fitted: Fitted,
+    worlds: Sequence[World],
+) -> Suite:
     return Suite(
-        title="Large windows: real voices in a crowd", about=_sentences(windows), rows=tuple(rows)
+        title="Worlds of real voices",
+        about=_sentences(worlds),
+        rows=tuple(_told(each, fitted, worlds) for each in contenders),
+        rates=tuple(row for family in families for row in family.at_rates()),
     )
 
 
-def _measured(contender: Contender, fitted: Fitted, worlds: Sequence[World]) -> Row:
-    system = contender.candidate(fitted)
-    outcomes = _outcomes(system, worlds)
-    tell(f"{system.name}, {contender.chosen}: {sum(each.seconds for each in outcomes):.0f} s")
-    return Row(
-        system=system.name,
-        version=system.version,
-        settings=system.settings,
-        chosen=contender.chosen,
-        figures=_by_origin(outcomes),
+def _windows_suite(
+    calls: int, contenders: Sequence[Contender], fitted: Fitted, windows: Sequence[World]
+) -> Suite:
+    able = [each for each in contenders if each.chosen != FOR_GROUPING]
+    return Suite(
+        title=f"Windows of {calls:,} calls: real voices in a crowd",
+        about=_sentences(windows),
+        rows=tuple(_told(each, fitted, windows) for each in able),
     )
-
-
-def _in_hindsight(
-    tried: Sequence[Candidate], fitted: Fitted, worlds: Sequence[World]
-) -> Iterator[Row]:
-    """For each peer the setting that would have been best on the very calls that it's judged by."""
-    by_peer: dict[str, list[Tried]] = {}
-    for candidate in tried:
-        system = candidate(fitted)
-        outcomes = _outcomes(system, worlds)
-        figures = summed_up(outcomes, origin=Origin.REAL)
-        by_peer.setdefault(system.name, []).append(
-            Tried(candidate=candidate, settings=system.settings, figures=figures)
-        )
-    for own in by_peer.values():
-        best = for_finding(own)
-        yield _measured(Contender(candidate=best.candidate, chosen="hindsight"), fitted, worlds)
-
-
-def _outcomes(system: System, worlds: Sequence[World]) -> list[Outcome]:
-    return [judge(world, system.watch(world.calls)) for world in worlds]
-
-
-def _by_origin(outcomes: Sequence[Outcome]) -> dict[Origin, Figures]:
-    present = {identity.origin for outcome in outcomes for identity in outcome.identities}
-    return {origin: summed_up(outcomes, origin=origin) for origin in Origin if origin in present}
 
 
 def _sentences(worlds: Sequence[World]) -> tuple[str, ...]:
     calls = [len(world.calls) for world in worlds]
     kinds = Counter((i.origin, i.kind) for world in worlds for i in world.identities)
-    people = len({i.speaker for w in worlds for i in w.identities if i.origin is Origin.REAL})
+    real = {i.speaker: i.is_child for w in worlds for i in w.identities if i.origin is Origin.REAL}
     told = ", ".join(
         f"{kinds[origin, kind]} {kind} ({origin})"
         for origin in Origin
@@ -262,7 +269,8 @@ def _sentences(worlds: Sequence[World]) -> tuple[str, ...]:
         if kinds[origin, kind]
     )
     return (
-        f"{len(worlds)} of them, {min(calls)} to {max(calls)} calls each, {sum(calls)} in all, of {people} speakers.",
+        f"{len(worlds)} of them, {min(calls)} to {max(calls)} calls each, {sum(calls)} in all.",
+        f"{len(real)} real speakers, {sum(real.values())} of them children.",
         f"Identities over all of them: {told}.",
         "Found and accused are shown of real voices.",
     )
@@ -275,7 +283,8 @@ def described(
     rule = (
         f'"fit": of the settings that accuse at most {ALLOWED:g} of 10,000 ordinary customers among the speakers to '
         'fit on, the one that finds most agents (or that has the best F); "hindsight": the same rule on the evaluated '
-        "calls themselves, which flatters a peer. Intervals are 95 %, drawn over speakers."
+        "calls themselves, which flatters whoever it is said of. Intervals are 95 %, drawn over speakers. Children are "
+        f"speakers whom the corpus says to be under {OF_AGE}."
     )
     return (
         f"Commit {at}, seed {arguments.seed}, {seconds / 60:.0f} minutes.",
@@ -308,10 +317,13 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("output", type=Path)
     parser.add_argument("--peers", type=Path, required=True, metavar="PYTHON")
     parser.add_argument("--same-speaker", action="append", default=[], metavar="NAME=OTHER")
-    parser.add_argument("--worlds", type=int, default=60)
-    parser.add_argument("--rehearsals", type=int, default=40)
-    parser.add_argument("--windows", type=int, default=3)
-    parser.add_argument("--window-calls", type=int, default=20_000)
+    parser.add_argument("--worlds", type=int, default=64)
+    parser.add_argument("--rehearsals", type=int, default=12)
+    parser.add_argument("--windows", type=int, default=1)
+    parser.add_argument("--window-calls", type=int, nargs="+", default=[20_000])
+    parser.add_argument("--made", type=int, default=len(SPEEDS), help="speeds of made voices")
+    parser.add_argument("--told", type=float, metavar="PROBABILITY")
+    parser.add_argument("--sure", type=float, metavar="PROBABILITY")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--jobs", type=int, default=1)
     return parser.parse_args()

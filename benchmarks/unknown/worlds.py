@@ -67,6 +67,7 @@ class Identity:
         speaker: whose recordings it is of, also where it's made; its own name where it's drawn.
         customers: for how many customers they call.
         calls: how many calls they make.
+        is_child: whether the speaker is known to be one.
     """
 
     kind: Kind
@@ -75,6 +76,7 @@ class Identity:
     speaker: str
     customers: int
     calls: int
+    is_child: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -231,10 +233,18 @@ class WorldBuilder:
             origin=Origin.MADE if voice.is_made else Origin.REAL,
             voice=voice.name,
             speaker=voice.person.name,
+            is_child=voice.person.is_child,
         )
 
     def add(
-        self, spoken: Sequence[Spoken], *, kind: Kind, origin: Origin, voice: str, speaker: str
+        self,
+        spoken: Sequence[Spoken],
+        *,
+        kind: Kind,
+        origin: Origin,
+        voice: str,
+        speaker: str,
+        is_child: bool = False,
     ) -> None:
         """An identity with its calls, to which customers and numbers are still to be given."""
         customers = self._for_whom(spoken, kind)
@@ -247,6 +257,7 @@ class WorldBuilder:
                 speaker=speaker,
                 customers=customers,
                 calls=len(spoken),
+                is_child=is_child,
             )
         )
         self._spoken += zip(self._times(len(spoken)), [row] * len(spoken), spoken, strict=True)

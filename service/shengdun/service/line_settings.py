@@ -135,9 +135,9 @@ class RepeatVoiceSettings(Group):
 
     watch: bool = True
     """Compare them; it needs `[archive]`."""
-    flag_at: Probability = 0.998
+    flag_at: Probability = 0.99
     """Probability of a voice that calls for several other customers from which it is told. At 0.9 more agents are found
-    after three and four customers, and children of one age are taken for one voice now and then."""
+    after three and four customers, and people who sound alike are taken for one voice now and then."""
     highest_level: Literal["low", "medium", "high"] = "medium"
     """The highest level that it reaches by itself. At `low` it is only told."""
 

@@ -5,10 +5,10 @@ import sys
 import numpy as np
 import pytest
 from benchmarks.other_interpreter import PeerUnavailable
-from benchmarks.unknown.calibrating import calls_of, fit
+from benchmarks.unknown.calibrating import Fitted, calls_of, fit
 from benchmarks.unknown.figures import judge, summed_up
 from benchmarks.unknown.hearing import Voice
-from benchmarks.unknown.ours import Ours
+from benchmarks.unknown.ours import Level, Ours, Product
 from benchmarks.unknown.peer_worker import components
 from benchmarks.unknown.peers import Peer, PeerName, PeerProcess
 from benchmarks.unknown.systems import groups_at_end
@@ -17,6 +17,10 @@ from benchmarks.unknown.worlds import Origin, Plan, make_window, make_world
 
 from fixtures.drawn_voices import MODEL_ID, drawn_voice
 from shengdun.fingerprint.voice.models import VoiceModel
+
+
+def _ours(fitted: Fitted) -> Ours:
+    return Ours(Product(), fitted, Level.both(0.9))
 
 
 def test_components_join_through_others() -> None:
@@ -88,7 +92,7 @@ def test_the_product_finds_agents_whose_voices_are_drawn(drawn_voices: list[Voic
     fitted = fit(drawn_voices[1::2] + drawn_voices[0::4], model_id=MODEL_ID, seed=1)
     plan = Plan(agents=(0, 2, 1), families=3)
     world = make_world(drawn_voices, model_id=MODEL_ID, plan=plan, name="test", seed=4)
-    figures = summed_up([judge(world, Ours(fitted).watch(world.calls))], origin=Origin.REAL)
+    figures = summed_up([judge(world, _ours(fitted).watch(world.calls))], origin=Origin.REAL)
     assert figures.found["5-40"].value == 1.0
     assert (figures.ordinary_accused, figures.families_accused) == (0, 0)
     assert figures.f.value > 0.9
@@ -102,6 +106,6 @@ def test_nobody_real_is_accused_for_want_of_material(
     fitted = fit(council_voices, model_id=model_id, seed=1)
     plan = Plan(agents=(0, 2, 0), families=1)
     world = make_world(council_voices, model_id=model_id, plan=plan, name="council", seed=1)
-    figures = summed_up([judge(world, Ours(fitted).watch(world.calls))], origin=Origin.REAL)
+    figures = summed_up([judge(world, _ours(fitted).watch(world.calls))], origin=Origin.REAL)
     assert (figures.ordinary_accused, figures.families_accused) == (0, 0)
     assert figures.precision.value > 0.9

@@ -1,11 +1,13 @@
 """Tests of worlds: who calls, for whom, and that nobody says anything twice."""
 
 from collections import defaultdict
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from benchmarks.unknown.hearing import Voice
-from benchmarks.unknown.people import Side, side_of
+from benchmarks.unknown.people import OF_AGE, Side, ages_in, side_of
 from benchmarks.unknown.speaking import say
 from benchmarks.unknown.worlds import Kind, Plan, World, make_world
 from hypothesis import given
@@ -75,3 +77,25 @@ def test_sides_are_told_by_name() -> None:
     assert fitted == [name for name in names if side_of(name) is Side.FIT]
     assert 900 < len(fitted) < 1100
     assert all(side_of(f"council/S{number}") is Side.EVALUATE for number in range(1, 10))
+
+
+def test_ages_are_read_where_a_manifest_notes_them(tmp_path: Path) -> None:
+    """In words, among others; a corpus without any is none of children."""
+    (tmp_path / "MANIFEST.csv").write_text(
+        'corpus,speaker,path,note\nso,a,a.flac,"age 6; a phone"\nso,b,b.flac,average\n',
+        encoding="utf-8",
+    )
+    assert ages_in(tmp_path) == {"so/a": 6}
+    assert ages_in(tmp_path / "elsewhere") == {}
+
+
+def test_children_are_children_in_a_world(drawn_voices: list[Voice]) -> None:
+    """Whatever their part in it."""
+    voices = [
+        replace(voice, person=replace(voice.person, age=OF_AGE - 1 + row % 2))
+        for row, voice in enumerate(drawn_voices)
+    ]
+    world = make_world(voices, model_id=MODEL_ID, plan=PLAN, name="test", seed=1)
+    young = {voice.name for voice in voices if voice.person.is_child}
+    assert {i.voice for i in world.identities if i.is_child} == young
+    assert len(young) == len(voices) // 2

@@ -23,13 +23,13 @@ from shengdun.index.voices.cluster import Cluster, members_of
 from shengdun.index.voices.columns import CallColumns, Hashes, moment, text_hash
 from shengdun.index.voices.errors import ClusterNotFound
 from shengdun.index.voices.evidence import Floats64, VoiceEvidence, Voices
-from shengdun.index.voices.grouping import Atoms, Odds, agglomerate
+from shengdun.index.voices.grouping import Atoms, Odds, agglomerate, probability
 from shengdun.index.voices.membership import (
-    at_least,
     belonging,
-    by_household,
+    called_for,
     households,
     membership,
+    surest,
 )
 from shengdun.index.voices.partition import ClusterEvent, Groups, Keys
 from shengdun.index.voices.policy import VoicePolicy
@@ -232,8 +232,8 @@ class VoiceClusters:
 
     def counted(
         self, columns: CallColumns, log_odds: Floats64, *, without: int = 0, at: datetime
-    ) -> dict[int, float]:
-        """Probability that calls are for each household, leaving a customer's out; representatives are considered."""
+    ) -> dict[int, int]:
+        """Row of the surest call for each household, leaving a customer's out; representatives are considered."""
         allowed = self.allowed
         together = allowed.represented(at, among=columns.customers.tolist())
         of = households(columns, self._policy.household, together=together)
@@ -244,7 +244,7 @@ class VoiceClusters:
             if without
             else set()
         )
-        return by_household(of, log_odds, without=own)
+        return surest(of, log_odds, without=own)
 
     def _is_own(self, one: Voices, at: datetime) -> bool:
         allowed = self.allowed
@@ -405,7 +405,7 @@ class VoiceClusters:
         odds = membership(calls, self._evidence, self.odds)
         first, last = moment(int(rows.started_us.min())), moment(int(rows.started_us.max()))
         is_own = self.allowed.is_own(calls.joined(), self._evidence, last)
-        counted = {} if is_own else self.counted(rows, odds, at=last)
+        counted = [] if is_own else list(self.counted(rows, odds, at=last).values())
         return Cluster(
             cluster_id=group_id,
             model_id=self.model_id,
@@ -414,8 +414,10 @@ class VoiceClusters:
             last_seen=last,
             voiceprint=self._evidence.direction(calls.joined()),
             net_speech_s=float(rows.net_speech_s.sum()),
-            probability=at_least(self._policy.others + 1, counted.values()),
-            households=sum(counted.values()),
+            probability=called_for(
+                self._policy.others + 1, counted, calls, odds, self._evidence, self.odds
+            ),
+            households=sum(probability(float(odds[row])) for row in counted),
         )
 
 

@@ -126,6 +126,10 @@ class VoiceEvidence:
         """(n,) for each of n calls, n > 1, the LLR that it is by the voice of all the others."""
         return self._spread.others_llr(calls.gathered)
 
+    def of_all(self, calls: Voices) -> float:
+        """Natural-log LLR that n calls are all by one voice, against n different ones; 0 for one call."""
+        return self._spread.joint_llr(calls.gathered)
+
     def limited(self, llrs: Floats64) -> Floats64:
         """LLRs held to what the calibration data can vouch for."""
         return self._scorer.limited(llrs)

@@ -3,16 +3,25 @@
 Each call is compared with the voice of all the others, as if it came last. The customers for whom a voice has called
 are then uncertain one by one, and how many they are has the distribution of a sum of independent trials (Poisson
 binomial).
+
+That each call fits the others isn't enough where people sound alike: of three children of one age each may fit the
+other two. So there is a second question about the same calls, one for each customer: whether all of them are one voice,
+or as many different ones (``together``).
 """
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
+from typing import Final
 
 import numpy as np
 
 from shengdun.index.voices.columns import CallColumns
 from shengdun.index.voices.evidence import Floats64, VoiceEvidence, Voices
 from shengdun.index.voices.grouping import Odds, probability
+
+_TWO: Final = 2
+_LIKELY: Final = 0.5
 
 
 def membership(calls: Voices, evidence: VoiceEvidence, odds: Odds) -> Floats64:
@@ -76,16 +85,56 @@ def at_least(count: int, probabilities: Iterable[float]) -> float:
     return float(min(chances[count], 1.0))
 
 
-def by_household(
+def surest(
     of_calls: Sequence[int], log_odds_of_calls: Floats64, *, without: Iterable[int] = ()
-) -> dict[int, float]:
-    """Probability that a voice has called for each household: that of its surest call."""
+) -> dict[int, int]:
+    """The row of the surest call for each household."""
     left_out = {0, *without}
-    surest: dict[int, float] = {}
-    for household, odds in zip(of_calls, log_odds_of_calls.tolist(), strict=True):
-        if household not in left_out:
-            surest[household] = max(surest.get(household, 0.0), probability(odds))
-    return surest
+    rows: dict[int, int] = {}
+    for row, household in enumerate(of_calls):
+        if household in left_out:
+            continue
+        if household not in rows or log_odds_of_calls[row] > log_odds_of_calls[rows[household]]:
+            rows[household] = row
+    return rows
+
+
+def together(calls: Voices, evidence: VoiceEvidence, odds: Odds) -> float:
+    """Probability that n calls, each for another household, are by one voice and not by n who sound alike.
+
+    As if they came one after the other: the second may be by the voice of the first, the third by that of both.
+    """
+    if len(calls) < _TWO:
+        return 1.0
+    prior = sum(odds.of_strangers(so_far) for so_far in range(1, len(calls)))
+    return probability(evidence.of_all(calls) + prior - math.log(odds.policy.lookalikes))
+
+
+def called_for(
+    count: int,
+    rows: Iterable[int],
+    calls: Voices,
+    of_calls: Floats64,
+    evidence: VoiceEvidence,
+    odds: Odds,
+    *,
+    caller: Voices | None = None,
+) -> float:
+    """Probability that one voice has called for at least so many households.
+
+    Args:
+        count: so many.
+        rows: of the surest call for each household.
+        calls: of the voice, n of them.
+        of_calls: (n,) log odds that each is by the voice of the others.
+        evidence: compares voices.
+        odds: before anything is heard.
+        caller: who is taken for the voice, if anybody; counts for no household.
+    """
+    chosen = {row: probability(float(of_calls[row])) for row in rows}
+    likely = calls.take(np.array([r for r, p in chosen.items() if p >= _LIKELY], np.int64))
+    heard = likely if caller is None else Voices.concatenate([likely, caller])
+    return at_least(count, chosen.values()) * together(heard, evidence, odds)
 
 
 def _root(of: dict[int, int], customer: int) -> int:

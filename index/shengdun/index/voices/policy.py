@@ -14,6 +14,8 @@ class VoicePolicy:
         others: customers besides the present one for whom a voice must have called; 1 or more.
         household: customers who share a calling number count as one while they are at most so many; 1 counts all.
         founding_s: net speech from which a call may found or move a voice, in seconds. Shorter ones are only matched.
+        lookalikes: how many times likelier than the spread of voices has it that calls for several customers are by
+            several people who sound like one; 1 or more. Decision note 0033 says where it comes from.
         join: probability of one voice from which calls are put together; in (0, 1).
         sure: probability from which a call is named as the voice's; in (0, 1).
         least_window: calls that the window counts as at least, so that the first calls of a line prove nothing.
@@ -25,8 +27,9 @@ class VoicePolicy:
     others: int = 2
     household: int = 1
     founding_s: float = 2.9
+    lookalikes: float = 400.0
     join: float = 0.5
-    sure: float = 0.998
+    sure: float = 0.99
     least_window: int = 100
     neighbours: int = 64
 
@@ -38,6 +41,8 @@ class VoicePolicy:
             raise ValueError("others and household must be at least 1")
         if self.least_window < 1 or self.neighbours < 1:
             raise ValueError("least_window and neighbours must be at least 1")
+        if not self.lookalikes >= 1.0:
+            raise ValueError("lookalikes must be at least 1")
         if self.founding_s <= 0.0:
             raise ValueError("founding_s must be above 0")
 

@@ -2,9 +2,10 @@
 
 The caller may be any voice of the window or none of them. The posterior over these is that of a watchlist, with
 weights that say how much each voice calls (``grouping.Odds``), so more calls in the window ask for more evidence. For
-how many others a voice has called is uncertain in turn, call by call (``membership``). Their product, summed over the
-voices, is the probability that is told. Its LLR is relative to the share of calls that are taken to be repeating
-before anything is heard, and held to what the calibration data can vouch for.
+how many others a voice has called is uncertain in turn, call by call, and so is whether these calls and the caller's
+are of one voice at all, or of people who sound alike (``membership``). Their product, summed over the voices, is the
+probability that is told. Its LLR is relative to the share of calls that are taken to be repeating before anything is
+heard, and held to what the calibration data can vouch for.
 """
 
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from shengdun.index.voices.clusters import VoiceClusters
 from shengdun.index.voices.columns import CallColumns, moment, text_hash
 from shengdun.index.voices.evidence import Floats64, Voices
 from shengdun.index.voices.grouping import Odds, probability
-from shengdun.index.voices.membership import at_least, membership
+from shengdun.index.voices.membership import called_for, membership
 from shengdun.index.voices.policy import log_odds
 
 
@@ -114,11 +115,9 @@ class RepeatWatch:
     ) -> RepeatVoice | None:
         clusters, odds = self._clusters, self._clusters.odds
         shares = _shares(found.log_odds(one, customer, self._evidence, odds))
-        others = clusters.policy.others
         best, total = (-1.0, -1), 0.0
         for place in np.flatnonzero(shares > 1e-6).tolist():
-            counted = self._counted(found, place, customer, odds, at)
-            reached = float(shares[place]) * at_least(others, counted.values())
+            reached = float(shares[place]) * self._reached(found, place, one, customer, odds, at)
             total += reached
             best = max(best, (reached, place))
         llr = log_odds(total) - clusters.policy.repeating_log_odds
@@ -127,12 +126,23 @@ class RepeatWatch:
         limited = float(self._evidence.limited(np.array([min(llr, 1e3)]))[0])
         return self._describe(found, best[1], one, customer, at, odds, limited, min(total, 1.0))
 
-    def _counted(
-        self, found: Candidates, place: int, customer: int, odds: Odds, at: datetime
-    ) -> dict[int, float]:
+    def _reached(
+        self, found: Candidates, place: int, one: Voices, customer: int, odds: Odds, at: datetime
+    ) -> float:
+        """Probability that a voice, if it is the caller's, has called for enough others."""
         rows = found.rows(place)
-        of_calls = membership(self._evidence.calls(rows), self._evidence, odds)
-        return self._clusters.counted(rows, of_calls, without=customer, at=at)
+        calls = self._evidence.calls(rows)
+        of_calls = membership(calls, self._evidence, odds)
+        counted = self._clusters.counted(rows, of_calls, without=customer, at=at)
+        return called_for(
+            self._clusters.policy.others,
+            counted.values(),
+            calls,
+            of_calls,
+            self._evidence,
+            odds,
+            caller=one,
+        )
 
     def _describe(
         self,
