@@ -63,7 +63,7 @@ from shengdun.service.text_screening import TextScreening
 from shengdun.service.text_sharing import TextSharing
 from shengdun.service.texts import TextComparison
 from shengdun.service.voice_opening import VOICES_DIRECTORY, open_unknown_voices
-from shengdun.service.voice_path import Voice, open_voice, voiceprint_workers, warm_up
+from shengdun.service.voice_path import Voice, VoiceLoading, voiceprint_workers, warm_up
 from shengdun.service.voiceprint_lane import VoiceprintLane
 from shengdun.service.voices import VoiceServicer
 from shengdun.service.watchlist_uploads import UploadLimits
@@ -117,7 +117,10 @@ class Application:
 
 @asynccontextmanager
 async def open_application(
-    settings: Settings, tokens: TokenFile, place: Place = ALONE
+    settings: Settings,
+    tokens: TokenFile,
+    place: Place = ALONE,
+    loading: VoiceLoading | None = None,
 ) -> AsyncIterator[Application]:
     """Start everything but the sockets; at the end flush and close it in the reverse order.
 
@@ -125,6 +128,7 @@ async def open_application(
         settings: the settings.
         tokens: who may call.
         place: of this process among the workers of the server.
+        loading: loads the voice path already; None to begin with it here.
 
     Raises:
         ShengdunError: something is missing, damaged or in use; the message says what to do.
@@ -138,7 +142,7 @@ async def open_application(
         reading_words = asyncio.create_task(asyncio.to_thread(_read_words, settings.text))
         try:
             with _logged("voice models"):
-                voice = await asyncio.to_thread(open_voice, settings)
+                voice = await (loading or VoiceLoading(settings)).finished()
             labels, common = await reading_words
         except BaseException:
             reading_store.cancel()

@@ -35,7 +35,7 @@ class RepeatLook:
         self._at = at
         self._running: asyncio.Task[RepeatVoice | None] | None = None
         self._found: RepeatVoice | None = None
-        self._has_begun = False
+        self._looked_at_s = 0.0
 
     @property
     def found(self) -> RepeatVoice | None:
@@ -47,12 +47,13 @@ class RepeatLook:
 
     def consider(self, heard: HeardSpeech) -> None:
         """Begin to compare once there is enough speech; nobody waits for it."""
-        if not self._has_begun and float(heard.net_speech_s.sum()) >= EARLY_S:
-            self._has_begun = True
+        net_speech_s = float(heard.net_speech_s.sum())
+        if not self._looked_at_s and net_speech_s >= EARLY_S:
+            self._looked_at_s = net_speech_s
             self._running = asyncio.create_task(self._look(heard))
 
     async def finish(self, heard: HeardSpeech, *, by: float) -> bool:
-        """Compare with all that was heard.
+        """Compare with all that was heard, unless it is what was compared while the call ran.
 
         Args:
             heard: the caller's own speech.
@@ -61,7 +62,9 @@ class RepeatLook:
         Returns:
             Whether it was done by then; what was found before stands otherwise.
         """
-        looking = asyncio.create_task(self._look(heard))
+        looking = self._running
+        if looking is None or float(heard.net_speech_s.sum()) != self._looked_at_s:
+            looking = asyncio.create_task(self._look(heard))
         await asyncio.wait({looking}, timeout=max(0.0, by - asyncio.get_running_loop().time()))
         if not looking.done():
             looking.cancel()

@@ -27,6 +27,7 @@ from shengdun.service.listening import address_of, check_free, listen
 from shengdun.service.running import run
 from shengdun.service.settings import Settings
 from shengdun.service.tls import asks_for_tokens, check_exposure, server_credentials
+from shengdun.service.voice_path import VoiceLoading
 from shengdun.service.workers.place import ALONE, Place
 from shengdun.v1 import (
     allow_pb2_grpc,
@@ -93,11 +94,15 @@ class Server:
     Args:
         settings: the settings.
         place: of this process among the workers of the server.
+        loading: loads the voice path already; None to begin with it at the start.
     """
 
-    def __init__(self, settings: Settings, place: Place = ALONE) -> None:
+    def __init__(
+        self, settings: Settings, place: Place = ALONE, loading: VoiceLoading | None = None
+    ) -> None:
         self._settings = settings
         self._place = place
+        self._loading = loading
         self._tokens = TokenFile(settings.tokens_file)
         self._stack = AsyncExitStack()
         self._health = health_aio.HealthServicer()
@@ -155,7 +160,7 @@ class Server:
         check_free(settings.server, shared=self._place.is_shared)
         settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
         application = await self._stack.enter_async_context(
-            open_application(settings, self._tokens, self._place)
+            open_application(settings, self._tokens, self._place, self._loading)
         )
         await self._set_health(screening=False, watchlists=False)
         self._application = application
@@ -256,6 +261,7 @@ async def serve(
     settings: Settings,
     *,
     place: Place = ALONE,
+    loading: VoiceLoading | None = None,
     on_ready: Callable[[str], None] = lambda _address: None,
 ) -> None:
     """Run a server in this process until SIGTERM or SIGINT; see ``running``.
@@ -263,6 +269,7 @@ async def serve(
     Args:
         settings: the settings.
         place: of this process among the workers of the server.
+        loading: loads the voice path already; None to begin with it at the start.
         on_ready: told the address once calls are taken.
 
     Raises:
@@ -270,7 +277,7 @@ async def serve(
     """
     share_arenas()
     return_large_blocks()
-    await run(Server(settings, place), on_ready=on_ready)
+    await run(Server(settings, place, loading), on_ready=on_ready)
 
 
 @asynccontextmanager

@@ -1,5 +1,7 @@
 """The voice path of a server: its models, checked and self-tested, and the calibration profiles that go with them."""
 
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -99,6 +101,23 @@ def open_voice(settings: Settings, tell: Progress = _log.warning) -> Voice:
         profiles=profiles,
         chosen=chosen,
     )
+
+
+class VoiceLoading:
+    """Loads the voice path on a thread of its own, from when it is made, while other modules are loaded.
+
+    Args:
+        settings: as for ``open_voice``.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        thread = ThreadPoolExecutor(1, "voice-models")
+        self._loading = thread.submit(open_voice, settings)
+        thread.shutdown(wait=False)
+
+    async def finished(self) -> Voice:
+        """Wait for it. Raises as ``open_voice``."""
+        return await asyncio.wrap_future(self._loading)
 
 
 def voiceprint_workers(voice: VoiceSettings) -> int:

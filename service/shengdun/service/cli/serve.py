@@ -4,7 +4,7 @@ import asyncio
 import importlib
 from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, cast
 
 import typer
 
@@ -14,7 +14,7 @@ from shengdun.service.cli.output import say
 from shengdun.service.cli.places import Config, DataDir, settings_of
 from shengdun.service.settings import Settings
 
-_CREW = "shengdun.service.workers.crew"
+Serving = Coroutine[None, None, None]
 app = typer.Typer()
 
 
@@ -74,11 +74,14 @@ def serve(
     asyncio.run(_serve(settings, lambda address: say(f"listening on {address}")))
 
 
-def _serve(settings: Settings, on_ready: Callable[[str], None]) -> Coroutine[None, None, None]:
-    # The parent of workers loads no models and needs nothing that does, which is 100 MB.
-    name = "shengdun.service.server" if settings.server.workers == 1 else _CREW
+def _serve(settings: Settings, on_ready: Callable[[str], None]) -> Serving:
     # Modules are 125,000 objects that stay: a tenth of the time of loading them is spent on looking for garbage.
     with made_for_good():
-        serve_until_stopped = importlib.import_module(name).serve
-    serving: Coroutine[None, None, None] = serve_until_stopped(settings, on_ready=on_ready)
-    return serving
+        if settings.server.workers > 1:
+            # The parent of workers loads no models and needs nothing that does, which is 100 MB.
+            serve_crew = importlib.import_module("shengdun.service.workers.crew").serve
+            return cast("Serving", serve_crew(settings, on_ready=on_ready))
+        # Most of the time that models take is their libraries', beside which other modules can be loaded.
+        loading = importlib.import_module("shengdun.service.voice_path").VoiceLoading(settings)
+        serve_alone = importlib.import_module("shengdun.service.server").serve
+    return cast("Serving", serve_alone(settings, loading=loading, on_ready=on_ready))
