@@ -1,7 +1,8 @@
 """The spreads that ship with this package, one for each voice model that has any, and their files.
 
 A spread belongs to the calibration profile whose projections it was fitted on. It is fitted by
-``python -m benchmarks.unknown.default_spread`` on recordings of open licences.
+``python -m benchmarks.unknown.default_spread`` on recordings of open licences; what its LLRs are worth is known from
+speakers whom no projection had met (decision note 0034).
 """
 
 import json
