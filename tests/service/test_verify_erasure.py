@@ -81,7 +81,7 @@ async def test_what_hunts_and_voices_still_say_is_found(
     recording = max((r for r in recordings if r.speaker == "S1"), key=lambda r: r.duration_s)
     quarry = Quarry(recording_name="voice.wav")
     hunts = [one async for one in client.hunt(quarry, recording.read())]
-    assert [hit.call_id for hit in hunts[-1].hits] == ["hunted"]
+    assert "hunted" in [hit.call_id for hit in hunts[-1].hits]
     file = data / "hunts" / f"{hunts[-1].hunt_id}.hunt"
     before = file.read_bytes()
     receipt = to_json(await client.erase_calls(["hunted"], reason="asked"))
