@@ -172,6 +172,9 @@ def main() -> None:
     parser.add_argument("--precision", type=float, default=1.1)
     parser.add_argument("--repetitions", type=int, default=5)
     parser.add_argument("--listed", type=int, default=10_000)
+    parser.add_argument(
+        "--only", choices=(WORDS, VOICES), default=None, help="measure one beside the plain server"
+    )
     options = parser.parse_args()
     system = Shengdun(
         name="shengdun",
@@ -189,7 +192,8 @@ def main() -> None:
         duration_s=options.duration,
         precision=options.precision,
     )
-    found: dict[str, list[dict[str, Any]]] = {ALONE: [], WORDS: [], VOICES: []}
+    beside = [options.only] if options.only else [WORDS, VOICES]
+    found: dict[str, list[dict[str, Any]]] = {variant: [] for variant in (ALONE, *beside)}
     for _ in range(options.repetitions):
         for variant, runs in found.items():
             runs.append(bench.rated(variant))

@@ -172,9 +172,7 @@ async def open_application(
         )
         memory = TextMemory(settings.text, registry.keys.pseudonym, common, background.run)
         shared = await _share_texts(settings, memory, reading.store, registry, background, stack)
-        voices = await open_unknown_voices(
-            settings, archive, registry, voice.model.model_id, run=background.run, stack=stack
-        )
+        voices = await open_unknown_voices(settings, archive, registry, voice.model.model_id, stack)
         # Not the lane of enrolments and letters, which may each take a second.
         word_lane = await stack.enter_async_context(BackgroundLane(workers=1))
         screener = Screener(

@@ -15,7 +15,6 @@ from shengdun.index.voices.policy import VoicePolicy
 from shengdun.index.voices.shipped import shipped_spread
 from shengdun.service.background import BackgroundLane
 from shengdun.service.settings import Settings
-from shengdun.service.texts import Run
 from shengdun.service.unknown_voices import UnknownVoices, Window
 
 VOICES_DIRECTORY: Final = "voices"
@@ -27,8 +26,6 @@ async def open_unknown_voices(
     archive: CallArchive | None,
     registry: Registry,
     model_id: str,
-    *,
-    run: Run,
     stack: AsyncExitStack,
 ) -> UnknownVoices | None:
     """Compare calls with each other until the stack is left; None where no calls are kept, or for another voice model.
@@ -40,7 +37,6 @@ async def open_unknown_voices(
         archive: the finished calls; None where none are kept.
         registry: has the keys.
         model_id: the voice model that decides.
-        run: where calls are put together.
         stack: closes what is opened.
     """
     if archive is None:
@@ -53,6 +49,8 @@ async def open_unknown_voices(
     given = settings.voices
     policy = VoicePolicy(others=given.other_customers, repeating=given.repeating)
     look_lane = await stack.enter_async_context(BackgroundLane(workers=1))
+    # To fill a long window at the start takes many seconds, which no enrolment and no letter should wait for.
+    joining_lane = await stack.enter_async_context(BackgroundLane(workers=1))
     voices = UnknownVoices(
         VoiceClusters(
             VoiceEvidence(scorer, spread), policy, allowed=lambda: registry.allowed.entries
@@ -60,7 +58,7 @@ async def open_unknown_voices(
         archive,
         VoicesFile(settings.data_dir / VOICES_DIRECTORY, model_id, registry.keys),
         window=Window(age=timedelta(days=given.days), calls=given.calls),
-        run=run,
+        run=joining_lane.run,
         look_lane=look_lane.run,
     )
     return await stack.enter_async_context(voices)
