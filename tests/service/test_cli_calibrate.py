@@ -13,8 +13,11 @@ import pytest
 from fixtures.calls import server_settings
 from fixtures.command_line import assert_one_error_line, shengdun
 from fixtures.enrolling import in_thread
+from fixtures.store import until
 from shengdun.fingerprint.voice.demo_recordings import DemoRecording
+from shengdun.index.calibration import load
 from shengdun.service.client import ShengdunClient
+from shengdun.service.profile_places import profile_keys
 from shengdun.service.server import Server
 
 SPEEDS = (0.78, 0.88, 1.0, 1.1, 1.22, 1.35)
@@ -100,6 +103,64 @@ async def test_a_site_is_calibrated_put_into_the_library_and_activated(
     )
     assert refused.returncode == 1
     assert_one_error_line(refused, "keys.json is missing", "restore that from its backup")
+
+
+async def test_a_site_is_calibrated_by_its_archived_calls(
+    site: Path, tmp_path: Path, models_dir: Path
+) -> None:
+    """Beside the server that has taken them, and while it is stopped: the profile of the same calls in a folder."""
+    environment = {
+        "SHENGDUN_MODELS_DIR": str(models_dir),
+        "SHENGDUN_DATA_DIR": str(tmp_path / "data"),
+    }
+    settings = server_settings(tmp_path / "data", models_dir, archive__calibration_share=1.0)
+    calls = await in_thread(lambda: sorted(site.glob("*/*.wav")))
+    names = [str(path.relative_to(site)) for path in calls]
+    labels = _labels(
+        tmp_path / "calls.csv", [(name, name) for name in names], ("call_id", "speaker")
+    )
+    given = (
+        *("calibrate", "--archive", "--line", "default", "--labels", labels),
+        *("--output", tmp_path / "archive.npz"),
+    )
+    async with Server(settings) as server, ShengdunClient.connect(server.address) as client:
+        for name, path in zip(names, calls, strict=True):
+            await client.screen_recording(path, call_id=name)
+
+        assert server._application is not None
+        archive = server._application.archive
+        assert archive is not None
+        await until(lambda: archive.health.calls + archive.health.tail == len(calls))
+        beside = await in_thread(lambda: shengdun(*given, environment=environment))
+    assert beside.returncode == 0, beside.stderr
+    assert "54 archived calls, 54 of which were drawn to calibrate by" in beside.stdout
+    assert "54 of them labelled" in beside.stdout
+    stopped = await in_thread(lambda: shengdun(*given, environment=environment))
+    assert stopped.returncode == 0, stopped.stderr
+    folder = tmp_path / "folder.npz"
+    made = await in_thread(
+        lambda: shengdun(
+            *("calibrate", site, "--labels", site / "labels.csv", "--output", folder),
+            environment=environment,
+        )
+    )
+    assert made.returncode == 0, made.stderr
+    keys = profile_keys(settings)
+    of_archive, of_folder = (load(path, keys) for path in (tmp_path / "archive.npz", folder))
+    assert of_archive.strangers is not None
+    assert of_folder.strangers is not None
+    assert of_archive.strangers.call_count == of_folder.strangers.call_count
+    assert np.allclose(of_archive.mean, of_folder.mean, atol=1e-3)
+
+
+def test_one_source_of_calls_is_asked_for(tmp_path: Path) -> None:
+    """A folder or the archive; and what narrows the archive goes with it."""
+    for arguments in ((), (tmp_path, "--archive")):
+        assert "or --archive" in shengdun("calibrate", *arguments).stderr
+    narrowed = shengdun("calibrate", tmp_path, "--line", "complaints")
+    assert "go with --archive" in narrowed.stderr
+    nothing = shengdun("calibrate", "--archive", "--data-dir", tmp_path)
+    assert nothing.returncode == 1
 
 
 def test_too_few_voices_are_refused_and_nothing_is_written(

@@ -22,13 +22,10 @@ from shengdun.enrollment.policy import EnrollmentPolicy
 from shengdun.fingerprint.text.labels.labelling import TextLabels
 from shengdun.fingerprint.text.semantic import SentenceModel
 from shengdun.index.archive.archive import CallArchive
-from shengdun.index.attached import AttachedStore
 from shengdun.index.calls import CallDirectory
 from shengdun.index.campaigns.exclusions import Exclusions
 from shengdun.index.campaigns.sharing import SharedTexts
 from shengdun.index.checkpoints import Checkpointing
-from shengdun.index.connections import StoreSettings
-from shengdun.index.embedded import EmbeddedStore
 from shengdun.index.memory import return_memory
 from shengdun.index.reading import StoreReading
 from shengdun.index.registry import Registry
@@ -49,7 +46,6 @@ from shengdun.service.lanes import FrontLane
 from shengdun.service.lines import Lines
 from shengdun.service.networks import NetworkServicer
 from shengdun.service.profile_following import ProfileFollower
-from shengdun.service.profile_places import STORE_DIRECTORY
 from shengdun.service.promises import PromiseKeeper
 from shengdun.service.resealing import Resealing
 from shengdun.service.retention import Retention
@@ -58,6 +54,7 @@ from shengdun.service.screening import ScreeningServicer
 from shengdun.service.scripts import ScriptServicer
 from shengdun.service.settings import Settings, TextSettings
 from shengdun.service.shadows import Shadows
+from shengdun.service.store_opening import open_store
 from shengdun.service.text_labels import load_labels
 from shengdun.service.text_memory import TextMemory
 from shengdun.service.text_screening import TextScreening
@@ -204,7 +201,7 @@ async def open_application(
         )
         uploads = UploadLimits(idle_s=settings.server.call_idle_s)
         hunts = await open_hunts(settings, archive, registry, voice.model.model_id, stack)
-        archiving = await _open_archiving(archive, registry, background, stack)
+        archiving = await _open_archiving(settings, archive, registry, background, stack)
         similar = await asyncio.to_thread(_similar_scripts, settings.text)
         texts = TextComparison(registry, background.run, similar)
         await stack.enter_async_context(calls)
@@ -292,6 +289,7 @@ async def _share_texts(
 
 
 async def _open_archiving(
+    settings: Settings,
     archive: CallArchive | None,
     registry: Registry,
     lane: BackgroundLane,
@@ -299,40 +297,18 @@ async def _open_archiving(
 ) -> Archiving | None:
     if archive is None:
         return None
-    return await stack.enter_async_context(Archiving(archive, registry.keys.pseudonym, lane.run))
-
-
-def store_settings(settings: Settings, url: str) -> StoreSettings:
-    """How the index reaches a store of this URL."""
-    store = settings.store
-    return StoreSettings(
-        url=url,
-        key_prefix=store.prefix,
-        tls_ca=store.ca_certificate,
-        tls_certificate=store.client_certificate,
-        tls_key=store.client_key,
+    archiving = Archiving(
+        archive,
+        registry.keys.pseudonym,
+        lane.run,
+        calibration_share=settings.archive.calibration_share,
     )
-
-
-async def _open_store(settings: Settings, place: Place, stack: AsyncExitStack) -> Store:
-    if settings.store.url is not None:
-        url = settings.store.url.get_secret_value()
-        store = await Store.connect(store_settings(settings, url))
-    elif place.store_directory is not None:
-        attached = AttachedStore(place.store_directory)
-        store = await Store.connect(store_settings(settings, attached.url), guard=attached)
-    else:
-        embedded = await stack.enter_async_context(
-            EmbeddedStore(settings.data_dir / STORE_DIRECTORY)
-        )
-        store = await Store.connect(store_settings(settings, embedded.url), guard=embedded)
-    stack.push_async_callback(store.close)
-    return store
+    return await stack.enter_async_context(archiving)
 
 
 async def _read_store(settings: Settings, place: Place, stack: AsyncExitStack) -> StoreReading:
     return await StoreReading.of(
-        await _open_store(settings, place, stack),
+        await open_store(settings, place.store_directory, stack),
         data_directory=settings.data_dir,
         key_path=settings.keys_file,
         checkpointing=Checkpointing(tell=lambda line: _log.info("checkpoint", what=line)),

@@ -15,11 +15,18 @@ from typing import Final, Self
 import structlog
 
 from shengdun.index.archive.archive import ArchiveHealth, CallArchive
-from shengdun.index.archive.rows import ArchivedCall, ArchivedDecision, ArchivedFlag
+from shengdun.index.archive.rows import (
+    MOST_WINDOWS,
+    ArchivedCall,
+    ArchivedDecision,
+    ArchivedFlag,
+    CallWindows,
+)
 from shengdun.index.archive.signatures import signature_of
 from shengdun.index.errors import IndexRoomError, InvalidRecord
 from shengdun.service.convert.calls import CallRequest
 from shengdun.service.decision import Decision, FollowedCampaign
+from shengdun.service.evidence import HeardSpeech
 from shengdun.service.finished import FinishedCall
 from shengdun.service.texts import Run
 
@@ -76,6 +83,7 @@ class Archiving:
         archive: takes them.
         pseudonym: of customer references.
         run: where rows are made.
+        calibration_share: of calls whose windows are kept, 0 to 1.
         most_waiting: so many calls may wait.
     """
 
@@ -85,11 +93,13 @@ class Archiving:
         pseudonym: Pseudonym,
         run: Run,
         *,
+        calibration_share: float = 0.0,
         most_waiting: int = _WAITING,
     ) -> None:
         self._archive = archive
         self._pseudonym = pseudonym
         self._run = run
+        self._calibration_share = calibration_share
         self._most_waiting = most_waiting
         self._waiting: deque[Ended] = deque()
         self._wake = asyncio.Event()
@@ -142,7 +152,9 @@ class Archiving:
     async def _add_first(self) -> None:
         ended = self._waiting[0]
         try:
-            row = await self._run(lambda: archived(ended, self._pseudonym))
+            row = await self._run(
+                lambda: archived(ended, self._pseudonym, calibration_share=self._calibration_share)
+            )
             if not await self._archive.add(row):
                 _log.warning("call archived before", reason="a call of this id is there already")
         except InvalidRecord as error:
@@ -165,8 +177,14 @@ class Archiving:
             await asyncio.sleep(_WATCH_S)
 
 
-def archived(ended: Ended, pseudonym: Pseudonym) -> ArchivedCall:
-    """The row of a call."""
+def archived(ended: Ended, pseudonym: Pseudonym, *, calibration_share: float = 0.0) -> ArchivedCall:
+    """The row of a call.
+
+    Args:
+        ended: the call.
+        pseudonym: of what identifies somebody.
+        calibration_share: of calls whose windows are kept, 0 to 1; which ones are is drawn by their ids.
+    """
     finished = ended.finished
     heard, decision = finished.heard, finished.decision
     signature, characters = signature_of(finished.words)
@@ -184,6 +202,9 @@ def archived(ended: Ended, pseudonym: Pseudonym) -> ArchivedCall:
         net_speech_s=0.0 if heard is None else float(heard.net_speech_s.sum()),
         snr_db=None if heard is None else heard.snr_db,
         codec=ended.codec,
+        windows=_windows(heard)
+        if heard is not None and _is_drawn(decision.call_id, pseudonym, calibration_share)
+        else None,
         signature=signature,
         characters=characters,
         decision=archived_decision(decision),
@@ -231,6 +252,18 @@ def archived_decision(decision: Decision) -> ArchivedDecision:
 def _campaign_flag(followed: FollowedCampaign) -> ArchivedFlag:
     return ArchivedFlag(
         kind="SCRIPT_CAMPAIGN", llr=followed.llr, subject=followed.campaign.campaign_id
+    )
+
+
+def _is_drawn(call_id: str, pseudonym: Pseudonym, share: float) -> bool:
+    # By a keyed hash: the same wherever the call is screened, and nobody can choose ids that are drawn.
+    return int(pseudonym(f"calibration/{call_id}")[:8], 16) < share * 2**32
+
+
+def _windows(heard: HeardSpeech) -> CallWindows:
+    return CallWindows(
+        voiceprints=heard.voiceprints[:MOST_WINDOWS],
+        net_speech_s=heard.net_speech_s[:MOST_WINDOWS],
     )
 
 

@@ -17,19 +17,17 @@ from shengdun.fingerprint.errors import ShengdunError
 from shengdun.fingerprint.voice.catalogue import ModelState
 from shengdun.fingerprint.voice.converted import ConvertedStatus
 from shengdun.fingerprint.voice.model_store import ModelStatus, ModelStore
-from shengdun.index.embedded import EmbeddedStore
 from shengdun.index.errors import StoreInUse
 from shengdun.index.keys import KeyRing
 from shengdun.index.registry import Registry
-from shengdun.index.store import Store
 from shengdun.service.access import TokenFile
-from shengdun.service.app import store_settings
 from shengdun.service.common_wording import read_common
 from shengdun.service.errors import PortInUse
 from shengdun.service.listening import address_of, check_free
 from shengdun.service.neighbour import shengdun_at
 from shengdun.service.profile_places import STORE_DIRECTORY
 from shengdun.service.settings import ServerSettings, Settings
+from shengdun.service.store_opening import open_store
 from shengdun.service.text_labels import load_labels
 from shengdun.service.tls import asks_for_tokens, check_exposure, server_credentials
 from shengdun.service.voice_path import Voice, open_voice
@@ -261,13 +259,7 @@ async def _store(settings: Settings, voice: Voice | None) -> Finding:
 
 async def _verify_store(settings: Settings, voice: Voice) -> str:
     async with AsyncExitStack() as stack:
-        if settings.store.url is None:
-            guard = await stack.enter_async_context(EmbeddedStore(_store_directory(settings)))
-            store = await Store.connect(store_settings(settings, guard.url), guard=guard)
-        else:
-            url = settings.store.url.get_secret_value()
-            store = await Store.connect(store_settings(settings, url))
-        stack.push_async_callback(store.close)
+        store = await open_store(settings, None, stack)
         registry = await Registry.open(
             store,
             data_directory=settings.data_dir,

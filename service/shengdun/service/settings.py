@@ -149,6 +149,9 @@ class ArchiveSettings(Group):
     """Seconds after which calls are moved from the store to this machine's files."""
     away_days: Annotated[float, Field(ge=0.01, le=365)] = 7.0
     """Days for which a machine that is down has calls kept for it in the store."""
+    calibration_share: Annotated[float, Field(ge=0, le=1)] = 0.1
+    """Share of calls, drawn at random, of which the voiceprint of each window is kept as well, so that a calibration
+    profile can be made from them."""
 
 
 class HuntSettings(Group):

@@ -2,16 +2,18 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from fixtures.archive import NOON, OpenArchive, call, ids, same
+from fixtures.archive import NOON, OpenArchive, call, ids, same, windows
 from fixtures.store import MODEL, until, voice
 from shengdun.index.archive.archive import CallArchive
 from shengdun.index.archive.errors import CallNotArchived
 from shengdun.index.archive.following import Listener
-from shengdun.index.archive.rows import ArchivedCall, CallQuery
+from shengdun.index.archive.rows import ArchivedCall, CallQuery, CallWindows
+from shengdun.index.errors import InvalidRecord
 
 
 async def test_a_call_is_found_as_it_was(archive: CallArchive) -> None:
@@ -34,6 +36,48 @@ async def test_a_call_without_speech_and_words_is_found_as_it_was(archive: CallA
     assert same(archive.get("c"), silent)
     (block,) = archive.scan(CallQuery())
     assert block.voiceprints.shape == (1, 0)
+
+
+async def test_windows_are_found_as_they_were(archive: CallArchive) -> None:
+    """Of the calls that were drawn, and of no other; from the tail, a partition, and merged ones."""
+    calls = [call(n, windows=windows(n, 1 + n % 7) if n % 3 else None) for n in range(24)]
+    for number, one in enumerate(calls):
+        await archive.add(one)
+        assert same(archive.get(one.call_id), one)
+        if number % 5 == 4:
+            await archive.flush()
+    assert all(same(archive.get(one.call_id), one) for one in calls)
+    await archive.flush()
+    await archive.erase([calls[1].call_id], reason="test", principal="me")
+    kept = [one for one in calls if one is not calls[1]]
+    assert all(same(archive.get(one.call_id), one) for one in kept)
+
+
+async def test_partitions_without_windows_are_read(archive: CallArchive, tmp_path: Path) -> None:
+    """They were written before there were any, and are merged with others."""
+    old = call(1, windows=windows(1, 3))
+    await archive.add(old)
+    await archive.flush()
+    (file,) = (tmp_path / "data" / "archive").glob("*/*.calls")
+    file.write_bytes(file.read_bytes().replace(b'{"format":2', b'{"format":1', 1))
+    assert same(archive.get(old.call_id), replace(old, windows=None))
+    new = call(2, windows=windows(2, 2))
+    await archive.add(new)
+    await archive.flush()
+    assert same(archive.get(old.call_id), replace(old, windows=None))
+    assert same(archive.get(new.call_id), new)
+
+
+@pytest.mark.parametrize("count", [0, 8])
+def test_windows_without_or_beyond_bounds_are_refused(count: int) -> None:
+    """Or of another dimension than the voiceprint."""
+    rows = np.zeros((count, 4), np.float32)
+    with pytest.raises(InvalidRecord, match="1 to 7 windows"):
+        CallWindows(voiceprints=rows, net_speech_s=np.ones(count))
+    with pytest.raises(InvalidRecord, match="same dimension"):
+        call(
+            1, windows=CallWindows(voiceprints=np.ones((1, 4), np.float32), net_speech_s=np.ones(1))
+        )
 
 
 async def test_a_call_is_archived_once(archive: CallArchive, open_archive: OpenArchive) -> None:

@@ -8,14 +8,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shengdun.index.archive.columns import Rows, Words
-from shengdun.index.archive.rows import NO_SIGNATURE, ArchivedCall, ArchivedFlag
+from shengdun.index.archive.rows import NO_SIGNATURE, ArchivedCall, ArchivedFlag, CallWindows
 from shengdun.index.archive.tables import (
     SIGNATURES,
+    WINDOWS,
     CallSource,
     call_at,
     flags_at,
     number_lists,
     numbers,
+    windows_at,
     words,
 )
 from shengdun.index.archive.voiceprints import Stored, restored
@@ -135,6 +137,15 @@ class CallBlock:
         if not self.model_id:
             return np.zeros((len(self), 0), np.float32)
         return restored(self.stored_voiceprints, self.rotation)
+
+    @property
+    def with_windows(self) -> list[int]:
+        """The numbers of the calls whose windows were kept."""
+        return np.flatnonzero(number_lists(self._source, WINDOWS).lengths[self._rows]).tolist()
+
+    def windows(self, number: int) -> CallWindows | None:
+        """The windows of one call; None if they weren't kept."""
+        return windows_at(self._source, int(self._rows[number]))
 
     @cached_property
     def signatures(self) -> list[NDArray[np.uint64]]:

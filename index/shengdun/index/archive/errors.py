@@ -1,5 +1,6 @@
 """The errors of the call archive, leaves of the index room's tree."""
 
+from pathlib import Path
 from typing import ClassVar
 
 from shengdun.fingerprint.errors import Status
@@ -42,6 +43,21 @@ class PartitionDamaged(IndexRoomError):
             f"Partition {partition} of the call archive {problem}; its calls are left out. Restore the file from a "
             f"backup, or erase the calls of that day.",
             partition=partition,
+        )
+
+
+class NoArchive(IndexRoomError):
+    """This machine has no call archive."""
+
+    status: ClassVar[Status] = Status.FAILED_PRECONDITION
+    reason: ClassVar[str] = "NO_ARCHIVE"
+
+    @classmethod
+    def at(cls, directory: Path) -> "NoArchive":
+        """The error for the directory in which it would be."""
+        return cls(
+            f"There is no call archive in {directory.parent}: give the settings of a server that keeps finished calls "
+            f"({directory.name}.enabled), on its machine and as its user."
         )
 
 

@@ -27,13 +27,23 @@ from shengdun.index.archive.blocks import BLOCK_ROWS
 from shengdun.index.archive.columns import Column
 from shengdun.index.archive.errors import PartitionDamaged
 from shengdun.index.archive.manifest import Partition
-from shengdun.index.archive.tables import COLUMNS, CallTable, numbers, unpacked, words
+from shengdun.index.archive.tables import (
+    COLUMNS,
+    SINCE_FORMAT_2,
+    CallTable,
+    lacking,
+    numbers,
+    unpacked,
+    words,
+)
 from shengdun.index.archive.voiceprints import Stored
 from shengdun.index.durable_files import replace_file, replace_with_parts
 from shengdun.index.errors import SealBroken
 from shengdun.index.keys import DataKey, KeyRing
 
-_FORMAT: Final = 1
+_FORMAT: Final = 2
+_FORMATS: Final = (1, _FORMAT)
+"""The first has no windows of calls."""
 _SEAL_BYTES: Final = 28
 _LONGEST_HEADER: Final = 65_536
 CALLS: Final = ".calls"
@@ -194,8 +204,14 @@ class OpenPartition:
     def column(self, name: str) -> Column:
         """See ``CallSource``."""
         if name not in self._columns:
-            self._columns[name] = unpacked(name, self._unsealed(name, 0))
+            self._columns[name] = self._read_column(name)
         return self._columns[name]
+
+    def _read_column(self, name: str) -> Column:
+        dimension = max(1, self.partition.dimension)
+        if self._format == 1 and name in SINCE_FORMAT_2:
+            return lacking(name, len(self), dimension)
+        return unpacked(name, self._unsealed(name, 0), dimension)
 
     def voices(self, start: int, stop: int) -> Stored:
         """See ``CallSource``; the last block is kept."""
@@ -243,7 +259,8 @@ class OpenPartition:
             line = os.pread(self._file, _LONGEST_HEADER, 0).split(b"\n", 1)[0]
             fields: dict[str, Any] = json.loads(line)
             lengths: dict[str, int] = fields["lengths"]
-            valid = fields["format"] == _FORMAT and fields["partition"] == self.partition.name
+            self._format = int(fields["format"])
+            valid = self._format in _FORMATS and fields["partition"] == self.partition.name
             place, places = len(line) + 1, {}
             for name, length in lengths.items():
                 places[name] = (place, length)

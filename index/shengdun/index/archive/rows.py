@@ -13,6 +13,8 @@ from shengdun.index.errors import InvalidRecord
 from shengdun.index.identifiers import check_text
 
 NO_SIGNATURE: Final[NDArray[np.uint64]] = np.zeros(0, np.uint64)
+MOST_WINDOWS: Final = 7
+"""Of a call: up to 21 s of net speech, by when a decision is final."""
 _NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
 
 
@@ -49,6 +51,29 @@ class ArchivedDecision:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class CallWindows:
+    """The first windows of a call, from which a site's calibration profile can be made.
+
+    Attributes:
+        voiceprints: (w, d) float32 unit rows as the voice model gives them, not rotated; 1 <= w <= ``MOST_WINDOWS``.
+        net_speech_s: (w,) net speech in each, in seconds, above 0.
+    """
+
+    voiceprints: NDArray[np.float32] = field(repr=False)
+    net_speech_s: NDArray[np.float64]
+
+    def __post_init__(self) -> None:
+        windows = len(self.net_speech_s)
+        if self.voiceprints.ndim != 2 or len(self.voiceprints) != windows:
+            raise InvalidRecord("Each window of a call needs its voiceprint and its net speech.")
+        if not 1 <= windows <= MOST_WINDOWS:
+            raise InvalidRecord(f"Of a call 1 to {MOST_WINDOWS} windows are kept, or none of it.")
+
+    def __len__(self) -> int:
+        return len(self.net_speech_s)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ArchivedCall:
     """A finished call.
 
@@ -64,6 +89,7 @@ class ArchivedCall:
         net_speech_s: net speech that it rests on, in seconds.
         snr_db: speech over noise; None where it isn't known.
         codec: the audio encoding on the wire.
+        windows: those behind the voiceprint, of calls that were drawn to calibrate by; None of others.
         signature: (m,) uint64, sorted, of one each: the sampled hashes of the caller's words; empty without words.
         characters: canonical characters of the caller's words.
         decision: its last decision.
@@ -80,6 +106,7 @@ class ArchivedCall:
     net_speech_s: float = 0.0
     snr_db: float | None = None
     codec: str = ""
+    windows: CallWindows | None = field(default=None, repr=False)
     signature: NDArray[np.uint64] = field(default_factory=lambda: NO_SIGNATURE, repr=False)
     characters: int = 0
     decision: ArchivedDecision = field(default_factory=ArchivedDecision)
@@ -96,6 +123,10 @@ class ArchivedCall:
             )
         if (self.voiceprint is None) != (self.model_id == ""):
             raise InvalidRecord("A voiceprint comes with the id of its voice model, and only then.")
+        if self.windows is not None and (
+            self.voiceprint is None or self.windows.voiceprints.shape[1] != len(self.voiceprint)
+        ):
+            raise InvalidRecord("The windows of a call need its voiceprint, of the same dimension.")
 
     @property
     def day(self) -> str:

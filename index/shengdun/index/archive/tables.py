@@ -20,7 +20,7 @@ from shengdun.index.archive.columns import (
     lists_of_numbers,
     lists_of_words,
 )
-from shengdun.index.archive.rows import ArchivedCall, ArchivedDecision, ArchivedFlag
+from shengdun.index.archive.rows import ArchivedCall, ArchivedDecision, ArchivedFlag, CallWindows
 from shengdun.index.archive.voiceprints import Stored, restored, stored
 
 NUMBERS: Final[Mapping[str, str]] = {
@@ -37,7 +37,19 @@ FLAG_KINDS: Final = "flag_kinds"
 FLAG_SUBJECTS: Final = "flag_subjects"
 FLAG_LLRS: Final = "flag_llrs"
 SIGNATURES: Final = "signatures"
-COLUMNS: Final = (*NUMBERS, *WORDS, FLAG_KINDS, FLAG_SUBJECTS, FLAG_LLRS, SIGNATURES)
+WINDOWS: Final = "windows"
+WINDOW_SPEECH: Final = "window_speech"
+SINCE_FORMAT_2: Final = (WINDOWS, WINDOW_SPEECH)
+_LISTS: Final[Mapping[str, str]] = {FLAG_LLRS: "<f8", SIGNATURES: "<u8", WINDOW_SPEECH: "<f4"}
+COLUMNS: Final = (
+    *NUMBERS,
+    *WORDS,
+    FLAG_KINDS,
+    FLAG_SUBJECTS,
+    FLAG_LLRS,
+    SIGNATURES,
+    *SINCE_FORMAT_2,
+)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 
@@ -86,7 +98,8 @@ class CallTable:
         return cls(
             model_id=rows[0].model_id,
             matrix=matrix,
-            columns=_columns(np.array([number for number, _ in calls], "<i8"), rows),
+            columns=_columns(np.array([number for number, _ in calls], "<i8"), rows)
+            | _window_columns(rows, matrix),
             vectors=stored(np.stack(vectors), matrix)
             if vectors
             else np.zeros((len(rows), 0), "<i2"),
@@ -124,17 +137,24 @@ class CallTable:
         )
 
 
-def unpacked(name: str, content: bytes) -> Column:
-    """A column as it lies in a partition."""
+def unpacked(name: str, content: bytes, dimension: int) -> Column:
+    """A column as it lies in a partition of voiceprints with a dimension."""
     if name in NUMBERS:
         return Numbers.unpacked(content, NUMBERS[name])
     if name in WORDS:
         return Words.unpacked(content)
-    if name == FLAG_LLRS:
-        return lists_of_numbers(content, "<f8")
-    if name == SIGNATURES:
-        return lists_of_numbers(content, "<u8")
+    if name in _LISTS:
+        return lists_of_numbers(content, _LISTS[name])
+    if name == WINDOWS:
+        flat = lists_of_numbers(content, "<i2")
+        return Lists(flat.lengths, Numbers(_rows(flat.inner.values, dimension)))
     return lists_of_words(content)
+
+
+def lacking(name: str, calls: int, dimension: int) -> Column:
+    """One of ``SINCE_FORMAT_2`` in a partition that was written before."""
+    values = np.zeros((0, dimension), "<i2") if name == WINDOWS else np.zeros(0, "<f4")
+    return Lists(np.zeros(calls, np.uint32), Numbers(values))
 
 
 def numbers(source: CallSource, name: str) -> NDArray[Any]:
@@ -176,6 +196,7 @@ def call_at(source: CallSource, row: int) -> ArchivedCall:
         net_speech_s=float(numbers(source, "net_speech_s")[row]),
         snr_db=None if np.isnan(snr_db) else snr_db,
         codec=words(source, "codec")[row],
+        windows=windows_at(source, row),
         signature=signatures.inner.values[start:end],
         characters=int(numbers(source, "characters")[row]),
         decision=_decision_at(source, row),
@@ -199,6 +220,18 @@ def flags_at(source: CallSource, row: int) -> tuple[ArchivedFlag, ...]:
     return tuple(
         ArchivedFlag(kind=kinds.inner[place], llr=float(llrs[place]), subject=subjects.inner[place])
         for place in range(*kinds.starts[row : row + 2])
+    )
+
+
+def windows_at(source: CallSource, row: int) -> CallWindows | None:
+    """The windows of one call, where they were kept."""
+    windows = number_lists(source, WINDOWS)
+    first, last = windows.starts[row : row + 2]
+    if first == last:
+        return None
+    return CallWindows(
+        voiceprints=restored(windows.inner.values[first:last], source.matrix),
+        net_speech_s=number_lists(source, WINDOW_SPEECH).inner.values[first:last].astype(float),
     )
 
 
@@ -239,6 +272,26 @@ def _columns(sequences: NDArray[np.int64], calls: Sequence[ArchivedCall]) -> dic
         for call in calls
     )
     return columns | _list_columns(calls)
+
+
+def _window_columns(
+    calls: Sequence[ArchivedCall], matrix: NDArray[np.float64]
+) -> dict[str, Column]:
+    kept = [call.windows for call in calls if call.windows is not None]
+    counts = [0 if call.windows is None else len(call.windows) for call in calls]
+    lengths = np.array(counts, np.uint32)
+    if not kept:
+        return {name: lacking(name, len(calls), len(matrix)) for name in SINCE_FORMAT_2}
+    voiceprints = np.concatenate([windows.voiceprints for windows in kept])
+    net_speech_s = np.concatenate([windows.net_speech_s for windows in kept])
+    return {
+        WINDOWS: Lists[Numbers](lengths, Numbers(stored(voiceprints, matrix))),
+        WINDOW_SPEECH: Lists[Numbers](lengths, Numbers(net_speech_s.astype("<f4"))),
+    }
+
+
+def _rows(values: NDArray[Any], dimension: int) -> NDArray[Any]:
+    return values.reshape(-1, dimension) if len(values) else np.zeros((0, dimension), values.dtype)
 
 
 def _list_columns(calls: Sequence[ArchivedCall]) -> dict[str, Column]:

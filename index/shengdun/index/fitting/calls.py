@@ -29,6 +29,7 @@ class SiteCall:
         net_speech_s: (w,) net speech in each, in seconds, above 0.
         snr_db: speech over noise band by band; None where it couldn't be measured.
         speaker: who calls, by label; None without.
+        has_looks: whether the windows are those of a live call, and not one that is the whole call.
     """
 
     name: str
@@ -36,6 +37,7 @@ class SiteCall:
     net_speech_s: Floats
     snr_db: float | None = None
     speaker: str | None = None
+    has_looks: bool = True
 
     def __post_init__(self) -> None:
         if self.windows.ndim != 2 or not 0 < len(self.windows) == len(self.net_speech_s):
@@ -149,8 +151,11 @@ def tell_voices(calls: Sequence[SiteCall], scorer: Scorer) -> Voices:
 
 
 def strangers_of(calls: Sequence[SiteCall], voices: Voices, *, at_most: int) -> Strangers:
-    """One call for each voice, at growing net speech; spread over the calls when there are more than wanted."""
-    chosen = np.array(voices.representatives)
+    """One call for each voice, at growing net speech; spread over the calls when there are more than wanted.
+
+    Calls of which only the whole is known are left out: how a live call would score on its way isn't known of them.
+    """
+    chosen = np.array([row for row in voices.representatives if calls[row].has_looks], np.int64)
     if len(chosen) > at_most:
         chosen = chosen[np.linspace(0, len(chosen) - 1, at_most).round().astype(np.int64)]
     looks = [

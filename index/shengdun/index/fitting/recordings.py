@@ -29,7 +29,7 @@ from shengdun.index.fitting.calls import SiteCall
 HEARD_AT_MOST_S: Final[Seconds] = 21.0
 """Net speech that is taken of a call: a decision is final by then."""
 _BLOCK: Final = 60 * MODEL_RATE_HZ
-_LABEL_COLUMNS: Final = ("path", "speaker")
+_SPEAKER: Final = "speaker"
 
 
 class CallsInvalid(IndexRoomError):
@@ -95,7 +95,7 @@ def read_calls(folder: Path, labels: Path | None = None) -> CallFolder:
     """
     if not folder.is_dir():
         raise CallsInvalid(f"There is no folder {folder}. Give a folder of recorded calls.")
-    speakers = _read_labels(labels) if labels else {}
+    speakers = read_labels(labels, of="path") if labels else {}
     warnings: list[str] = []
     rows = list(_rows(folder, speakers, warnings))
     unknown = sorted(speakers.keys() - {row.name for row in rows})
@@ -238,33 +238,42 @@ def _keep(place: Path, call: SiteCall) -> None:
     Path(file.name).replace(place)
 
 
-def _read_labels(labels: Path) -> dict[str, str]:
+def read_labels(labels: Path, *, of: str) -> dict[str, str]:
+    """Who calls in which call, from a CSV file.
+
+    Args:
+        labels: with a column ``speaker``.
+        of: the column that names the calls.
+
+    Raises:
+        CallsInvalid: the file is no such CSV, or one call has two labels.
+    """
     try:
         with labels.open(newline="", encoding="utf-8-sig") as file:
             reader = csv.DictReader(file)
-            lacking = [name for name in _LABEL_COLUMNS if name not in (reader.fieldnames or ())]
+            lacking = [name for name in (of, _SPEAKER) if name not in (reader.fieldnames or ())]
             if lacking:
                 raise CallsInvalid(
                     f"{labels.name} has no column {' and no column '.join(lacking)}. Its first line must name the "
-                    "columns path and speaker."
+                    f"columns {of} and {_SPEAKER}."
                 )
-            return _labels(labels, list(reader))
+            return _labels(labels, list(reader), of)
     except OSError as error:
         raise CallsInvalid(f"{labels} can't be read: {error.strerror}.") from error
     except (UnicodeDecodeError, csv.Error) as error:
         raise CallsInvalid(f"{labels.name} is no CSV file in UTF-8: {error}.") from error
 
 
-def _labels(labels: Path, rows: Sequence[dict[str, str | None]]) -> dict[str, str]:
+def _labels(labels: Path, rows: Sequence[dict[str, str | None]], of: str) -> dict[str, str]:
     found: dict[str, str] = {}
     for number, row in enumerate(rows, start=2):
-        path, speaker = ((row.get(name) or "").strip() for name in _LABEL_COLUMNS)
-        if not path or not speaker:
-            raise CallsInvalid(f"{labels.name} lacks a path or a speaker in line {number}.")
-        if found.setdefault(path, speaker) != speaker:
+        call, speaker = ((row.get(name) or "").strip() for name in (of, _SPEAKER))
+        if not call or not speaker:
+            raise CallsInvalid(f"{labels.name} lacks a {of} or a speaker in line {number}.")
+        if found.setdefault(call, speaker) != speaker:
             raise CallsInvalid(
-                f"{labels.name} says in line {number} that {path} is of {speaker}, and before that it is of "
-                f"{found[path]}. Correct the labels."
+                f"{labels.name} says in line {number} that {call} is of {speaker}, and before that it is of "
+                f"{found[call]}. Correct the labels."
             )
     return found
 

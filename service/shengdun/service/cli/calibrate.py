@@ -8,22 +8,23 @@ from typing import Annotated, Final
 import typer
 
 from shengdun.fingerprint.voice.model_store import ModelStore
-from shengdun.index.accuracy.corpus import names_of
-from shengdun.index.accuracy.embeddings import processors
+from shengdun.index.archive.rows import CallQuery
 from shengdun.index.calibration import CalibrationProfile, ProfileMismatch, default_profile
 from shengdun.index.fitting.gain import Gain, measure_gain
 from shengdun.index.fitting.labelled import fit_labelled_profile
-from shengdun.index.fitting.recordings import CallFolder, CallListener, HeardCalls, read_calls
 from shengdun.index.fitting.site import SiteFit, fit_site_profile
-from shengdun.service.cli.measuring import Cache, Jobs, tell
+from shengdun.service.cli.actor import parse_expiry
+from shengdun.service.cli.measuring import Cache, Jobs
 from shengdun.service.cli.output import note, say
 from shengdun.service.cli.places import Config, DataDir, settings_of
+from shengdun.service.cli.site_calls import ArchivedCalls, CallSource, RecordedCalls, SiteCalls
 from shengdun.service.errors import SettingsInvalid
 from shengdun.service.profile_places import profile_keys, profile_library
 
 app = typer.Typer()
 
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+_ALL: Final = ("never", "never", "", None)
 _FIGURES: Final = (("eer", "EER %", 100.0), ("cllr", "Cllr", 1.0), ("min_cllr", "min Cllr", 1.0))
 
 
@@ -33,12 +34,30 @@ _FIGURES: Final = (("eer", "EER %", 100.0), ("cllr", "Cllr", 1.0), ("min_cllr", 
 )
 def calibrate(
     calls: Annotated[
-        Path,
+        Path | None,
         typer.Argument(
             metavar="CALLS", help="A folder of recorded calls, the callers' side, searched whole."
         ),
-    ],
+    ] = None,
     *,
+    archive: Annotated[
+        bool, typer.Option("--archive", help="Take the calls from this machine's call archive.")
+    ] = False,
+    since: Annotated[
+        str, typer.Option(metavar="WHEN", help="Of the archive, only calls from then on.")
+    ] = "never",
+    until: Annotated[
+        str, typer.Option(metavar="WHEN", help="Of the archive, only calls before.")
+    ] = "never",
+    line: Annotated[str, typer.Option(help="Of the archive, only calls of this line.")] = "",
+    without: Annotated[
+        Path | None,
+        typer.Option(
+            "--without",
+            metavar="FILE",
+            help="Of the archive, leave out these calls, one id a line: those of confirmed agents.",
+        ),
+    ] = None,
     name: Annotated[
         str, typer.Option("--name", metavar="NAME", help="Of the new profile.")
     ] = "site",
@@ -47,7 +66,7 @@ def calibrate(
         typer.Option(
             "--labels",
             metavar="CSV",
-            help="Who calls, where that is known: columns path, relative to CALLS, and speaker.",
+            help="Who calls, where that is known: columns path, relative to CALLS, or call_id, and speaker.",
         ),
     ] = None,
     output: Annotated[
@@ -70,34 +89,24 @@ def calibrate(
         raise SettingsInvalid(
             f"--name {name!r}: use 1 to 63 lower-case letters, digits and hyphens, not a hyphen first"
         )
+    _require_one_source(calls, archive=archive, narrowed=(since, until, line, without) != _ALL)
     settings = settings_of(config, data_dir)
     if output is not None:
         _require_writable(output)
     keys = profile_keys(settings)
     keys.check()
-    folder = read_calls(calls, labels)
-    for warning in folder.warnings:
-        note(f"warning: {warning}")
+    source: CallSource
+    if calls is not None:
+        limit_s = settings.server.recording_max_s
+        source = RecordedCalls(calls, labels, limit_s=limit_s, cache=cache, jobs=jobs)
+    else:
+        query = CallQuery(since=parse_expiry(since), until=parse_expiry(until), line=line)
+        source = ArchivedCalls(settings, labels, query, without)
     store = ModelStore(settings.models_directory)
     model = store.voice_model(settings.voice.model, precision=settings.voice.precision, tell=note)
     base = _base(model.model_id)
-    listener = CallListener(
-        model=model,
-        activity=store.voice_activity(),
-        cache=cache,
-        limit_s=settings.server.recording_max_s,
-    )
-    heard = listener.hear_all(
-        folder.recordings,
-        jobs=jobs or processors(),
-        progress=lambda done, of: tell("calls", done, of),
-    )
-    _warn(heard)
-    provenance = _provenance(folder, heard, labelled=bool(labels))
-    if base is None:
-        fit = fit_labelled_profile(model.model_id, heard.calls, name=name, provenance=provenance)
-    else:
-        fit = fit_site_profile(base, heard.calls, name=name, provenance=provenance)
+    site = source.calls(model, store)
+    fit = _fit(base, model.model_id, site, name)
     for warning in fit.warnings:
         note(f"warning: {warning}")
     if output is not None:
@@ -108,6 +117,19 @@ def calibrate(
     if base is not None:
         _report_gain(fit, measure_gain(fit, base))
     _say_what_next(fit, output)
+
+
+def _require_one_source(calls: Path | None, *, archive: bool, narrowed: bool) -> None:
+    if (calls is not None) == archive:
+        raise typer.BadParameter("give a folder of recorded calls, or --archive")
+    if narrowed and not archive:
+        raise typer.BadParameter("--since, --until, --line and --without go with --archive")
+
+
+def _fit(base: CalibrationProfile | None, model_id: str, site: SiteCalls, name: str) -> SiteFit:
+    if base is None:
+        return fit_labelled_profile(model_id, site.calls, name=name, provenance=site.source)
+    return fit_site_profile(base, site.calls, name=name, provenance=site.source)
 
 
 def _require_writable(output: Path) -> None:
@@ -123,22 +145,6 @@ def _base(model_id: str) -> CalibrationProfile | None:
         return default_profile(model_id)
     except ProfileMismatch:
         return None
-
-
-def _warn(heard: HeardCalls) -> None:
-    for name, reason in list(heard.failures.items())[:20]:
-        note(f"warning: {name} is left out: {reason}")
-    if len(heard.failures) > 20:
-        note(f"warning: {names_of(list(heard.failures)[20:])} are left out for such reasons too")
-
-
-def _provenance(folder: CallFolder, heard: HeardCalls, *, labelled: bool) -> str:
-    net_speech_s = sum(call.total_s for call in heard.calls)
-    known = sum(call.speaker is not None for call in heard.calls)
-    return (
-        f"{len(heard.calls)} of {len(folder.recordings)} recorded calls with {net_speech_s / 60:.0f} min of speech"
-        + (f", {known} of them labelled." if labelled else ", none of them labelled.")
-    )
 
 
 def _report(fit: SiteFit) -> None:
