@@ -218,7 +218,7 @@ async def test_a_server_that_cannot_be_reached_ends_the_run(
 
 async def test_one_run_at_a_time_has_a_journal(tmp_path: Path, models_dir: Path) -> None:
     """And what is no journal is left as it is."""
-    listed = quiet_calls(tmp_path / "calls", 12)
+    listed = quiet_calls(tmp_path / "calls", 150)
     async with Server(server_settings(tmp_path / "data", models_dir)) as server:
         process = begin(server.address, listed, "--jobs", "1")
         await until(lambda: journaled(listed) >= 1, within_s=60)
