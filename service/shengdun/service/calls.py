@@ -205,6 +205,12 @@ class LiveCalls:
             self._unshared.pop(call_id, None)
         await self._directory.forget(ended)
 
+    def let_go_of_shared(self) -> None:
+        """Let go of the decisions of ended calls that the store has: there it is known which were erased meanwhile."""
+        kept = self._live.keys() | self._unshared.keys()
+        for call_id in [each for each in self._latest if each not in kept]:
+            del self._latest[call_id]
+
     async def drain(self) -> None:
         """Take no new calls and ask those that are live to end with what they have."""
         self._stopping = True

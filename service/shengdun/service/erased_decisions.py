@@ -31,7 +31,13 @@ class ErasedDecisions:
         self._task: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
-        self._archive.follow(Listener(erased=self._take, busy=lambda: bool(self._erased)))
+        self._archive.follow(
+            Listener(
+                erased=self._take,
+                missed=self._calls.let_go_of_shared,
+                busy=lambda: bool(self._erased),
+            )
+        )
         self._task = asyncio.create_task(self._forget(), name="erased-decisions")
         return self
 

@@ -1,18 +1,19 @@
 """The hunts of a machine: started, watched, cancelled, resumed, and gone with whom they were after."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
-from typing import Final, Self
+from typing import Final, Self, TypeVar
 
 from shengdun.index.archive.archive import CallArchive
 from shengdun.index.archive.following import Listener
-from shengdun.index.archive.rows import CallQuery
 from shengdun.index.errors import ActorNotFound, IndexRoomError, InvalidRecord, ScriptNotFound
+from shengdun.index.hunts.erasures import Erasures, HuntErasures, no_longer_archived
 from shengdun.index.hunts.errors import (
     HuntEnded,
     HuntNotFound,
@@ -32,6 +33,7 @@ from shengdun.index.identifiers import make_id
 from shengdun.index.registry import Registry
 from shengdun.index.traces import Traces
 
+T = TypeVar("T")
 _AT_ONCE: Final = 4
 _SWEEP_S: Final = 1.0
 _LOOK_S: Final = 0.25
@@ -69,7 +71,7 @@ class Hunts:
         self._threads = ThreadPoolExecutor(_AT_ONCE, "hunts", initializer=step_back)
         self._live: dict[str, Hunt] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._erased: frozenset[str] = frozenset()
+        self._erasures = Erasures(archive)
         self._beginning = 0
         self._taking_out: set[asyncio.Future[None]] = set()
         self._is_swept = False
@@ -77,7 +79,9 @@ class Hunts:
         self._sweeping: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
-        self._archive.follow(Listener(erased=self._on_erased, busy=self._is_busy))
+        self._archive.follow(
+            Listener(erased=self._on_erased, missed=self._on_missed, busy=self._is_busy)
+        )
         self._sweeping = asyncio.create_task(self._sweep_for_ever(), name="hunts")
         return self
 
@@ -120,8 +124,8 @@ class Hunts:
             voice=voice,
             hits=Hits(limit=request.limit),
         )
-        with self._noting_erasures():
-            return await self._begin(hunt)
+        with self._noting_erasures() as erasures:
+            return await self._begin(hunt, erasures)
 
     async def resume(self, hunt_id: str) -> Hunt:
         """Go on with a hunt that was cancelled or interrupted, after the last day that it went through whole.
@@ -131,13 +135,14 @@ class Hunts:
             HuntRunning: it is running.
             HuntEnded: it went through everything.
         """
-        with self._noting_erasures():
+        with self._noting_erasures() as erasures:
             hunt = await self.get(hunt_id)
             if hunt.state is HuntState.RUNNING:
                 raise HuntRunning.of(hunt_id)
             if hunt.state not in _RESUMABLE:
                 raise HuntEnded.of(hunt_id)
-            return await self._begin(replace(hunt, state=HuntState.RUNNING, day=hunt.settled_day))
+            again = replace(hunt, state=HuntState.RUNNING, day=hunt.settled_day)
+            return await self._begin(again, erasures)
 
     async def cancel(self, hunt_id: str) -> Hunt:
         """Have a hunt end where it is; it can be resumed.
@@ -210,7 +215,7 @@ class Hunts:
         """The hunts for an actor or a script that is to be gone, in memory and in files; blocks."""
         return hunts_after(self._shelf, tuple(self._live.values()), quarry, subject)
 
-    async def _begin(self, hunt: Hunt) -> Hunt:
+    async def _begin(self, hunt: Hunt, erasures: HuntErasures) -> Hunt:
         if len(self._tasks) >= _AT_ONCE:
             raise TooManyHunts(
                 f"{_AT_ONCE} hunts are running on this machine; wait for one to end, or cancel one."
@@ -220,21 +225,21 @@ class Hunts:
         if not calls and not hunt.settled_day:
             raise NothingToHunt(self._why_nothing())
         hunt = replace(hunt, of=hunt.read + calls, profile_id=profile_id)
-        hunt = hunt.without(self._erased)
+        hunt = await asyncio.to_thread(erasures.left_of, hunt)
         await asyncio.to_thread(self._shelf.put, hunt)
         self._live[hunt.hunt_id] = hunt
-        task = asyncio.create_task(self._run(hunt, matcher), name=hunt.hunt_id)
+        task = asyncio.create_task(self._run(hunt, matcher, erasures), name=hunt.hunt_id)
         self._tasks[hunt.hunt_id] = task
         return hunt
 
-    async def _run(self, hunt: Hunt, matcher: Matcher) -> None:
+    async def _run(self, hunt: Hunt, matcher: Matcher, erasures: HuntErasures) -> None:
         loop = asyncio.get_running_loop()
         run = HuntRun(
             hunt,
             matcher,
             self._archive,
             self._shelf,
-            erased=lambda: self._erased,
+            erasures=erasures,
             tell=lambda now: _call(loop, self._tell, now),
             workers=self._workers,
         )
@@ -255,21 +260,21 @@ class Hunts:
     def _tell(self, hunt: Hunt) -> None:
         if hunt.hunt_id in self._live:
             # It was told before what has been erased since.
-            self._live[hunt.hunt_id] = hunt.without(self._erased)
+            self._live[hunt.hunt_id] = self._erasures.told(hunt)
 
     @contextmanager
-    def _noting_erasures(self) -> Iterator[None]:
+    def _noting_erasures(self) -> Iterator[HuntErasures]:
         """Note what is erased while a hunt begins: it may have hits already."""
         self._beginning += 1
         try:
-            yield
+            yield self._erasures.begin()
         finally:
             self._beginning -= 1
             self._forget_erasures()
 
     def _forget_erasures(self) -> None:
         if not self._tasks and not self._beginning:
-            self._erased = frozenset()
+            self._erasures.forget()
 
     def _matcher(self, hunt: Hunt) -> tuple[Matcher, str]:
         request, snapshot = hunt.request, self._registry.snapshot
@@ -307,30 +312,42 @@ class Hunts:
 
     def _archived_only(self, hunt: Hunt) -> Hunt:
         """Without hits on calls that are gone, erased or past their retention; also on disk."""
-        wanted = {hit.call_id: hit.started_us for hit in hunt.hits.best}
-        if not wanted:
-            return hunt
-        days = {datetime.fromtimestamp(us / 1e6, UTC).date() for us in wanted.values()}
-        left = set(wanted)
-        for day in sorted(days):
-            since = datetime(day.year, day.month, day.day, tzinfo=UTC)
-            query = CallQuery(since=since, until=since + timedelta(days=1))
-            for block in self._archive.scan(query, voiceprints=False, columns=("call_id",)):
-                left.difference_update(block.call_ids)
-        kept = hunt.without(frozenset(left))
-        if left and hunt.state is not HuntState.RUNNING:
+        gone = no_longer_archived(self._archive, hunt.hits.best)
+        kept = hunt.without(gone)
+        if gone and hunt.state is not HuntState.RUNNING:
             with self._shelf.guard:
                 if self._shelf.has(kept.hunt_id):
                     self._shelf.put(kept)
         return kept
 
     def _on_erased(self, call_ids: Sequence[str]) -> None:
+        self._note(call_ids)
+        self._take_aside(partial(self._take_out, frozenset(call_ids)))
+
+    def _on_missed(self) -> None:
+        self._erasures.miss()
+        loop, hits = (
+            asyncio.get_running_loop(),
+            [h for one in self._live.values() for h in one.hits.best],
+        )
+
+        def look() -> None:
+            gone = self._erasures.gone(hits)
+            _call(loop, self._note, gone)
+            self._take_out_missed()
+
+        self._take_aside(look)
+
+    def _note(self, call_ids: Collection[str]) -> None:
+        """Note what was erased for the hunts that go on, and take it out of what they show."""
         if self._tasks or self._beginning:
-            self._erased |= frozenset(call_ids)
+            self._erasures.add(call_ids)
         for hunt_id, hunt in self._live.items():
-            self._live[hunt_id] = hunt.without(self._erased)
-        loop = asyncio.get_running_loop()
-        taking = loop.run_in_executor(None, self._take_out, frozenset(call_ids))
+            self._live[hunt_id] = self._erasures.told(hunt)
+
+    def _take_aside(self, work: Callable[[], None]) -> None:
+        """Have files gone through on a thread; until that is done they may name what was erased."""
+        taking = asyncio.get_running_loop().run_in_executor(None, work)
         self._taking_out.add(taking)
         taking.add_done_callback(self._taking_out.discard)
 
@@ -378,6 +395,6 @@ class Hunts:
             await asyncio.sleep(_SWEEP_S)
 
 
-def _call(loop: asyncio.AbstractEventLoop, tell: Callable[[Hunt], None], hunt: Hunt) -> None:
+def _call(loop: asyncio.AbstractEventLoop, tell: Callable[[T], None], of: T) -> None:
     with suppress(RuntimeError):  # the loop is closed: nobody listens any more
-        loop.call_soon_threadsafe(tell, hunt)
+        loop.call_soon_threadsafe(tell, of)

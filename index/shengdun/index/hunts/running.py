@@ -8,6 +8,7 @@ from typing import Final
 from shengdun.index.archive.archive import CallArchive
 from shengdun.index.archive.blocks import CallBlock
 from shengdun.index.errors import IndexRoomError
+from shengdun.index.hunts.erasures import HuntErasures
 from shengdun.index.hunts.hunt import Hunt, HuntState
 from shengdun.index.hunts.matching import Matcher, Matches
 from shengdun.index.hunts.searching import COLUMNS, ROWS_AT_ONCE, matches_of
@@ -25,7 +26,7 @@ class HuntRun:
         matcher: finds its calls.
         archive: the calls.
         shelf: where it is written down.
-        erased: gives the ids of the calls that were erased while it runs.
+        erasures: what was erased since it began.
         tell: told how it stands, several times a second.
         workers: threads that read and score; this one waits for them.
     """
@@ -37,7 +38,7 @@ class HuntRun:
         archive: CallArchive,
         shelf: HuntShelf,
         *,
-        erased: Callable[[], frozenset[str]],
+        erasures: HuntErasures,
         tell: Callable[[Hunt], None],
         workers: int,
     ) -> None:
@@ -45,7 +46,7 @@ class HuntRun:
         self._matcher = matcher
         self._archive = archive
         self._shelf = shelf
-        self._erased = erased
+        self._erasures = erasures
         self._tell = tell
         self._workers = workers
         self._told_s = self._kept_s = time.monotonic()
@@ -63,7 +64,7 @@ class HuntRun:
     def _put(self, hunt: Hunt) -> Hunt:
         """Write the hunt down, unless it was deleted; without what was erased until now."""
         with self._shelf.guard:
-            hunt = hunt.without(self._erased())
+            hunt = self._erasures.left_of(hunt)
             if self._shelf.has(hunt.hunt_id):
                 self._shelf.put(hunt)
         return hunt
@@ -93,7 +94,7 @@ class HuntRun:
     def _take(self, block: CallBlock, matches: Matches) -> None:
         if self._now.day and block.day != self._now.day:
             # Only whole days are written down, so that a hunt which is resumed counts no call twice.
-            self._settled = replace(self._now, settled_day=self._now.day).without(self._erased())
+            self._settled = self._left_of(replace(self._now, settled_day=self._now.day))
             if time.monotonic() > self._kept_s + _KEPT_S:
                 self._settled = self._put(self._settled)
                 self._kept_s = time.monotonic()
@@ -105,6 +106,9 @@ class HuntRun:
             hits=self._now.hits.joined(block, matches),
         )
         if time.monotonic() > self._told_s + _TOLD_S:
-            self._now = self._now.without(self._erased())
+            self._now = self._left_of(self._now)
             self._tell(self._now)
             self._told_s = time.monotonic()
+
+    def _left_of(self, hunt: Hunt) -> Hunt:
+        return self._erasures.left_of(hunt, self._settled)
