@@ -12,13 +12,16 @@ import pytest_asyncio
 from fixtures.calls import Desk, new_watchlist, screen, server_settings
 from fixtures.command_line import shengdun
 from fixtures.repeating import calls_of, compared, told
+from fixtures.store import until
 from shengdun.fingerprint.voice.demo_recordings import DemoRecording
+from shengdun.index.calibration import default_profile
 from shengdun.service.client import (
     ClientError,
     PromotedVoice,
     RiskLevel,
     ShengdunClient,
 )
+from shengdun.service.profile_places import profile_library
 from shengdun.service.server import Server
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -118,6 +121,39 @@ async def test_voices_survive_a_restart(
                 break
             await asyncio.sleep(0.05)
         assert found.voices == before
+
+
+async def test_voices_follow_the_calibration_profile(
+    tmp_path: Path, models_dir: Path, recordings: Sequence[DemoRecording]
+) -> None:
+    """When another is activated the calls stay together, are measured by it, and so are those that follow."""
+    settings = server_settings(tmp_path, models_dir)
+    audio = calls_of(recordings, AGENT, 5)
+    async with Server(settings) as server, ShengdunClient.connect(server.address) as client:
+        application = server._application
+        assert application is not None
+        voices = application.voices._voices
+        assert voices is not None
+        for number, one in enumerate(audio[:3]):
+            await screen(client, f"c{number}", one, customer_reference=f"customer-{number}")
+        await compared(client, 3)
+        [before] = (await client.list_voices()).voices
+        # A centre elsewhere: whatever is compared under the profile before and this one together has no sense.
+        shipped = default_profile(voices.clusters.model_id)
+        site = replace(shipped, name="site", mean=-shipped.mean)
+        library = profile_library(settings)
+        library.keep(site)
+        library.activate(site.profile_id, by="ada", reason="t", installed_models=[site.model_id])
+        await until(lambda: voices.clusters.profile_id == site.profile_id)
+        assert len(voices.clusters.recent) == 3
+        [after] = (await client.list_voices()).voices
+        assert (after.voice_id, after.calls) == (before.voice_id, before.calls)
+        assert after.suspicion != before.suspicion
+        library.roll_back(site.model_id, by="ada", reason="t")
+        await until(lambda: voices.clusters.profile_id == shipped.profile_id)
+        assert (await client.list_voices()).voices == (before,)
+        last = await screen(client, "c4", audio[4], customer_reference="customer-4")
+        assert told(last) is not None
 
 
 async def test_what_was_missed_is_learned_anew(

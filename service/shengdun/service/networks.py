@@ -51,7 +51,7 @@ class NetworkServicer(network_pb2_grpc.NetworkServiceServicer):
     ) -> None:
         self._registry = registry
         self._archive = archive
-        self._clusters = None if voices is None else voices.clusters
+        self._voices = voices
         self._run = run
 
     async def GetNetwork(  # noqa: N802 - the contract's name
@@ -64,7 +64,8 @@ class NetworkServicer(network_pb2_grpc.NetworkServiceServicer):
         if self._archive is None:
             raise ArchiveOff
         snapshot = self._registry.snapshot
-        network = await self._run(partial(_network, self._archive, snapshot, self._clusters, asked))
+        clusters = None if self._voices is None else self._voices.clusters
+        network = await self._run(partial(_network, self._archive, snapshot, clusters, asked))
         await self._registry.record_event(
             principal=current_principal().name,
             kind="network.looked_at",

@@ -26,7 +26,7 @@ from shengdun.index.errors import IndexRoomError
 from shengdun.index.voices.clusters import VoiceClusters
 from shengdun.index.voices.columns import Hashes
 from shengdun.index.voices.filling import Filling
-from shengdun.index.voices.kept import VoicesFile
+from shengdun.index.voices.kept import KeptVoices, VoicesFile
 from shengdun.index.voices.repeat import RepeatVoice, RepeatWatch
 from shengdun.service.evidence import HeardSpeech
 from shengdun.service.texts import Run
@@ -69,7 +69,8 @@ class UnknownVoices:
     """Keeps voices up to date while it is entered.
 
     Args:
-        clusters: of the voice model that decides.
+        make: makes clusters of the voice model that decides, with no calls yet, under the profile that decides now.
+        profile_id: gives that profile.
         archive: the finished calls.
         file: where what was put together is kept.
         window: how much of the past is compared.
@@ -79,7 +80,8 @@ class UnknownVoices:
 
     def __init__(
         self,
-        clusters: VoiceClusters,
+        make: Callable[[], VoiceClusters],
+        profile_id: Callable[[], str],
         archive: CallArchive,
         file: VoicesFile,
         *,
@@ -87,13 +89,15 @@ class UnknownVoices:
         run: Run,
         look_lane: Run,
     ) -> None:
-        self.clusters = clusters
+        self.clusters = make()
+        self._make = make
+        self._profile_id = profile_id
         self._archive = archive
         self._file = file
         self._window = window
         self._run = run
         self._look_lane = look_lane
-        self._watch = RepeatWatch(clusters)
+        self._watch = RepeatWatch(self.clusters)
         self._added: deque[ArchivedCall] = deque()
         self._erased: list[str] = []
         self._is_erasing = False
@@ -110,7 +114,7 @@ class UnknownVoices:
         )
         self._tasks = [
             asyncio.create_task(self._go_on(), name="unknown-voices"),
-            asyncio.create_task(self._watch_own(), name="own-voices"),
+            asyncio.create_task(self._watch_changes(), name="changes-to-voices"),
         ]
         return self
 
@@ -178,6 +182,8 @@ class UnknownVoices:
         while True:
             if self._is_behind:
                 await self._learn()
+            elif self._is_outdated:
+                await self._renew()
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._came.wait(), _EVERY_S)
             self._came.clear()
@@ -185,12 +191,38 @@ class UnknownVoices:
             if self._is_untidy:
                 await self._run(self._tidy)
 
-    async def _watch_own(self) -> None:
-        """Learn anew when a voice is the institution's own no more: its calls were left out until then."""
+    async def _watch_changes(self) -> None:
+        """Learn anew when a voice is the institution's own no more, for its calls were left out; follow the profile."""
         while True:
             await asyncio.sleep(_WATCH_S)
             if self.clusters.has_left_out():
                 self._miss()
+            elif self._is_outdated:
+                self._came.set()
+
+    @property
+    def _is_outdated(self) -> bool:
+        return self.clusters.profile_id != self._profile_id()
+
+    async def _renew(self) -> None:
+        """Compare under the profile that decides now; until that is ready callers are under the one before."""
+        try:
+            self.clusters = await self._run(self._made_anew)
+        except IndexRoomError as error:
+            _log.error("voices are compared under the profile before", reason=error.message)
+            return
+        self._watch = RepeatWatch(self.clusters)
+        _log.info("voices follow the calibration profile", profile=self.clusters.profile_id)
+
+    def _made_anew(self) -> VoiceClusters:
+        """The calls of the window, in the voices that they are in."""
+        fresh, before = self._make(), self.clusters
+        kept = KeptVoices(held=self._held_hashes())
+        with Filling(fresh) as filling:
+            for block in self._archived():
+                filling.take(block, np.flatnonzero(kept.has(block.call_ids, block.ended_us)))
+        fresh.restore(before.state())
+        return fresh
 
     async def _learn(self) -> None:
         """Learn of all archived calls: at the start, and after some came that this process didn't hear of."""

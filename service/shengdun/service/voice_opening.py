@@ -8,6 +8,7 @@ import structlog
 
 from shengdun.index.archive.archive import CallArchive
 from shengdun.index.registry import Registry
+from shengdun.index.scoring import Scorer
 from shengdun.index.voices.clusters import VoiceClusters
 from shengdun.index.voices.evidence import VoiceEvidence
 from shengdun.index.voices.kept import VoicesFile
@@ -30,7 +31,7 @@ async def open_unknown_voices(
 ) -> UnknownVoices | None:
     """Compare calls with each other until the stack is left; None where no calls are kept, or for another voice model.
 
-    Calls are compared under the calibration profile that decides at the start.
+    Calls are compared under the calibration profile that decides; when another is activated they are by that one.
 
     Args:
         settings: the settings.
@@ -41,9 +42,7 @@ async def open_unknown_voices(
     """
     if archive is None:
         return None
-    scorer = registry.snapshot.scorer(None, model_id)
-    spread = shipped_spread(scorer)
-    if spread is None:
+    if shipped_spread(registry.snapshot.scorer(None, model_id)) is None:
         _log.warning("calls are not compared with each other", model=model_id)
         return None
     given = settings.voices
@@ -51,10 +50,20 @@ async def open_unknown_voices(
     look_lane = await stack.enter_async_context(BackgroundLane(workers=1))
     # To fill a long window at the start takes many seconds, which no enrolment and no letter should wait for.
     joining_lane = await stack.enter_async_context(BackgroundLane(workers=1))
+
+    def scorer() -> Scorer:
+        return registry.snapshot.scorer(None, model_id)
+
+    def make() -> VoiceClusters:
+        deciding = scorer()
+        spread = shipped_spread(deciding)
+        assert spread is not None  # it depends on the voice model alone
+        evidence = VoiceEvidence(deciding, spread)
+        return VoiceClusters(evidence, policy, allowed=lambda: registry.allowed.entries)
+
     voices = UnknownVoices(
-        VoiceClusters(
-            VoiceEvidence(scorer, spread), policy, allowed=lambda: registry.allowed.entries
-        ),
+        make,
+        lambda: scorer().profile_id,
         archive,
         VoicesFile(settings.data_dir / VOICES_DIRECTORY, model_id, registry.keys),
         window=Window(age=timedelta(days=given.days), calls=given.calls),

@@ -77,6 +77,11 @@ class VoiceClusters:
         return self._recent.model_id
 
     @property
+    def profile_id(self) -> str:
+        """The calibration profile that they are compared under."""
+        return self._evidence.scorer.profile_id
+
+    @property
     def allowed(self) -> AllowList:
         """Who may call for many, as of now."""
         return self._allowed()
