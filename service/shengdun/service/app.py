@@ -45,6 +45,7 @@ from shengdun.service.hunt_opening import hunt_enrolled, open_hunts
 from shengdun.service.hunts import HuntServicer
 from shengdun.service.lanes import FrontLane
 from shengdun.service.lines import Lines
+from shengdun.service.model_loading import ModelLoading, voiceprint_workers
 from shengdun.service.networks import NetworkServicer
 from shengdun.service.past_calls import PastCalls
 from shengdun.service.profile_following import ProfileFollower
@@ -63,7 +64,7 @@ from shengdun.service.text_screening import TextScreening
 from shengdun.service.text_sharing import TextSharing
 from shengdun.service.texts import TextComparison
 from shengdun.service.voice_opening import VOICES_DIRECTORY, open_unknown_voices
-from shengdun.service.voice_path import Voice, VoiceLoading, voiceprint_workers, warm_up
+from shengdun.service.voice_path import Voice, open_voice, warm_up
 from shengdun.service.voiceprint_lane import VoiceprintLane
 from shengdun.service.voices import VoiceServicer
 from shengdun.service.watchlist_uploads import UploadLimits
@@ -120,7 +121,7 @@ async def open_application(
     settings: Settings,
     tokens: TokenFile,
     place: Place = ALONE,
-    loading: VoiceLoading | None = None,
+    loading: ModelLoading | None = None,
 ) -> AsyncIterator[Application]:
     """Start everything but the sockets; at the end flush and close it in the reverse order.
 
@@ -128,7 +129,7 @@ async def open_application(
         settings: the settings.
         tokens: who may call.
         place: of this process among the workers of the server.
-        loading: loads the voice path already; None to begin with it here.
+        loading: loads the voice models already; None to begin with it here.
 
     Raises:
         ShengdunError: something is missing, damaged or in use; the message says what to do.
@@ -142,7 +143,7 @@ async def open_application(
         reading_words = asyncio.create_task(asyncio.to_thread(_read_words, settings.text))
         try:
             with _logged("voice models"):
-                voice = await (loading or VoiceLoading(settings)).finished()
+                voice = await asyncio.to_thread(open_voice, settings, loading=loading)
             labels, common = await reading_words
         except BaseException:
             reading_store.cancel()

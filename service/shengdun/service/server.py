@@ -24,10 +24,10 @@ from shengdun.service.access import TokenFile
 from shengdun.service.app import Application, open_application
 from shengdun.service.interceptors import AccessInterceptor, AnsweringInterceptor, InFlight
 from shengdun.service.listening import address_of, check_free, listen
+from shengdun.service.model_loading import ModelLoading
 from shengdun.service.running import run
 from shengdun.service.settings import Settings
 from shengdun.service.tls import asks_for_tokens, check_exposure, server_credentials
-from shengdun.service.voice_path import VoiceLoading
 from shengdun.service.workers.place import ALONE, Place
 from shengdun.v1 import (
     allow_pb2_grpc,
@@ -94,11 +94,11 @@ class Server:
     Args:
         settings: the settings.
         place: of this process among the workers of the server.
-        loading: loads the voice path already; None to begin with it at the start.
+        loading: loads the voice models already; None to begin with it at the start.
     """
 
     def __init__(
-        self, settings: Settings, place: Place = ALONE, loading: VoiceLoading | None = None
+        self, settings: Settings, place: Place = ALONE, loading: ModelLoading | None = None
     ) -> None:
         self._settings = settings
         self._place = place
@@ -261,7 +261,7 @@ async def serve(
     settings: Settings,
     *,
     place: Place = ALONE,
-    loading: VoiceLoading | None = None,
+    loading: ModelLoading | None = None,
     on_ready: Callable[[str], None] = lambda _address: None,
 ) -> None:
     """Run a server in this process until SIGTERM or SIGINT; see ``running``.
@@ -269,7 +269,7 @@ async def serve(
     Args:
         settings: the settings.
         place: of this process among the workers of the server.
-        loading: loads the voice path already; None to begin with it at the start.
+        loading: loads the voice models already; None to begin with it at the start.
         on_ready: told the address once calls are taken.
 
     Raises:

@@ -1,7 +1,5 @@
 """The voice path of a server: its models, checked and self-tested, and the calibration profiles that go with them."""
 
-import asyncio
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,12 +13,12 @@ from shengdun.fingerprint.voice.speakers import SpeakerCount
 from shengdun.index.memory import return_memory
 from shengdun.index.prompts import HousePrompts, least_llr
 from shengdun.index.scoring import Scorer
-from shengdun.service.background import available_cores
 from shengdun.service.costs import Stopwatch
+from shengdun.service.model_loading import ModelLoading, load_voice_models
 from shengdun.service.profile_following import ChosenProfiles, ProfileSource
 from shengdun.service.profile_places import profile_keys, profile_library
 from shengdun.service.prompts import read_prompts
-from shengdun.service.settings import Settings, VoiceSettings
+from shengdun.service.settings import Settings
 
 _log = structlog.get_logger(__name__)
 
@@ -53,12 +51,15 @@ class Voice:
         return self.chosen.scorers.active[0]
 
 
-def open_voice(settings: Settings, tell: Progress = _log.warning) -> Voice:
+def open_voice(
+    settings: Settings, tell: Progress = _log.warning, *, loading: ModelLoading | None = None
+) -> Voice:
     """Load the voice path, checked and self-tested; blocks for seconds.
 
     Args:
         settings: the settings.
         tell: told why voiceprints take longer than they need on this processor, if they do.
+        loading: loads the models already; None to load them here.
 
     Raises:
         ModelError: a model is missing, altered, or gives other voiceprints than it should.
@@ -69,60 +70,27 @@ def open_voice(settings: Settings, tell: Progress = _log.warning) -> Voice:
         SettingsInvalid: the prompts can't be read.
         KeyRingError: a site's profile is sealed, and the key file is missing or another installation's.
     """
-    models = ModelStore(settings.models_directory)
-    precision = settings.voice.precision
-    # In bfloat16 a window takes some 6 ms, less than what the lane does for it besides, and each at once takes 40 MB.
-    at_once = -(-voiceprint_workers(settings.voice) // 2)
-    model = models.voice_model(
-        settings.voice.model, precision=precision, at_once=at_once, tell=tell
-    )
-    names = dict.fromkeys(settings.voice.shadow_models)
-    beside = tuple(
-        models.voice_model(name, precision=precision, tell=tell)
-        for name in names
-        if name != settings.voice.model
-    )
+    models = loading.finished() if loading is not None else load_voice_models(settings, tell)
     profiles = ProfileSource(
         library=profile_library(settings),
         keys=profile_keys(settings),
         pinned=settings.voice.calibration_profile,
-        model_id=model.model_id,
-        beside=tuple(one.model_id for one in beside),
+        model_id=models.deciding.model_id,
+        beside=tuple(one.model_id for one in models.beside),
     )
     # To compile a network takes 45 MB for a while, just before the content of a store takes the most.
     return_memory()
-    activity, chosen = models.voice_activity(), profiles.choose()
+    store, model = models.store, models.deciding
+    activity, chosen = store.voice_activity(), profiles.choose()
     return Voice(
         model=model,
-        beside=beside,
+        beside=models.beside,
         activity=activity,
-        speakers=SpeakerCount(models.segmentation(), _counting_model(models, model)),
+        speakers=SpeakerCount(store.segmentation(), _counting_model(store, model)),
         prompts=_prompts(settings, model, activity, chosen.scorers.active[0]),
         profiles=profiles,
         chosen=chosen,
     )
-
-
-class VoiceLoading:
-    """Loads the voice path on a thread of its own, from when it is made, while other modules are loaded.
-
-    Args:
-        settings: as for ``open_voice``.
-    """
-
-    def __init__(self, settings: Settings) -> None:
-        thread = ThreadPoolExecutor(1, "voice-models")
-        self._loading = thread.submit(open_voice, settings)
-        thread.shutdown(wait=False)
-
-    async def finished(self) -> Voice:
-        """Wait for it. Raises as ``open_voice``."""
-        return await asyncio.wrap_future(self._loading)
-
-
-def voiceprint_workers(voice: VoiceSettings) -> int:
-    """How many voiceprints of live calls are computed at once: never more than there are cores for them."""
-    return min(voice.workers or available_cores(), available_cores())
 
 
 def warm_up(voice: Voice) -> float:
@@ -162,7 +130,7 @@ def _prompts(
     return prompts
 
 
-def _counting_model(models: ModelStore, model: VoiceModel) -> VoiceModel:
+def _counting_model(store: ModelStore, model: VoiceModel) -> VoiceModel:
     # Where one voice ends and the next begins is known in the default model's cosines only.
-    default = models.default_voice_model
-    return model if model.model_id.startswith(f"{default}@") else models.voice_model(default)
+    default = store.default_voice_model
+    return model if model.model_id.startswith(f"{default}@") else store.voice_model(default)

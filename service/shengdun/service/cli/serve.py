@@ -82,6 +82,6 @@ def _serve(settings: Settings, on_ready: Callable[[str], None]) -> Serving:
             serve_crew = importlib.import_module("shengdun.service.workers.crew").serve
             return cast("Serving", serve_crew(settings, on_ready=on_ready))
         # Most of the time that models take is their libraries', beside which other modules can be loaded.
-        loading = importlib.import_module("shengdun.service.voice_path").VoiceLoading(settings)
+        loading = importlib.import_module("shengdun.service.model_loading").ModelLoading(settings)
         serve_alone = importlib.import_module("shengdun.service.server").serve
     return cast("Serving", serve_alone(settings, loading=loading, on_ready=on_ready))
