@@ -42,7 +42,8 @@ from shengdun.index.connections import StoreSettings
 from shengdun.index.embedded import EmbeddedStore
 from shengdun.index.hunts.hits import Hits, expected_by_chance
 from shengdun.index.hunts.matching import VoiceMatcher
-from shengdun.index.hunts.searching import COLUMNS, ROWS_AT_ONCE, matches_of, step_back
+from shengdun.index.hunts.searching import COLUMNS, ROWS_AT_ONCE, matches_of
+from shengdun.index.priority import step_back
 from shengdun.index.registry import Registry
 from shengdun.index.scoring import Scorer
 from shengdun.index.store import Store

@@ -2,14 +2,13 @@
 
 import asyncio
 import os
-import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Final, Self, TypeVar
+from typing import Self, TypeVar
+
+from shengdun.index.priority import step_back
 
 T = TypeVar("T")
-_NICENESS: Final = 10
-_LEAST_FAVOURABLE: Final = 19
 
 
 def available_cores() -> int:
@@ -37,7 +36,7 @@ class BackgroundLane:
         self._threads = ThreadPoolExecutor(
             max_workers=workers or background_workers(),
             thread_name_prefix="background-lane",
-            initializer=_step_back,
+            initializer=step_back,
         )
 
     async def __aenter__(self) -> Self:
@@ -50,10 +49,3 @@ class BackgroundLane:
     async def run(self, work: Callable[[], T], /) -> T:
         """Run ``work`` in a thread; returns what it returns and raises what it raises."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, work)
-
-
-def _step_back() -> None:
-    # On Linux niceness belongs to the thread, so the threads that serve live calls keep theirs.
-    thread = threading.get_native_id()
-    niceness = os.getpriority(os.PRIO_PROCESS, thread) + _NICENESS
-    os.setpriority(os.PRIO_PROCESS, thread, min(niceness, _LEAST_FAVOURABLE))

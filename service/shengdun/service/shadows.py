@@ -7,12 +7,10 @@ logged once and never hurts a call.
 """
 
 import asyncio
-import os
 import threading
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final, Self
@@ -23,6 +21,7 @@ from numpy.typing import NDArray
 
 from shengdun.fingerprint.voice.models import VoiceModel
 from shengdun.fingerprint.voice.samples import Samples
+from shengdun.index.priority import step_back
 from shengdun.index.scoring import Scorer
 from shengdun.index.snapshot import Snapshot
 from shengdun.service.decision import CandidateOutcome, Level, Risk, ShadowOutcome
@@ -32,7 +31,6 @@ from shengdun.service.risk import assess
 
 WAITING_AT_MOST: Final = 16
 """Windows of all calls that may wait for the shadows; about two seconds of work for a model four times the default."""
-_NICENESS: Final = 10
 """A tenth of what a live call's thread gets where both want the processor. Not less: a thread that is kept waiting
 while it holds the interpreter's lock would keep the live ones waiting too."""
 _log = structlog.get_logger(__name__)
@@ -83,7 +81,7 @@ class Shadows:
         self._agreements: Counter[tuple[str, Level, Level]] = Counter()
         self._told: set[str] = set()
         self._thread = ThreadPoolExecutor(
-            max_workers=1, thread_name_prefix="shadows", initializer=_give_way
+            max_workers=1, thread_name_prefix="shadows", initializer=step_back
         )
 
     async def __aenter__(self) -> Self:
@@ -312,9 +310,3 @@ def best_of(risk: Risk) -> CandidateOutcome | None:
 def _as_heard(rows: Mapping[int, NDArray[np.float32]], heard: HeardSpeech) -> HeardSpeech:
     """What another model has heard, given its voiceprints (d,) by the place of their windows in ``heard``."""
     return replace(heard.only(np.array(list(rows))), voiceprints=np.stack(list(rows.values())))
-
-
-def _give_way() -> None:
-    """Let this thread run only while nobody else wants the processor; on Linux a priority is a thread's own."""
-    with suppress(OSError, AttributeError):
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)

@@ -25,11 +25,11 @@ from shengdun.index.hunts.hits import Hits
 from shengdun.index.hunts.hunt import Hunt, HuntRequest, HuntState, Quarry
 from shengdun.index.hunts.matching import Matcher, VoiceMatcher, WordsMatcher
 from shengdun.index.hunts.running import HuntRun
-from shengdun.index.hunts.searching import step_back
 from shengdun.index.hunts.shelf import HuntShelf
 from shengdun.index.hunts.subject import WantedVoice, WantedWords
 from shengdun.index.hunts.traces import hunts_after, hunts_naming
 from shengdun.index.identifiers import make_id
+from shengdun.index.priority import step_back
 from shengdun.index.registry import Registry
 from shengdun.index.traces import Traces
 

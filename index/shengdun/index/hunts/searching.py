@@ -1,7 +1,5 @@
 """Running over the archive: threads read, open and score a block each, in a bounded amount of memory."""
 
-import os
-import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -10,13 +8,12 @@ from typing import Final
 from shengdun.index.archive.blocks import BLOCK_ROWS, CallBlock
 from shengdun.index.archive.errors import PartitionDamaged
 from shengdun.index.hunts.matching import Matcher, Matches
+from shengdun.index.priority import step_back
 
 COLUMNS: Final = ("net_speech_s", "snr_db")
 """What every call is scored by besides its voiceprint; the rest is read of partitions that have hits."""
 ROWS_AT_ONCE: Final = 4 * BLOCK_ROWS
 """Calls that are scored together, so that what each step costs by itself weighs little: 13 MB a thread."""
-_NICENESS: Final = 10
-_LEAST_FAVOURABLE: Final = 19
 _WAITING: Final = 4
 """Blocks for each thread that the system is fetching, or that wait to be handed over: none of them takes memory."""
 
@@ -59,11 +56,3 @@ def matches_of(
         finally:
             for _, future in waiting:
                 future.cancel()
-
-
-def step_back() -> None:
-    """Give live calls the way: lower the priority of the thread that this runs on."""
-    # On Linux niceness belongs to the thread.
-    thread = threading.get_native_id()
-    niceness = os.getpriority(os.PRIO_PROCESS, thread) + _NICENESS
-    os.setpriority(os.PRIO_PROCESS, thread, min(niceness, _LEAST_FAVOURABLE))
