@@ -5,6 +5,8 @@ import threading
 from typing import Final
 
 _NICENESS: Final = 10
+"""A tenth of what a live call's thread gets where both want the processor. Not less: a thread that is kept waiting
+while it holds the interpreter's lock would keep the live ones waiting too."""
 _LEAST_FAVOURABLE: Final = 19
 
 

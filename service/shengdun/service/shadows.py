@@ -31,8 +31,6 @@ from shengdun.service.risk import assess
 
 WAITING_AT_MOST: Final = 16
 """Windows of all calls that may wait for the shadows; about two seconds of work for a model four times the default."""
-"""A tenth of what a live call's thread gets where both want the processor. Not less: a thread that is kept waiting
-while it holds the interpreter's lock would keep the live ones waiting too."""
 _log = structlog.get_logger(__name__)
 
 
