@@ -46,8 +46,8 @@ _STATE_ENDING: Final = ".backfill"
 
 @app.command(
     epilog="A list is CSV or JSON Lines (.jsonl) with path and started_at (录音, 开始时间) and, as known, call_id, "
-    "line, customer, number, channel. Exit codes: 0 every call is in the archive; 1 some are not, see --results; "
-    "2 wrong usage; 3 stopped before the end, run it again; 130 interrupted, likewise.",
+    "line, customer, number, channel, transcript. Exit codes: 0 every call is in the archive; 1 some are not, see "
+    "--results; 2 wrong usage; 3 stopped before the end, run it again; 130 interrupted, likewise.",
 )
 @with_server
 def backfill(
