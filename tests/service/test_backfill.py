@@ -249,10 +249,13 @@ async def test_one_run_at_a_time_has_a_journal(tmp_path: Path, models_dir: Path)
     async with Server(server_settings(tmp_path / "data", models_dir)) as server:
         process = begin(server.address, listed, "--jobs", "1")
         await until(lambda: journaled(listed) >= 1, within_s=60)
+        # It may not come to its end meanwhile.
+        process.send_signal(signal.SIGSTOP)
         other = await asyncio.to_thread(run, server.address, listed)
         assert other.returncode == 1
         assert_one_error_line(other, "another backfill", "--state")
         process.send_signal(signal.SIGINT)
+        process.send_signal(signal.SIGCONT)
         await asyncio.to_thread(process.communicate, timeout=TOO_LONG_S)
         assert process.returncode == 130
         wrong = tmp_path / "notes.txt"
