@@ -105,32 +105,36 @@ async def test_what_was_never_scored_is_refused(desk: Desk) -> None:
 
 
 async def test_what_decides_now_changes_nothing_of_what_was_decided(
-    desk: Desk, recordings: Recordings
+    tmp_path: Path, models_dir: Path, recordings: Recordings
 ) -> None:
     """Another profile, which is asked for or activated; a list that has grown is told, and scored as it is."""
-    before = await desk.client.score_call("agent")
-    library, profile = library_of(desk), harsher(desk)
-    library.keep(profile)
-    by_other = await desk.client.score_call("agent", calibration_profile_id=profile.profile_id)
-    assert by_other.differences == (ScoreDifference.PROFILE,)
-    assert by_other.calibration_profile_id == profile.profile_id
-    assert not by_other.agrees
-    best = by_other.watchlists[0].best
-    assert best is not None
-    assert best.llr < by_voice(before)[desk.actors["S6"]] - 2.0
-    application = desk.server._application
-    assert application is not None
-    model_id = application.voice.model.model_id
-    library.activate(profile.profile_id, by="t", reason="t", installed_models=[model_id])
-    registry = application.registry
-    await until(lambda: registry.snapshot.scorer(None, model_id).profile_id == profile.profile_id)
-    assert await desk.client.score_call("agent") == before
-    await enrol(desk.client, recordings, "S1")
-    grown = await desk.client.score_call("agent")
+    settings = server_settings(tmp_path, models_dir)
+    async with open_desk(settings, recordings, ("S6",)) as desk:
+        await screen(desk.client, "agent", telephone(speech_of(recordings, "S6")))
+        await archived(desk, "agent")
+        before = await desk.client.score_call("agent")
+        library, profile = library_of(desk), harsher(desk)
+        library.keep(profile)
+        by_other = await desk.client.score_call("agent", calibration_profile_id=profile.profile_id)
+        assert by_other.differences == (ScoreDifference.PROFILE,)
+        assert by_other.calibration_profile_id == profile.profile_id
+        assert not by_other.agrees
+        best = by_other.watchlists[0].best
+        assert best is not None
+        assert best.llr < by_voice(before)[desk.actors["S6"]] - 2.0
+        application = desk.server._application
+        assert application is not None
+        registry, model_id = application.registry, application.voice.model.model_id
+        library.activate(profile.profile_id, by="t", reason="t", installed_models=[model_id])
+        await until(
+            lambda: registry.snapshot.scorer(None, model_id).profile_id == profile.profile_id
+        )
+        assert await desk.client.score_call("agent") == before
+        await enrol(desk.client, recordings, "S1")
+        grown = await desk.client.score_call("agent")
     assert grown.differences == (ScoreDifference.WATCHLIST_CHANGED,)
     assert grown.flags[0].llr == pytest.approx(before.flags[0].llr, abs=1e-6)
     assert grown.watchlists[0].actor_count == 2
-    library.roll_back(model_id, by="t", reason="t")
 
 
 async def test_the_command_shows_both(desk: Desk) -> None:
