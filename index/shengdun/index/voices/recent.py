@@ -35,7 +35,7 @@ TAIL_ROWS: Final = 4096
 """Newest calls that are compared one by one."""
 PART_ROWS: Final = 1 << ROW_BITS
 """A part does not become larger, since it is made anew when a call of it is forgotten."""
-PROPOSED_ROWS: Final = 1024
+PROPOSED_ROWS: Final = 2048
 """Rows of all parts whose voiceprints are compared exactly."""
 SAME_VOICE: Final = 0.98
 """Cosine from which on a caller who was heard further is looked for among the rows that were proposed before."""
