@@ -37,11 +37,13 @@ PART_ROWS: Final = 1 << ROW_BITS
 """A part does not become larger, since it is made anew when a call of it is forgotten."""
 PROPOSED_ROWS: Final = 2048
 """Rows of all parts whose voiceprints are compared exactly."""
-SAME_VOICE: Final = 0.98
-"""Cosine from which on a caller who was heard further is looked for among the rows that were proposed before."""
+KEPT_ROWS: Final = 512
+"""The nearest of these, among which a caller is looked for again who was heard little further."""
+SAME_VOICE: Final = 0.99
+"""Cosine from which on that is so."""
 _LEAST_ROWS: Final = 64
 _MARGIN_ROWS: Final = 16
-"""What rounding in 32 bits may put into another order is far less than that."""
+"""Rounding in 32 bits puts fewer into another order."""
 _OVER_SHARE: Final = 1.5
 _FANOUT: Final = 8
 _ENCODED_AT_ONCE: Final = 4096
@@ -50,15 +52,29 @@ _SERIALS: Final = numbers()
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Scan:
-    """Which rows of the window look nearest to a voice. Of the calls themselves it holds nothing.
+    """Which rows of the window are nearest to a voice. Of the calls themselves it holds nothing.
 
     Attributes:
         direction: (d,) of the voice.
-        proposed: by serial number of the part how near some rows look, and which they are.
+        serials: of the parts that were looked through.
+        parts: (k,) which of these each row is in, ascending.
+        rows: (k,) in the part.
+        cosines: (k,) of each, about.
     """
 
     direction: Floats
-    proposed: Mapping[int, tuple[Floats, Numbers]]
+    serials: tuple[int, ...]
+    parts: Numbers
+    rows: Numbers
+    cosines: Floats
+
+    def by_part(self) -> dict[int, tuple[Floats, Numbers]]:
+        """Cosines and rows by the serial number of the part."""
+        ends = np.searchsorted(self.parts, np.arange(len(self.serials)), "right").tolist()
+        return {
+            serial: (self.cosines[start:end], self.rows[start:end])
+            for serial, (start, end) in zip(self.serials, pairwise([0, *ends]), strict=True)
+        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -159,25 +175,34 @@ class RecentCalls:
                 the window since is scanned.
         """
         held = self._held
+        if not held.calls:
+            none = np.empty(0, np.int64)
+            scan = Scan(
+                direction=projected, serials=(), parts=none, rows=none, cosines=np.empty(0, np.float32)
+            )
+            return Nearest(keys=np.empty(0, np.uint64), cosines=np.empty(0), scan=scan)
         if known is not None and float(known.direction @ projected) < SAME_VOICE:
             known = None
         rotated = self._coder.form.rotated(projected[np.newaxis, :])
-        proposed = _proposed(held, rotated, {} if known is None else known.proposed)
+        parts, rows = _proposed(held, rotated, {} if known is None else known.by_part())
+        codes = held.of_rows("codes", parts, rows)
+        # Roughly at first: what is exact takes several times as long.
+        rough = codes.astype(np.float32)
+        lengths = np.sqrt(np.einsum("nd,nd->n", rough, rough))
+        near = rough @ rotated[0] / np.maximum(lengths, 1.0)
+        most = count + len(without) + _MARGIN_ROWS
+        kept = _greatest(near, max(most, KEPT_ROWS))
         scan = Scan(
             direction=projected if known is None else known.direction,
-            proposed={part.serial: seen for part, seen in proposed},
+            serials=tuple(part.serial for part in held.parts),
+            parts=parts[kept],
+            rows=rows[kept],
+            cosines=near[kept],
         )
-        if not proposed:
-            return Nearest(keys=np.empty(0, np.uint64), cosines=np.empty(0), scan=scan)
-        found = np.concatenate([part.columns.id_hashes[rows] for part, (_, rows) in proposed])
-        codes = np.concatenate([part.columns.codes[rows] for part, (_, rows) in proposed])
-        if (most := count + len(without) + _MARGIN_ROWS) < len(codes):
-            # Roughly at first: what is exact takes several times as long.
-            rough = codes.astype(np.float32)
-            lengths = np.sqrt(np.einsum("nd,nd->n", rough, rough))
-            near = np.argpartition(rough @ rotated[0] / lengths, -most)[-most:]
-            found, codes = found[near], codes[near]
-        cosines = self._coder.rotated(codes).astype(np.float64) @ rotated[0].astype(np.float64)
+        kept = kept[_greatest(near[kept], most)]
+        found = held.of_rows("id_hashes", parts[kept], rows[kept])
+        vectors = self._coder.rotated(codes[kept])
+        cosines = vectors.astype(np.float64) @ rotated[0].astype(np.float64)
         left = ~np.isin(found, np.array(sorted(without), np.uint64))
         found, cosines = found[left], cosines[left]
         order = np.lexsort((found, -cosines))[:count]
@@ -345,6 +370,16 @@ class _Held:
             places=self.places.of([part.columns for part in parts if part.is_sketched]),
         )
 
+    def of_rows(self, name: str, parts: Numbers, rows: Numbers) -> NDArray[Any]:
+        """A column of some rows: (k,) numbers of parts, ascending, and (k,) rows."""
+        ends = np.searchsorted(parts, np.arange(len(self.parts)), "right").tolist()
+        pieces = [
+            getattr(part.columns, name)[rows[start:end]]
+            for part, (start, end) in zip(self.parts, pairwise([0, *ends]), strict=True)
+            if end > start
+        ]
+        return np.concatenate(pieces)
+
     def find(self, keys: Hashes) -> Iterator[tuple[_Part, Numbers, Numbers]]:
         """For each part with any of some calls which of the keys these are, and their rows."""
         sketched = [part for part in self.parts if part.is_sketched]
@@ -368,10 +403,8 @@ class _Held:
 
 def _proposed(
     held: _Held, rotated: Floats, known: Mapping[int, tuple[Floats, Numbers]]
-) -> list[tuple[_Part, tuple[Floats, Numbers]]]:
-    """How near the rows look that look nearest, and which they are, for each part that has any."""
-    if not held.calls:
-        return []
+) -> tuple[Numbers, Numbers]:
+    """The rows that look nearest: (k,) numbers of their parts, ascending, and (k,) rows; at least one."""
     share = _OVER_SHARE * PROPOSED_ROWS / held.calls
     found = [
         known.get(part.serial)
@@ -380,12 +413,17 @@ def _proposed(
         )
         for part in held.parts
     ]
-    nearness = np.concatenate([near for near, _ in found])
-    last = np.float32(-np.inf)
-    if len(nearness) > PROPOSED_ROWS:
-        last = np.partition(nearness, -PROPOSED_ROWS)[-PROPOSED_ROWS]
-    kept = [near >= last for near, _ in found]
-    return [
-        (part, (near[chosen], rows[chosen]))
-        for part, (near, rows), chosen in zip(held.parts, found, kept, strict=True)
-    ]
+    near = np.concatenate([near for near, _ in found])
+    rows = np.concatenate([rows for _, rows in found])
+    parts = np.repeat(np.arange(len(found)), [len(rows) for _, rows in found])
+    # Where sketches weren't asked, what looks nearest is nearest.
+    is_sure = all(part.serial in known or not part.is_sketched for part in held.parts)
+    chosen = _greatest(near, KEPT_ROWS if is_sure else PROPOSED_ROWS)
+    return parts[chosen], rows[chosen]
+
+
+def _greatest(values: Floats, count: int) -> Numbers:
+    """Where the greatest of some values are, ascending."""
+    if len(values) <= count:
+        return np.arange(len(values))
+    return np.sort(np.argpartition(values, -count)[-count:])
