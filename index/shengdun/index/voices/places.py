@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from shengdun.index.voices.columns import CallColumns, Hashes, Numbers
 
-ROW_BITS: Final = 15
+ROW_BITS: Final = 16
 """Of a place; the bits above say in which part it is."""
 _ROW: Final = np.uint32((1 << ROW_BITS) - 1)
 
