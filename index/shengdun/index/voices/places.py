@@ -94,9 +94,7 @@ class Places:
         return ((part, rows) for part, _, rows in _by_part(np.arange(len(places)), places))
 
 
-def _by_part(
-    which: Numbers, places: NDArray[np.uint32]
-) -> Iterator[tuple[int, Numbers, Numbers]]:
+def _by_part(which: Numbers, places: NDArray[np.uint32]) -> Iterator[tuple[int, Numbers, Numbers]]:
     if not len(places):
         return
     order = np.argsort(places)

@@ -178,7 +178,11 @@ class RecentCalls:
         if not held.calls:
             none = np.empty(0, np.int64)
             scan = Scan(
-                direction=projected, serials=(), parts=none, rows=none, cosines=np.empty(0, np.float32)
+                direction=projected,
+                serials=(),
+                parts=none,
+                rows=none,
+                cosines=np.empty(0, np.float32),
             )
             return Nearest(keys=np.empty(0, np.uint64), cosines=np.empty(0), scan=scan)
         if known is not None and float(known.direction @ projected) < SAME_VOICE:
