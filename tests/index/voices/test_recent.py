@@ -53,7 +53,7 @@ def near_to(voice: NDArray[np.float32], cosine: float, *, seed: int) -> NDArray[
 
 
 def test_who_was_heard_little_further_is_found_by_what_was_scanned() -> None:
-    """Of the nearest calls at least 99 % are still found, and with calls that came since and without those that went."""
+    """Of the nearest calls at least 99 % are still found, with those that came since and without those that went."""
     recent = RecentCalls(CODER)
     batches = [made_columns(rows, seed=rows) for rows in (9_000, 5_000, 300)]
     for batch in batches:

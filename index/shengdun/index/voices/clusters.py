@@ -6,8 +6,8 @@ groups call by call, so that it matters little in which order calls came; large 
 takes in the calls near to its joined voiceprint, and lets go of those which the others speak against.
 
 A call costs one search of the window, and one more for each voice that it changes; what else is done grows with the
-calls nearby and with the voices that call for several customers, not with the window. A caller who was looked for at the
-end of the call isn't searched for a second time when the call is put where it belongs.
+calls nearby and with the voices that call for several customers, not with the window. Where the caller was looked for
+at the end of the call, there is no other search when it is put where it belongs.
 """
 
 import threading

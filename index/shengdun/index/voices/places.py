@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -101,5 +102,5 @@ def _by_part(which: Numbers, places: NDArray[np.uint32]) -> Iterator[tuple[int, 
     which, parts = which[order], (places[order] >> ROW_BITS).astype(np.int64)
     rows = (places[order] & _ROW).astype(np.int64)
     starts = [0, *(np.flatnonzero(np.diff(parts)) + 1).tolist(), len(parts)]
-    for start, end in zip(starts, starts[1:], strict=False):
+    for start, end in pairwise(starts):
         yield int(parts[start]), which[start:end], rows[start:end]
