@@ -193,6 +193,7 @@ async def open_application(
                 )
             ),
             word_lane=word_lane.run,
+            letter_lane=background.run,
             word_memory=WordMemory(memory, word_lane.run, costs),
             voices=voices,
             labels=labels,
