@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 from shengdun.index.calibration import CalibrationProfile
 from shengdun.index.llr import Sides
 
-_BLOCK_ROWS: Final = 64
-"""Matrix products run on blocks of exactly this many rows: BLAS chooses its kernel, and so its rounding, by shape."""
+_BLOCK_ROWS: Final = 8
+"""Matrix products run on blocks of exactly this many rows: BLAS chooses its kernel, and so its rounding, by shape. In
+larger blocks it also depends on a row's place, where OpenBLAS has its kernels for AVX2 (decision note 0010)."""
 _PROJECTED_AT_ONCE: Final = 1024
 """What lies between stays in the processor's cache then, and a million voiceprints take little memory."""
 
