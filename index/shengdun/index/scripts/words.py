@@ -9,7 +9,7 @@ from shengdun.fingerprint.text.normalise import REACH, normalise
 from shengdun.fingerprint.text.pinyin import syllables
 from shengdun.fingerprint.text.shingles import shingles
 from shengdun.index.scripts.alignment import SEED
-from shengdun.index.scripts.background import Background
+from shengdun.index.scripts.background import PHRASE, Background, worths
 
 
 class Words:
@@ -71,20 +71,25 @@ class Words:
         self._tail_at = begin
 
     def rarity_sums(self, background: Background) -> NDArray[np.float64]:
-        """(n + 1,) the rarity of the characters, summed up to each place."""
+        """(n + 1,) what the characters are worth, summed up to each place."""
         rated = self._rated
         if rated < len(self.syllables):
-            # Rarity is that of the runs a character is in, so the runs before it count too.
-            begin = max(rated - SEED + 1, 0)
-            seeds = self.seeds[begin:]
-            rarity = (
-                background.rarity(seeds) if len(seeds) else np.zeros(len(self.syllables) - begin)
-            )
+            # A character's worth is that of the runs that it is in, so the runs before it count too.
+            begin = max(rated - PHRASE + 1, 0)
+            rarity = self._worths(begin, background)
             sums = self._rarity_sums[: rated + 1]
             more = np.cumsum(np.concatenate([sums[-1:], rarity[rated - begin :]]))
             self._rarity_sums = np.concatenate([sums, more[1:]])
             self._rated = len(self.syllables)
         return self._rarity_sums[: self._rated + 1]
+
+    def _worths(self, begin: int, background: Background) -> NDArray[np.float64]:
+        """What the characters from a place on are worth, as far as these characters tell."""
+        if begin == len(self.seeds):
+            return np.zeros(len(self.syllables) - begin)
+        of_seeds = background.of_seeds(self.seeds[begin:])
+        phrases = shingles(self.syllables[begin:], PHRASE)
+        return worths(of_seeds, background.of_phrases(phrases, of_seeds[: len(phrases)]))
 
 
 def agreement(before: NDArray[np.uint16], now: NDArray[np.uint16], start: int) -> int:
