@@ -1,11 +1,13 @@
 """The canonical characters of a text that grows."""
 
 import copy
+from collections.abc import Sequence
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from shengdun.fingerprint.text.normalise import REACH, normalise
+from shengdun.fingerprint.text.normalise import REACH, normalise, normalise_all
 from shengdun.fingerprint.text.pinyin import syllables
 from shengdun.fingerprint.text.shingles import shingles
 from shengdun.index.scripts.alignment import SEED
@@ -55,6 +57,24 @@ class Words:
         self.seeds = np.concatenate([self.seeds[:same], shingles(self.syllables[same:], SEED)])
         self._rated = min(self._rated, same)
         self._settle()
+
+    @classmethod
+    def of_each(cls, texts: Sequence[str]) -> list[Self]:
+        """What each of some texts says when it was heard in one piece; nothing can be heard behind it."""
+        read = normalise_all(texts)
+        codes = syllables("".join(each.text for each in read))
+        seeds = shingles(codes, SEED)
+        words, begin = [], 0
+        for text, each in zip(texts, read, strict=True):
+            end = begin + len(each.text)
+            own = cls()
+            own.heard, own.settled = len(text), len(each.text)
+            own.characters, own.syllables = each.text, codes[begin:end]
+            own.starts, own.ends = each.starts, each.ends
+            own.seeds = seeds[begin : max(end - SEED + 1, begin)]
+            words.append(own)
+            begin = end
+        return words
 
     def with_more(self, text: str) -> "Words":
         """The same with these words behind it, for what may be withdrawn; this one stays as it is."""
