@@ -23,6 +23,9 @@ from dataclasses import dataclass
 from math import log
 from typing import Final
 
+import numpy as np
+from numpy.typing import NDArray
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScriptCoefficients:
@@ -89,6 +92,21 @@ class ScriptCoefficients:
     ) -> float:
         """What passages must be worth together for so much; the inverse of ``unlimited``."""
         return (unlimited + self._by_chance(text_length, script_length, among)) / self.slope
+
+    def needed_each(
+        self,
+        unlimited: float,
+        text_lengths: NDArray[np.int64],
+        script_lengths: NDArray[np.int64],
+        *,
+        among: int = 1,
+    ) -> NDArray[np.float64]:
+        """(n,) what ``needed`` says of some texts and scripts, but for rounding."""
+        possible = np.log(np.maximum(text_lengths, 1) * np.maximum(script_lengths, 1.0))
+        needed: NDArray[np.float64] = (
+            unlimited + self.chance * possible + self._by_chance(1, 1, among)
+        ) / self.slope
+        return needed
 
     def _by_chance(self, text_length: int, script_length: int, among: int) -> float:
         times = max(among / self.fitted_among, 1.0)

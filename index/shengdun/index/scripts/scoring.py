@@ -81,6 +81,15 @@ class Scoring:
         needed = self.known.coefficients.needed(self.above, *lengths, among=len(self.known))
         return max(needed, LEAST_EVIDENCE)
 
+    def needed_each(
+        self, text_lengths: NDArray[np.int64], script_lengths: NDArray[np.int64]
+    ) -> NDArray[np.float64]:
+        """(n,) what ``needed`` says of texts and scripts of some lengths, but for rounding."""
+        least = self.known.coefficients.needed_each(
+            self.above, text_lengths, script_lengths, among=len(self.known)
+        )
+        return np.maximum(least, LEAST_EVIDENCE)
+
     def scored(self, common: Common, passages: list[Aligned], words: Words) -> Scored | None:
         """How a script with these passages fares; None if it is not told."""
         coefficients, script = self.known.coefficients, common.held.script

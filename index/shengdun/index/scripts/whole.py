@@ -107,8 +107,9 @@ class WholeTexts:
         return hashes[places[tells]], weights[tells], text[tells]
 
     def _scored(self, candidates: Sequence[tuple[int, HeldScript]]) -> Iterator[tuple[int, Scored]]:
-        least = np.array(
-            [self._scoring.needed(self._texts[text], held.script) for text, held in candidates]
+        least = self._scoring.needed_each(
+            self._lengths[[text for text, _ in candidates]],
+            np.array([len(held.script.syllables) for _, held in candidates]),
         )
         shared = SharedSeeds(
             [words.seeds for words in self._texts],
