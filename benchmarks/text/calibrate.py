@@ -6,8 +6,9 @@ Prints the coefficients of ``ScriptCoefficients``. Texts that use a script are t
 shares but errors in more than a fifth of the characters. Texts that use none are the innocent texts as they are, cut
 short and laid end to end, each with its best script: so the ratio is honest about the script that is told, and not
 about one drawn by lot. The ratio has two factors: how much more often texts that use a script share anything with it,
-and, where something is shared, what it's worth, all passages together: too few texts share several with so few scripts to
-tell what further ones should count. What grows with the number of scripts isn't fitted here. Limits are those that so many texts can vouch for (decision 0012).
+and, where something is shared, what it's worth, all passages together: too few texts share several with so few scripts
+to tell what further ones should count. What grows with the number of scripts isn't fitted here. Limits are those
+that so many texts can vouch for (decision 0012).
 """
 
 import argparse

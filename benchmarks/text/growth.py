@@ -3,11 +3,11 @@
     OMP_NUM_THREADS=1 python -m benchmarks.text.growth CORPUS OUTPUT.json [--scripts N ...] [--calls N] [--trials N]
         [--seed N]
 
-``CORPUS`` is as for ``benchmarks.text.run``. Two lists grow, both of scripts that are the hardest there are, for seven in
-ten of their sentences were said or written by somebody who followed no script: one of sentences of the half that the table
-of common wording was learnt from, the other of sentences that nothing was learnt from. Beside these scripts the
-families are registered; passages of theirs are planted as in the comparison. A text is flagged where a script, whichever,
-has an LLR above 0, as a server flags it.
+``CORPUS`` is as for ``benchmarks.text.run``. Two lists grow, both of scripts that are the hardest there are, for seven
+in ten of their sentences were said or written by somebody who followed no script: one of sentences of the half that the
+table of common wording was learnt from, the other of sentences that nothing was learnt from. Beside these scripts the
+families are registered; passages of theirs are planted as in the comparison. A text is flagged where a script,
+whichever, has an LLR above 0, as a server flags it.
 """
 
 import argparse
@@ -118,7 +118,9 @@ def main() -> None:
         found[name] = []
         for row in measured(source, own, units, asked):
             found[name].append(row)
-            shares = {key: each["share"] for key, each in (row["innocent"] | row["planted"]).items()}
+            shares = {
+                key: each["share"] for key, each in (row["innocent"] | row["planted"]).items()
+            }
             print(name, row["scripts"], shares, file=sys.stderr, flush=True)
     text = json.dumps({"commit": commit(), "seed": asked.seed, "lists": found}, indent=1) + "\n"
     asked.output.parent.mkdir(parents=True, exist_ok=True)

@@ -16,7 +16,7 @@ import re
 import statistics
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from random import Random
@@ -168,7 +168,7 @@ def bulk(index: ScriptIndex, letters: Sequence[str], repetitions: int) -> dict[s
         ThreadPoolExecutor(2) as threads,
     ):
         pool.map(_screened, parts[:2])
-        ways = {
+        ways: dict[str, Callable[[], float]] = {
             "two processes": lambda: sum(pool.map(_screened, parts, chunksize=1)),
             "two threads": lambda: sum(threads.map(_screened, parts)),
             "one thread": lambda: sum(map(_screened, parts)),

@@ -181,7 +181,10 @@ def test_texts_together_are_read_as_each_by_itself(several: list[str]) -> None:
 )
 def test_what_two_texts_would_say_in_one_they_do_not_say_in_two(first: str, second: str) -> None:
     """A number of one and the next is no number."""
-    assert [each.text for each in normalise_all([first, second])] == [canonical_of(first), canonical_of(second)]
+    assert [each.text for each in normalise_all([first, second])] == [
+        canonical_of(first),
+        canonical_of(second),
+    ]
 
 
 def canonical_of(text: str) -> str:

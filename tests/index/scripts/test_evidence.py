@@ -22,7 +22,8 @@ def test_each_e_fold_of_scripts_costs_the_same() -> None:
     """And more than one of length: unrelated texts have more in common than letters drawn by lot."""
     fitted = DEFAULT_COEFFICIENTS.fitted_among
     alone, ten, hundred = (
-        DEFAULT_COEFFICIENTS.unlimited(10.0, 300, 200, among=times * fitted) for times in (1, 10, 100)
+        DEFAULT_COEFFICIENTS.unlimited(10.0, 300, 200, among=times * fitted)
+        for times in (1, 10, 100)
     )
     assert alone - ten == pytest.approx(DEFAULT_COEFFICIENTS.crowd * math.log(10))
     assert ten - hundred == pytest.approx(alone - ten)

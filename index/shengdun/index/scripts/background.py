@@ -1,11 +1,12 @@
 """How common wording is: what everybody says tells nothing about a script.
 
-The table holds, for runs of ``SEED`` and of ``PHRASE`` syllables that are common in ordinary Chinese speech, in how many
-documents of a background they occur (document frequency, Spärck Jones 1972). ``benchmarks/text/background.py`` makes it.
+The table holds, for runs of ``SEED`` and of ``PHRASE`` syllables that are common in ordinary Chinese speech, in how
+many documents of a background they occur (document frequency, Spärck Jones 1972). ``benchmarks/text/background.py``
+makes it.
 
-Runs by themselves make too much of a phrase that is long and that everybody says: each of its runs is somewhat rare, but
-who has said its beginning says the rest as well. So a character of such a phrase is worth what it adds to the ``SEED``
-before it, as in a language model of runs.
+Runs by themselves make too much of a long phrase that everybody says: each of its runs is somewhat rare, but who has
+said its beginning says the rest as well. So a character of such a phrase is worth what it adds to the ``SEED`` before
+it, as in a language model of runs.
 """
 
 from collections.abc import Sequence
@@ -82,9 +83,7 @@ class Background:
         return rarity
 
 
-def worths(
-    of_seeds: NDArray[np.float64], of_phrases: NDArray[np.float64]
-) -> NDArray[np.float64]:
+def worths(of_seeds: NDArray[np.float64], of_phrases: NDArray[np.float64]) -> NDArray[np.float64]:
     """(n + SEED - 1,) what each character of a text is worth, 0 (everybody says it, or goes on so) to 1.
 
     Args:

@@ -9,13 +9,13 @@ with, 1 at least::
 
 The logarithms are what chance does: of two unrelated texts the best common passage grows with the logarithm of the
 product of their lengths (Karlin and Altschul, PNAS 87, 1990), and the best of many scripts as that of one that is as
-much longer. It grows faster than that where people say the same because they speak of the same, so ``crowd`` is more than
-``chance``. ``benchmarks/text/calibrate.py`` fits the coefficients, and ``benchmarks/text/growth.py`` shows whether more
-scripts flag more innocent texts.
+much longer. It grows faster than that where people say the same because they speak of the same, so ``crowd`` is more
+than ``chance``. ``benchmarks/text/calibrate.py`` fits the coefficients, and ``benchmarks/text/growth.py`` shows whether
+more scripts flag more innocent texts.
 
 Chance makes as many passages as there is room for. So the best one counts whole, and each further one for what it is
-worth above ``customary``: five turns of phrase don't add up to a paragraph (sum statistics: Karlin and Altschul, PNAS 90,
-1993). The other coefficients are fitted without that, which only ever makes an LLR less.
+worth above ``customary``: five turns of phrase don't add up to a paragraph (sum statistics: Karlin and Altschul, PNAS
+90, 1993). The other coefficients are fitted without that, which only ever makes an LLR less.
 """
 
 from collections.abc import Sequence

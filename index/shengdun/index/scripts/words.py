@@ -70,7 +70,7 @@ class Words:
             own = cls()
             own.heard, own.settled = len(text), len(each.text)
             own.characters, own.syllables = each.text, codes[begin:end]
-            own.starts, own.ends = each.starts, each.ends
+            own.starts, own.ends = each.starts.astype(np.int64), each.ends.astype(np.int64)
             own.seeds = seeds[begin : max(end - SEED + 1, begin)]
             words.append(own)
             begin = end
