@@ -94,9 +94,11 @@ class Scoring:
         """How a script with these passages fares; None if it is not told."""
         coefficients, script = self.known.coefficients, common.held.script
         worth = coefficients.together([each.worth for each in passages])
+        if worth < LEAST_EVIDENCE:
+            return None
         lengths = len(words.syllables), len(script.syllables)
         unlimited = coefficients.unlimited(worth, *lengths, among=len(self.known))
-        if worth < LEAST_EVIDENCE or coefficients.limited(unlimited) <= self.above:
+        if coefficients.limited(unlimited) <= self.above:
             return None
         return Scored(common=common, passages=passages, worth=worth, unlimited=unlimited)
 

@@ -115,5 +115,5 @@ class Words:
 def agreement(before: NDArray[np.uint16], now: NDArray[np.uint16], start: int) -> int:
     """How many syllables from the beginning two texts have in common, if they have so many as ``start`` says."""
     length = min(len(before), len(now))
-    differs = np.flatnonzero(before[start:length] != now[start:length])
+    differs = (before[start:length] != now[start:length]).nonzero()[0]
     return start + int(differs[0]) if len(differs) else max(length, start)
