@@ -209,6 +209,8 @@ def resident_mb() -> float:
 def main() -> None:
     """Measure and write it down."""
     asked = _arguments()
+    # Of the code that runs: it takes a while.
+    begun_with = commit()
     units = read_corpus(asked.corpus, asked.seed)
     Random(f"million/{asked.seed}").shuffle(units)
     # Of different halves, so that no call has a sentence that was put into scripts.
@@ -222,7 +224,7 @@ def main() -> None:
     recombined = Recombined(read_families(), units, asked.seed)
     found = measure(recombined, calls, asked)
     about = {
-        "commit": commit(),
+        "commit": begun_with,
         "seed": asked.seed,
         "processor": platform.processor() or platform.machine(),
         "python": platform.python_version(),
