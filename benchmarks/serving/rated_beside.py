@@ -169,7 +169,7 @@ def main() -> None:
     parser.add_argument("--window", type=int, default=1_000_000)
     parser.add_argument("--call-length", default="7")
     parser.add_argument("--duration", type=int, default=20)
-    parser.add_argument("--precision", type=float, default=1.1)
+    parser.add_argument("--precision", type=float, default=1.03)
     parser.add_argument("--repetitions", type=int, default=5)
     parser.add_argument("--listed", type=int, default=10_000)
     parser.add_argument(

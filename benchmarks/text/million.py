@@ -10,12 +10,14 @@ import argparse
 import gc
 import json
 import multiprocessing
+import os
 import platform
 import re
 import statistics
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from random import Random
 from typing import Any, Final
@@ -53,6 +55,7 @@ def measure(
     gc.collect()
     # What is forked later shares these pages only as long as the collector leaves them alone.
     gc.freeze()
+    print(f"{len(index)} scripts after {built_s:.0f} s", file=sys.stderr, flush=True)
     heard = _partly_scripted(recombined, calls, asked)
     innocent = calls[asked.calls : asked.calls + _INNOCENT]
     return {
@@ -83,7 +86,8 @@ def _partly_scripted(
 def segments(index: ScriptIndex, calls: Sequence[str], repetitions: int) -> list[dict[str, float]]:
     """Milliseconds for each segment of 20 characters of calls, a row of percentiles a repetition.
 
-    Those of a core differ from those of the clock where others have the machine at the same time.
+    Those of a core differ from those of the clock where others have the machine at the same time: the load average,
+    ours among it, is told beside them.
     """
     rows = []
     for _ in range(repetitions):
@@ -99,7 +103,7 @@ def segments(index: ScriptIndex, calls: Sequence[str], repetitions: int) -> list
         core_p50, core_p99 = np.percentile(core_s, (50, 99)) * 1_000
         rows.append(
             {"count": len(taken_s), "p50_ms": p50, "p99_ms": p99, "most_ms": most}
-            | {"core_p50_ms": core_p50, "core_p99_ms": core_p99}
+            | {"core_p50_ms": core_p50, "core_p99_ms": core_p99, "load": os.getloadavg()[0]}
         )
     return rows
 
@@ -151,32 +155,47 @@ def flagged(index: ScriptIndex, calls: Sequence[str]) -> dict[str, int]:
 
 
 def bulk(index: ScriptIndex, letters: Sequence[str], repetitions: int) -> dict[str, Any]:
-    """Letters a second in two processes that share the index, some at a time as a list of them is compared."""
+    """Letters a second of two processes that share the index, of two threads and of one, in turns.
+
+    Some are compared at a time, as a list of them is. How many cores were had tells what others took.
+    """
     global _index  # noqa: PLW0603 (what is forked is found where it was left)
     _index = index
-    rates, core_ms = [], []
     parts = [letters[at : at + _TOGETHER] for at in range(0, len(letters), _TOGETHER)]
-    with multiprocessing.get_context("fork").Pool(2) as pool:
+    found: dict[str, list[dict[str, float]]] = {}
+    with (
+        multiprocessing.get_context("fork").Pool(2) as pool,
+        ThreadPoolExecutor(2) as threads,
+    ):
         pool.map(_screened, parts[:2])
+        ways: dict[str, Callable[[], float]] = {
+            "two processes": lambda: sum(pool.map(_screened, parts, chunksize=1)),
+            "two threads": lambda: sum(threads.map(_screened, parts)),
+            "one thread": lambda: sum(map(_screened, parts)),
+        }
         for _ in range(repetitions):
-            begun_s = time.perf_counter()
-            core_s = sum(pool.map(_screened, parts, chunksize=1))
-            rates.append(len(letters) / (time.perf_counter() - begun_s))
-            core_ms.append(1_000 * core_s / len(letters))
-    return {
-        "processes": 2,
-        "letters": len(letters),
-        "letters_per_s": rates,
-        "core_ms_per_letter": core_ms,
-    }
+            for name, screened in ways.items():
+                begun_s = time.perf_counter()
+                core_s = screened()
+                taken_s = time.perf_counter() - begun_s
+                found.setdefault(name, []).append(
+                    {
+                        "letters_per_s": len(letters) / taken_s,
+                        "letters_per_core_s": len(letters) / core_s,
+                        "core_ms_per_letter": 1_000 * core_s / len(letters),
+                        "cores_had": core_s / taken_s,
+                        "load": os.getloadavg()[0],
+                    }
+                )
+    return {"letters": len(letters), "ways": found}
 
 
 def _screened(letters: Sequence[str]) -> float:
     """Seconds of a core that some letters took."""
     assert _index is not None
-    begun_s = time.process_time()
+    begun_s = time.thread_time()
     _index.match_all(letters, above=0.0)
-    return time.process_time() - begun_s
+    return time.thread_time() - begun_s
 
 
 def resident_mb() -> float:
@@ -190,6 +209,8 @@ def resident_mb() -> float:
 def main() -> None:
     """Measure and write it down."""
     asked = _arguments()
+    # Of the code that runs: it takes a while.
+    begun_with = commit()
     units = read_corpus(asked.corpus, asked.seed)
     Random(f"million/{asked.seed}").shuffle(units)
     # Of different halves, so that no call has a sentence that was put into scripts.
@@ -203,7 +224,7 @@ def main() -> None:
     recombined = Recombined(read_families(), units, asked.seed)
     found = measure(recombined, calls, asked)
     about = {
-        "commit": commit(),
+        "commit": begun_with,
         "seed": asked.seed,
         "processor": platform.processor() or platform.machine(),
         "python": platform.python_version(),

@@ -77,7 +77,7 @@ class TextComparison:
             found=tuple(found),
             searched=len(self._registry.scripts.known),
             stale=self._registry.health.stale,
-            similar=await self._run(lambda: self._alike(text)),
+            similar=await self._alike(text),
         )
 
     async def near(self, new: Script) -> tuple[NearDuplicate, ...]:
@@ -85,8 +85,9 @@ class TextComparison:
         known = self._registry.scripts.known
         return await self._run(lambda: near_duplicates(known, new))
 
-    def _alike(self, text: str) -> tuple[SimilarScript, ...]:
-        if self._similar is None:
+    async def _alike(self, text: str) -> tuple[SimilarScript, ...]:
+        similar = self._similar
+        if similar is None:
             return ()
         scripts, now = self._registry.snapshot.scripts, datetime.now(UTC)
-        return self._similar.of(text, scripts, at=now, limit=_MOST_SIMILAR)
+        return await self._run(lambda: similar.of(text, scripts, at=now, limit=_MOST_SIMILAR))

@@ -46,6 +46,9 @@ def test_every_figure_is_written(tmp_path: Path) -> None:
     assert found["scripts"] == SCRIPTS
     assert found["registering"]["found"] == found["registering"]["count"] == REGISTERED
     assert found["own_text_found_first"] == {"found": REGISTERED, "of": REGISTERED}
-    assert len(found["segments"]) == len(found["bulk"]["letters_per_s"]) == REPETITIONS
+    assert len(found["segments"]) == REPETITIONS
+    for rows in found["bulk"]["ways"].values():
+        assert len(rows) == REPETITIONS
+        assert all(row["letters_per_s"] > 0.0 and 0.0 < row["cores_had"] < 2.1 for row in rows)
     assert all(row["p50_ms"] <= row["p99_ms"] <= row["most_ms"] for row in found["segments"])
     assert found["index_mb"] > 0

@@ -91,7 +91,7 @@ def fold(points: CodePoints) -> Folded:
     counts = tables.counts[points]
     if len(points) and counts.max() > 1:
         return _fold_with_longer(points, counts, tables)
-    origins = np.flatnonzero(counts).astype(np.int32)
+    origins = counts.nonzero()[0].astype(np.int32)
     return Folded(points=tables.first[points[origins]], origins=origins)
 
 
@@ -104,7 +104,7 @@ def _fold_with_longer(points: CodePoints, counts: NDArray[np.uint8], tables: _Ta
     origins = np.repeat(np.arange(len(points), dtype=np.int32), counts)
     folded = tables.first[points[origins]]
     ends = np.cumsum(counts, dtype=np.int64)
-    for origin in np.flatnonzero(counts > 1):
+    for origin in (counts > 1).nonzero()[0]:
         end, count = int(ends[origin]), int(counts[origin])
         folded[end - count : end] = tables.longer[int(points[origin])]
     return Folded(points=folded, origins=origins)
@@ -159,8 +159,8 @@ def _parts(categories: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 def _folded_forms(categories: NDArray[np.uint8]) -> dict[int, str]:
     """What each code point that may show becomes."""
-    shown = np.flatnonzero(_shows(categories)).tolist()
-    marks = dict.fromkeys(np.flatnonzero(categories == ord("M")).tolist())
+    shown = _shows(categories).nonzero()[0].tolist()
+    marks = dict.fromkeys((categories == ord("M")).nonzero()[0].tolist())
     # In one go, with a separator that nothing composes with: the calls would cost more than the work.
     text = unicodedata.normalize("NFKD", _SEPARATOR.join(map(chr, shown))).translate(marks)
     cased = unicodedata.normalize("NFKC", text).casefold()

@@ -79,7 +79,7 @@ def without_repetitions(points: CodePoints, gaps: Offsets) -> Kept:
         repeated = same[:last]
         for offset in range(1, length):
             repeated = repeated & same[offset : offset + last]
-        at = np.flatnonzero(repeated)
+        at = repeated.nonzero()[0]
         at = at[apart[at + 2 * length - 1] == apart[at]]
         _mark(dropped, at + length, length)
     return ~dropped

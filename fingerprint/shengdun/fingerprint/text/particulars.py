@@ -41,8 +41,8 @@ class Particulars:
     def lasts(self) -> NDArray[np.intp]:
         """(m,) the last character of each of the m particulars that begin."""
         outside = self.begins | (self.kinds == _CONTENT)
-        stops = np.append(np.flatnonzero(outside), len(self.kinds))
-        lasts: NDArray[np.intp] = stops[np.searchsorted(stops, np.flatnonzero(self.begins)) + 1] - 1
+        stops = np.append(outside.nonzero()[0], len(self.kinds))
+        lasts: NDArray[np.intp] = stops[np.searchsorted(stops, self.begins.nonzero()[0]) + 1] - 1
         return lasts
 
 
@@ -110,5 +110,5 @@ def _whole(kinds: NDArray[np.uint8], reading: Reading) -> NDArray[np.uint8]:
     shared = reading.starts[1:] == reading.starts[:-1]
     if not shared.any():
         return kinds
-    begins = np.flatnonzero(np.concatenate([[True], ~shared]))
+    begins = np.concatenate([[True], ~shared]).nonzero()[0]
     return np.repeat(np.maximum.reduceat(kinds, begins), np.diff(begins, append=len(kinds)))

@@ -100,7 +100,7 @@ def _without_spaces(reading: Reading) -> Reading:
 
 def _with_breaks(reading: Reading) -> Reading:
     gaps = reading.starts[1:] - reading.ends[:-1]
-    wide = np.flatnonzero(gaps > WIDEST_HIDDEN) + 1
+    wide = (gaps > WIDEST_HIDDEN).nonzero()[0] + 1
     if not len(wide):
         return reading
     return Reading(

@@ -36,6 +36,7 @@ CLOSED_AFTER: Final = 2 * SEED + LARGEST_GAP
 """Characters from a clump's last seed on that decide that nothing is joined to it any more."""
 
 Places = NDArray[np.int64]
+NOWHERE: Final = np.zeros(0, np.int64)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,13 +80,17 @@ class Seeds:
         Returns:
             (s,) places in the text and (s,) places in the script.
         """
-        first = np.searchsorted(self._hashes, hashes, side="left")
-        last = np.searchsorted(self._hashes, hashes, side="right")
+        if not len(self._hashes):
+            return NOWHERE, NOWHERE
+        first = self._hashes.searchsorted(hashes)
+        hit = (self._hashes.take(first, mode="clip") == hashes).nonzero()[0]
+        if not len(hit):
+            return NOWHERE, NOWHERE
+        first = first[hit]
+        last = self._hashes.searchsorted(hashes[hit], side="right")
         counts = np.minimum(last - first, SEEDS_PER_SHINGLE)
-        hit = np.flatnonzero(counts)
-        counts = counts[hit]
         within = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
-        return np.repeat(hit, counts) + offset, self._order[np.repeat(first[hit], counts) + within]
+        return np.repeat(hit, counts) + offset, self._order[np.repeat(first, counts) + within]
 
 
 class Stretch(NamedTuple):
@@ -187,7 +192,7 @@ def clump_bounds(
         apart: (s - 1,) whether a seed is of another clump than the one before it.
         rarity_sums: (m + 1,) the rarity of the text's characters, summed up to each place.
     """
-    first = np.concatenate([[0], np.flatnonzero(apart) + 1])
+    first = np.concatenate([[0], apart.nonzero()[0] + 1])
     covered = np.maximum(text_places, np.concatenate([[0], text_places[:-1] + SEED]))
     covered[first] = text_places[first]
     return first, np.add.reduceat(rarity_sums[text_places + SEED] - rarity_sums[covered], first)
@@ -287,7 +292,7 @@ class Stretches:
             & (clump[1:] == clump[:-1])
             & (places[1:] - places[:-1] <= SEED + LARGEST_GAP // 2)
         )
-        first = np.flatnonzero(np.concatenate([[True], ~joined]))
+        first = np.concatenate([[True], ~joined]).nonzero()[0]
         starts, gaps = places.copy(), np.zeros(len(places))
         starts[1:][joined] = np.maximum(places[1:], ends[:-1])[joined]
         gaps[1:][joined] = np.maximum(places[1:] - ends[:-1], 0)[joined]

@@ -13,7 +13,7 @@ import numpy as np
 
 from shengdun.index.scripts.matches import ScriptMatch
 from shengdun.index.scripts.probes import PROBE, telling_probes
-from shengdun.index.scripts.question import InQuestion
+from shengdun.index.scripts.question import Agreed, InQuestion
 from shengdun.index.scripts.scoring import (
     CANDIDATES,
     LEAST_SUPPORT,
@@ -89,7 +89,8 @@ class ScriptListener:
         """What ``hear`` says, of the words as they are."""
         support = self._supported()
         rows = support.most(CANDIDATES, least=LEAST_SUPPORT).tolist()
-        found = [each for row in rows if (each := self._looked_at(row)) is not None]
+        agreed = Agreed(self._words)
+        found = [each for row in rows if (each := self._looked_at(row, agreed)) is not None]
         self._let_go(support)
         return self._scoring.told(found, self._words, self._limit)
 
@@ -130,7 +131,7 @@ class ScriptListener:
             support=step.support.with_more(self._known.propose(probes), weights),
         )
 
-    def _looked_at(self, row: int) -> Scored | None:
+    def _looked_at(self, row: int, agreed: Agreed) -> Scored | None:
         """How a script that was proposed fares; None if it was removed, or shares too little."""
         held = self._known.held(row)
         if held is None:
@@ -138,7 +139,7 @@ class ScriptListener:
         question = self._in_question.get(row)
         if question is None or question.script is not held.script:
             question = self._in_question[row] = InQuestion(held)
-        question.read(self._words)
+        question.read(self._words, agreed)
         least = self._scoring.needed(self._words, held.script)
         passages = question.aligned(self._words, self._known.background, least=least)
         return self._scoring.scored(question.common, passages, self._words)

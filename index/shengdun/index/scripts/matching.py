@@ -6,15 +6,16 @@ homophones change nothing; characters that agree too are told in the passage's v
 """
 
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
+from itertools import islice
 from math import inf
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from shengdun.fingerprint.text.normalise import normalise
+from shengdun.fingerprint.text.normalise import normalise_all
 from shengdun.fingerprint.text.pinyin import syllables
 from shengdun.index.scripts.background import Background, default_background
 from shengdun.index.scripts.evidence import DEFAULT_COEFFICIENTS, ScriptCoefficients
@@ -24,7 +25,7 @@ from shengdun.index.scripts.postings import Found, Postings
 from shengdun.index.scripts.probes import probes_of
 from shengdun.index.scripts.question import HeldScript, Script
 from shengdun.index.scripts.scoring import Scoring
-from shengdun.index.scripts.whole import WholeTexts, together
+from shengdun.index.scripts.whole import MOST_TOGETHER, WholeTexts, together
 from shengdun.index.scripts.words import Words
 
 __all__ = ["Passage", "ScriptIndex", "ScriptListener", "ScriptMatch", "ScriptTooShort", "View"]
@@ -89,10 +90,11 @@ class ScriptIndex:
         Raises:
             ScriptTooShort: one of them is; those before it may be registered already.
         """
+        waiting = iter(scripts)
         batch: dict[str, Script] = {}
-        for script_id, text in scripts:
-            batch[script_id] = _script(script_id, text)
-            if len(batch) == _ADDED_AT_ONCE:
+        while some := list(islice(waiting, MOST_TOGETHER)):
+            batch |= {script.script_id: script for script in _read(some)}
+            if len(batch) >= _ADDED_AT_ONCE:
                 self._add(list(batch.values()))
                 batch = {}
         self._add(list(batch.values()))
@@ -116,15 +118,16 @@ class ScriptIndex:
         self, texts: Sequence[str], *, limit: int = 10, above: float = -inf
     ) -> list[list[ScriptMatch]]:
         """What ``match`` says of each of some texts; many together take a fraction of the time of one by one."""
-        scoring = Scoring(known=self, above=above)
         matches: list[list[ScriptMatch]] = []
         for some in together(texts):
-            heard = []
-            for text in some:
-                heard.append(Words())
-                heard[-1].hear(text)
-            matches += WholeTexts(heard, scoring).matches(limit)
+            matches += self.match_whole(Words.of_each(some), limit=limit, above=above)
         return matches
+
+    def match_whole(
+        self, texts: Sequence[Words], *, limit: int = 10, above: float = -inf
+    ) -> list[list[ScriptMatch]]:
+        """What ``match`` says of each of some texts, ``MOST_TOGETHER`` at most."""
+        return WholeTexts(texts, Scoring(known=self, above=above)).matches(limit) if texts else []
 
     def listener(
         self, *, limit: int = 10, above: float = -inf, words: Words | None = None
@@ -205,8 +208,15 @@ class ScriptIndex:
         return True
 
 
-def _script(script_id: str, text: str) -> Script:
-    canonical = normalise(text).text
+def _read(scripts: Sequence[tuple[str, str]]) -> Iterator[Script]:
+    """Scripts from their ids and texts, read together. Raises ``ScriptTooShort``."""
+    names = iter(script_id for script_id, _ in scripts)
+    for some in together([text for _, text in scripts]):
+        for script_id, text, read in zip(names, some, normalise_all(some), strict=False):
+            yield _script(script_id, text, read.text)
+
+
+def _script(script_id: str, text: str, canonical: str) -> Script:
     if len(canonical) < LEAST_CHARACTERS:
         raise ScriptTooShort(
             f"a script needs {LEAST_CHARACTERS} characters besides punctuation and fillers, and this one has "

@@ -19,7 +19,7 @@ LEAST_RARITY: Final = 0.3
 def probes_of(codes: NDArray[np.uint16]) -> tuple[NDArray[np.int64], NDArray[np.uint64]]:
     """The sampled runs of ``PROBE`` syllables: (p,) places where they begin and (p,) their hashes."""
     hashes = shingles(codes, PROBE)
-    places = np.flatnonzero(sampled(hashes, SAMPLED_ONE_IN))
+    places = sampled(hashes, SAMPLED_ONE_IN).nonzero()[0]
     return places, hashes[places]
 
 

@@ -11,6 +11,7 @@ from shengdun.fingerprint.text.folding import code_points
 from shengdun.fingerprint.text.normalise import Normalised, normalise
 from shengdun.index.scripts.alignment import (
     CLOSED_AFTER,
+    NOWHERE,
     SEED,
     Aligned,
     Clump,
@@ -24,7 +25,6 @@ from shengdun.index.scripts.matches import Passage, View
 from shengdun.index.scripts.words import Words, agreement
 
 _CHARACTERS_AGREE: Final = 0.8
-_NOWHERE: Final = np.zeros(0, np.int64)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -104,6 +104,25 @@ class Common:
         return View.CHARACTERS if share >= _CHARACTERS_AGREE else View.PINYIN
 
 
+class Agreed:
+    """How far words are as they were. Scripts in question mostly read the same words before, which is then asked once.
+
+    Args:
+        words: those so far.
+    """
+
+    def __init__(self, words: Words) -> None:
+        self._now = words.syllables
+        self._before: NDArray[np.uint16] | None = None
+        self._same = 0
+
+    def with_earlier(self, before: NDArray[np.uint16], settled: int) -> int:
+        """How many syllables from the beginning are as before, if so many as were settled then are."""
+        if self._before is not before:
+            self._before, self._same = before, agreement(before, self._now, settled)
+        return self._same
+
+
 class InQuestion:
     """A script that may be followed, and where the text has its seeds.
 
@@ -115,7 +134,7 @@ class InQuestion:
 
     def __init__(self, held: HeldScript) -> None:
         self._held = held
-        self._places = _NOWHERE, _NOWHERE
+        self._places = NOWHERE, NOWHERE
         self._read = 0
         self._seen = np.zeros(0, np.uint16)
         self._settled = 0
@@ -127,12 +146,17 @@ class InQuestion:
         """Which it is."""
         return self._held.script
 
-    def read(self, words: Words) -> None:
-        """Find the seeds of what was heard since, and of what is now another."""
-        same = agreement(self._seen, words.syllables, self._settled)
+    def read(self, words: Words, agreed: "Agreed") -> None:
+        """Find the seeds of what was heard since, and of what is now another.
+
+        Args:
+            words: those so far.
+            agreed: how far they are as they were.
+        """
+        same = agreed.with_earlier(self._seen, self._settled)
         begin = min(self._read, max(same - SEED + 1, 0))
         text, script = self._held.seeds.found_in(words.seeds[begin:], offset=begin)
-        kept = int(np.searchsorted(self._places[0], begin))
+        kept = int(self._places[0].searchsorted(begin))
         if len(text) or kept < len(self._places[0]):
             text_before, script_before = self._places
             self._places = (
@@ -146,6 +170,8 @@ class InQuestion:
     def aligned(self, words: Words, background: Background, *, least: float) -> list[Aligned]:
         """The passages, by places in the canonical characters; none where they can't be worth so much together."""
         text, script = self._places
+        if not len(text):
+            return []
         at = self._in_closed
         found = clumps(text[at:], script[at:], words.rarity_sums(background))
         closed = [each for each in found if each.last + CLOSED_AFTER <= len(words.syllables)]

@@ -81,13 +81,24 @@ class Scoring:
         needed = self.known.coefficients.needed(self.above, *lengths, among=len(self.known))
         return max(needed, LEAST_EVIDENCE)
 
+    def needed_each(
+        self, text_lengths: NDArray[np.int64], script_lengths: NDArray[np.int64]
+    ) -> NDArray[np.float64]:
+        """(n,) what ``needed`` says of texts and scripts of some lengths, but for rounding."""
+        least = self.known.coefficients.needed_each(
+            self.above, text_lengths, script_lengths, among=len(self.known)
+        )
+        return np.maximum(least, LEAST_EVIDENCE)
+
     def scored(self, common: Common, passages: list[Aligned], words: Words) -> Scored | None:
         """How a script with these passages fares; None if it is not told."""
         coefficients, script = self.known.coefficients, common.held.script
-        worth = sum(each.worth for each in passages)
+        worth = coefficients.together([each.worth for each in passages])
+        if worth < LEAST_EVIDENCE:
+            return None
         lengths = len(words.syllables), len(script.syllables)
         unlimited = coefficients.unlimited(worth, *lengths, among=len(self.known))
-        if worth < LEAST_EVIDENCE or coefficients.limited(unlimited) <= self.above:
+        if coefficients.limited(unlimited) <= self.above:
             return None
         return Scored(common=common, passages=passages, worth=worth, unlimited=unlimited)
 

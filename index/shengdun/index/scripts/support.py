@@ -71,7 +71,7 @@ class _Weights:
         """Each row once, ascending."""
         order = np.argsort(self.rows)
         rows = self.rows[order]
-        first = np.flatnonzero(np.diff(rows, prepend=-1))
+        first = np.diff(rows, prepend=-1).nonzero()[0]
         return _Weights(rows[first], np.add.reduceat(self.weights[order], first))
 
 
