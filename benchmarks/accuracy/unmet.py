@@ -2,7 +2,7 @@
 
     python -m benchmarks.accuracy.unmet NOISE DIR
 
-``NOISE`` has recordings in ``noise/`` and ``rir/``; ``DIR`` gets links to those that are left, for ``--noise-and-rooms``.
+``NOISE`` has recordings in ``noise/`` and ``rir/``; ``DIR`` gets links to those left over, for ``--noise-and-rooms``.
 """
 
 import argparse
