@@ -82,6 +82,7 @@ async def test_a_site_is_calibrated_put_into_the_library_and_activated(
     assert "notes.txt" in made.stderr
     assert "54 of them labelled" in made.stdout
     assert "calls are kept to derive levels by" in made.stdout
+    assert "Score drift will not be watched: 0 of them have about 6 s" in made.stdout
     profile_id = next(word for word in made.stdout.split() if word.startswith("bank@"))
     activated = await in_thread(
         lambda: shengdun(

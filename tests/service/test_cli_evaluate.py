@@ -16,11 +16,14 @@ def test_a_corpus_is_measured_and_the_report_written(
         path.write_bytes(each.read())
     (tmp_path / "corpus" / short[0].speaker / "empty.wav").touch()
     options = ["--condition", "pcmu", "--seconds", "3", "--sizes", "3", "--sizes", "20"]
-    options += ["--replicates", "10", "--jobs", "1"]
+    options += ["--replicates", "10", "--jobs", "1", "--line", "promising"]
     result = shengdun(
         "evaluate", tmp_path / "corpus", *options,
         "--output", tmp_path / "report", "--cache", tmp_path / "cache",
-        environment={"SHENGDUN_MODELS_DIR": str(models_dir)},
+        environment={
+            "SHENGDUN_MODELS_DIR": str(models_dir),
+            "SHENGDUN_LINES__PROMISING__FALSE_FLAGS_PER_10000_CALLS": "10",
+        },
     )  # fmt: skip
     assert result.returncode == 0, result.stderr
     assert result.stdout.startswith("10 recordings of ")
@@ -30,6 +33,7 @@ def test_a_corpus_is_measured_and_the_report_written(
     report = (tmp_path / "report" / "report.md").read_text(encoding="utf-8")
     assert "empty.wav" in report
     assert "synthetic" in report
+    assert "Line `promising` has its levels derived by the server" in report
     assert (tmp_path / "report" / "report.json").exists()
 
 

@@ -120,8 +120,9 @@ async def test_a_promise_that_cannot_be_kept_is_reported_once(registry: Registry
     """One warning when it breaks, whatever changes meanwhile, and one note when it is kept again."""
     await _register(registry, 3, first=0, watchlist="agents")
     few = drawn_strangers(drawn_voices(60, seed=12))
-    async with _kept(registry, scorer=Scorer(site_profile(few, name="small"))) as (line, keeper):
-        with capture_logs() as logs:
+    small = Scorer(site_profile(few, name="small"))
+    with capture_logs() as logs:
+        async with _kept(registry, scorer=small) as (line, keeper):
             await keeper.refresh()
             await _register(registry, 1, first=3, watchlist="agents")
             await keeper.refresh()
@@ -130,8 +131,11 @@ async def test_a_promise_that_cannot_be_kept_is_reported_once(registry: Registry
             await registry.use_scorers([SITE])
             await keeper.refresh()
             assert _reasons(line) == ()
-        told = [log["event"] for log in logs if log["event"].startswith("promise")]
-        assert told == ["promise not kept", "promise kept again"]
+    told = [log["event"] for log in logs if log["event"].startswith("promise")]
+    assert told == ["promise not kept", "promise kept again"]
+    unwatched = [log for log in logs if log["event"] == "score drift not watched"]
+    assert [log["profile"] for log in unwatched] == [small.profile_id]
+    assert unwatched[0]["why"].startswith("60 calls of the profile have about 6 s of speech")
 
 
 async def test_a_line_whose_levels_can_not_be_derived_leaves_the_others_theirs(

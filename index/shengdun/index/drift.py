@@ -32,7 +32,8 @@ FALSE_ALARM_RATE: Final = 1e-4
 """Of one test of both numbers, when nothing has changed."""
 
 _LOOKS_ALIKE_S: Final = (4.5, 8.0)
-_FEWEST_REFERENCE_CALLS: Final = 100
+FEWEST_REFERENCE_CALLS: Final = 100
+"""A profile with fewer calls of about ``LOOK_S`` can't tell whether callers score as its own did."""
 _LARGEST_PANEL: Final = 256
 _NEAREST_SHARE: Final = 0.1
 _OVER_RATE: Final = 0.05
@@ -66,11 +67,8 @@ class DriftReference:
     @classmethod
     def of(cls, scorer: Scorer, strangers: Strangers) -> Self | None:
         """None when the profile has too few calls to tell."""
-        shortest, longest = _LOOKS_ALIKE_S
-        alike = (strangers.net_speech_s >= shortest) & (strangers.net_speech_s <= longest)
-        _, rows = np.unique(strangers.calls[alike], return_index=True)
-        chosen = np.flatnonzero(alike)[rows]
-        if len(chosen) < _FEWEST_REFERENCE_CALLS:
+        chosen = _looked_at(strangers)
+        if len(chosen) < FEWEST_REFERENCE_CALLS:
             return None
         voiceprints = strangers.voiceprints[chosen]
         panel, centre = voiceprints[::2][:_LARGEST_PANEL], voiceprints[::2].mean(axis=0)
@@ -93,6 +91,19 @@ class DriftReference:
         """How far some calls, (2, k), are from the reference: 1 is the alarm."""
         scaled = [_scaled_distance(*rows) for rows in zip(self.values, calls, strict=True)]
         return max(scaled) / _ALARM
+
+
+def reference_calls(strangers: Strangers) -> int:
+    """How many calls of a profile drift could be told by."""
+    return len(_looked_at(strangers))
+
+
+def _looked_at(strangers: Strangers) -> NDArray[np.int64]:
+    """One row for each call that was looked at after about ``LOOK_S``."""
+    shortest, longest = _LOOKS_ALIKE_S
+    alike = (strangers.net_speech_s >= shortest) & (strangers.net_speech_s <= longest)
+    _, rows = np.unique(strangers.calls[alike], return_index=True)
+    return np.flatnonzero(alike)[rows]
 
 
 class DriftMonitor:

@@ -16,7 +16,13 @@ import numpy as np
 import structlog
 from numpy.typing import NDArray
 
-from shengdun.index.drift import LOOK_S, DriftMonitor, DriftReference
+from shengdun.index.drift import (
+    FEWEST_REFERENCE_CALLS,
+    LOOK_S,
+    DriftMonitor,
+    DriftReference,
+    reference_calls,
+)
 from shengdun.index.errors import WatchlistNotFound
 from shengdun.index.promise import LevelDerivation, derive_levels
 from shengdun.index.registry import Registry
@@ -263,6 +269,13 @@ class PromiseKeeper:
         reference = None
         if strangers is not None:
             reference = await self._lane.run(lambda: DriftReference.of(scorer, strangers))
+            if reference is None:
+                _log.warning(
+                    "score drift not watched",
+                    profile=scorer.profile_id,
+                    why=f"{reference_calls(strangers)} calls of the profile have about {LOOK_S:g} s of speech; "
+                    f"{FEWEST_REFERENCE_CALLS} are needed: calibrate with more calls",
+                )
         with self._drift.lock:
             self._drift.profile_id = scorer.profile_id
             self._drift.monitor = None if reference is None else DriftMonitor(reference)

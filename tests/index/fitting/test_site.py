@@ -136,6 +136,17 @@ def test_no_gain_is_not_called_one() -> None:
     assert not gain.is_sure
 
 
+def test_a_bolder_base_does_not_make_a_loss_of_a_site() -> None:
+    """Halves of a call are surer than calls; that a bolder map has less Cllr on them says nothing against a site."""
+    bold = dataclasses.replace(OF_SITES, floor=-12.0, cap=14.0)
+    base = dataclasses.replace(base_profile(), coefficients=bold)
+    gain = measure_gain(fitted(site_calls(100, offset=0.0), base=base), base)
+    assert gain is not None
+    assert gain.change["cllr"].low > 0.0
+    assert not gain.is_loss
+    assert not gain.is_sure
+
+
 def test_labels_move_the_map_towards_them() -> None:
     """A map that exaggerates is corrected by labelled calls, and few labels move nothing but say so."""
     wild = dataclasses.replace(OF_SITES, slope=40.0, offset=-8.0, cap=15.0, floor=-8.0)

@@ -54,10 +54,11 @@ class MadeStrangers:
         known = self.speakers != speaker
         if known.all() or not known.any():
             return self.voiceprints()
-        unknown = self.weights[:, ~known] @ self.deviations[~known]
+        own = self.weights[:, ~known]
         centre = self.deviations[known].mean(axis=0)
-        shift = self.weights[:, known].sum(axis=1, keepdims=True) * centre
-        return self._like(self.deviations[known] - centre, self.likened - unknown - shift, centre)
+        weights = self.weights.sum(axis=1, keepdims=True) - own.sum(axis=1, keepdims=True)
+        likened = self.likened - own @ self.deviations[~known] - weights * centre
+        return self._like(self.deviations[known] - centre, likened, centre)
 
     def _like(
         self,

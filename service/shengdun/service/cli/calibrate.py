@@ -10,6 +10,7 @@ import typer
 from shengdun.fingerprint.voice.model_store import ModelStore
 from shengdun.index.archive.rows import CallQuery
 from shengdun.index.calibration import CalibrationProfile, ProfileMismatch, default_profile
+from shengdun.index.drift import FEWEST_REFERENCE_CALLS, LOOK_S, reference_calls
 from shengdun.index.fitting.gain import Gain, measure_gain
 from shengdun.index.fitting.labelled import fit_labelled_profile
 from shengdun.index.fitting.site import SiteFit, fit_site_profile
@@ -157,13 +158,20 @@ def _report(fit: SiteFit) -> None:
         f"{strangers.call_count} calls are kept to derive levels by. They can show false flags down to about "
         f"{10_000 / (2 * strangers.call_count):.0f} in 10,000 calls."
     )
+    looked_at = reference_calls(strangers)
+    if looked_at < FEWEST_REFERENCE_CALLS:
+        say(
+            f"Score drift will not be watched: {looked_at} of them have about {LOOK_S:g} s of speech, and it takes "
+            f"{FEWEST_REFERENCE_CALLS}."
+        )
 
 
 def _report_gain(fit: SiteFit, gain: Gain | None) -> None:
     if gain is None:
         say("What it gains can't be said: too few calls have 6 s of speech.")
         return
-    compared = "labelled calls" if gain.labelled else "halves of calls (which flatters both)"
+    halves = "halves of calls (which flatters both, and bold likelihood ratios most)"
+    compared = "labelled calls" if gain.labelled else halves
     say(
         f"Compared with {fit.profile.based_on} on {compared}, by profiles made without them "
         f"({gain.targets} pairs of one voice, {gain.others} of two):"

@@ -113,9 +113,22 @@ def evaluate_corpus(
     measured = evaluate(
         recordings, plan, embedder, scorer, dimension=model.dimension, progress=tell
     )
-    report = write_report(measured, output, about=[f"Noises and rooms {acoustics.described}."])
+    about = [f"Noises and rooms {acoustics.described}.", *_not_applied(settings, line)]
+    report = write_report(measured, output, about=about)
     failed = f", {len(measured.failures)} can't be enrolled" if measured.failures else ""
     say(f"{measured.recordings} recordings of {measured.speakers} speakers{failed}: {report}")
+
+
+def _not_applied(settings: Settings, line: str) -> list[str]:
+    """What to tell of a line whose levels are derived from its own lists and the site's callers, which aren't here."""
+    policy = Lines(settings.lines).get(line).policy
+    if policy.false_flags_per_10000_calls is None and policy.costs is None:
+        return []
+    told = (
+        f"Line `{line}` has its levels derived by the server, for its own lists and callers. Those aren't known here: "
+        f"what is measured is what {policy.levels.medium:g} and {policy.levels.high:g} give."
+    )
+    return [told]
 
 
 def _policy(settings: Settings, line: str) -> LinePolicy:

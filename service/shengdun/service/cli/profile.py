@@ -256,8 +256,13 @@ def compare_(
     if a.profile_id == b.profile_id:
         say(f"both are {a.profile_id}")
         return
-    rows = [(name, *values) for name, values in compared.facts.items()]
+    facts = dict(compared.facts)
+    # Sentences, which no column is wide enough for.
+    provenance = facts.pop("provenance", None)
+    rows = [(name, *values) for name, values in facts.items()]
     say(table(("DIFFERENCE", a.profile_id, b.profile_id), rows))
+    for each, of in zip((a, b), provenance or (), strict=False):
+        say(f"\n{each.profile_id} is made from: {of}")
     _say_centres(compared)
     _say_llrs(a, b, compared)
     say(
