@@ -60,16 +60,10 @@ class Bench:
             place = Path(stack.enter_context(tempfile.TemporaryDirectory()))
             before = {each: _used_s(server) for each, server in servers.items()}
             loads = {each: self._played(servers[each], place / each) for each in servers}
-            calls = {each: _calls(load, place / each) for each, load in loads.items()}
+            heard = {each: _heard(load, place / each) for each, load in loads.items()}
             after = {each: _used_s(server) for each, server in servers.items()}
         return {
-            each: {
-                "calls": calls[each],
-                **{
-                    kind: 1000 * (after[each][kind] - before[each][kind]) / calls[each]
-                    for kind in after[each]
-                },
-            }
+            each: {**heard[each], **_per_call(before[each], after[each], heard[each]["calls"])}
             for each in servers
         }
 
@@ -118,11 +112,19 @@ def _used_s(server: Running) -> dict[str, float]:
     return {"all_ms": server.cpu_s(), "behind_ms": behind_ns / 1e9}
 
 
-def _calls(load: subprocess.Popen[bytes], place: Path) -> int:
+def _per_call(before: dict[str, float], after: dict[str, float], calls: int) -> dict[str, float]:
+    return {kind: 1000 * (after[kind] - before[kind]) / calls for kind in after}
+
+
+def _heard(load: subprocess.Popen[bytes], place: Path) -> dict[str, int]:
+    """Calls, and windows that were decided: with fewer of them than elsewhere a server has done less."""
     if load.wait() not in _COMPLETE:
         raise SystemExit(f"a load ended with {load.returncode}")
     report = json.loads((place / "report.json").read_text("utf-8"))
-    return sum(step["calls"]["begun"] for step in report["steps"])
+    return {
+        "calls": sum(step["calls"]["begun"] for step in report["steps"]),
+        "windows": sum(step["decisions"]["windows"] for step in report["steps"]),
+    }
 
 
 def main() -> None:
