@@ -4,8 +4,8 @@
 
 STOCK.onnx is what ``stock_export.py`` wrote from the same checkpoint. Both run in ONNX Runtime on one thread on 3 s.
 The stock network is given log mel energies. Ours is given power spectra, and its mel filters, logarithm and mean are
-inside its time: the comparison is in the stock's favour by that. Where the processor has a matrix unit, our network in
-bfloat16 takes its turns beside both.
+inside its time: the comparison is in the stock's favour by that. Where the processor multiplies bfloat16, our network
+in it takes its turns beside both.
 """
 
 import argparse
@@ -26,7 +26,7 @@ from benchmarks.network.nodes import microseconds_by_operator
 from numpy.typing import NDArray
 
 from shengdun.fingerprint.voice import campplus
-from shengdun.fingerprint.voice.bfloat16 import Bfloat16Network, has_matrix_unit
+from shengdun.fingerprint.voice.bfloat16 import Bfloat16Network, multiplies_bfloat16
 from shengdun.fingerprint.voice.checkpoint import read_state_dict
 from shengdun.fingerprint.voice.fbank import power_spectra
 from shengdun.fingerprint.voice.model_store import ModelStore
@@ -70,7 +70,7 @@ class Sides:
         return ways | ({BFLOAT16: lambda: network.run(self.our_feeds)} if network else {})
 
     def bfloat16_cosine(self) -> float | None:
-        """Between our embedding in bfloat16 and in float32; None without a matrix unit."""
+        """Between our embedding in bfloat16 and in float32; None where the processor doesn't multiply it."""
         if self.in_bfloat16 is None:
             return None
         return _cosine(self.in_bfloat16.run(self.our_feeds)[0], self.run_ours()[0])
@@ -113,7 +113,7 @@ def measure(stock: Path, models_dir: Path, *, repetitions: int, rounds: int) -> 
     ours = campplus.build_graph(state).SerializeToString()
     windows = [decode_recording(one.read()).samples for one in store.demo_recordings()]
     windows = [samples[:WINDOW] for samples in windows if len(samples) >= WINDOW]
-    faster = campplus.bfloat16_network(ours) if has_matrix_unit() else None
+    faster = campplus.bfloat16_network(ours) if multiplies_bfloat16() else None
     results = [
         repetition(Sides(stock_bytes, ours, windows[index], faster), rounds=rounds)
         for index in range(repetitions)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from fixtures.signals import silence
 from fixtures.voice_model_contract import VoiceModelContract
-from shengdun.fingerprint.voice.bfloat16 import has_matrix_unit
+from shengdun.fingerprint.voice.bfloat16 import multiplies_bfloat16
 from shengdun.fingerprint.voice.ecapa import Ecapa
 from shengdun.fingerprint.voice.ecapa_export import convert
 from shengdun.fingerprint.voice.errors import ConversionFailed
@@ -44,7 +44,7 @@ class TestEcapa(VoiceModelContract):
         return ecapa
 
 
-@pytest.mark.skipif(not has_matrix_unit(), reason="needs a processor with AMX")
+@pytest.mark.skipif(not multiplies_bfloat16(), reason="needs a processor that multiplies bfloat16")
 class TestEcapaInBfloat16(VoiceModelContract):
     """So it is with full windows in bfloat16, cut out of the file that the conversion made."""
 

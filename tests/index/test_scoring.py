@@ -1,6 +1,10 @@
 """Scoring: projection, score normalisation and calibrated likelihood ratios, on constructed voices."""
 
 import dataclasses
+import os
+import platform
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -51,6 +55,31 @@ def _one(mean: float = 0.3, deviation: float = 0.1) -> TemplateStatistics:
     return TemplateStatistics(
         mean=np.array([mean], dtype=np.float32), deviation=np.array([deviation], dtype=np.float32)
     )
+
+
+_PLACES = """
+import numpy as np
+from shengdun.index.row_products import row_product
+
+matrix = np.random.default_rng(1).normal(size=(192, 192))
+one = np.random.default_rng(2).normal(size=192).astype(np.float32)
+rows = np.random.default_rng(3).normal(size=(200, 192)).astype(np.float32)
+products = []
+for place in range(len(rows)):
+    among = rows.copy()
+    among[place] = one
+    products.append(row_product(among, matrix)[place])
+alone = row_product(one[np.newaxis], matrix)[0]
+assert all(np.array_equal(product, alone) for product in products)
+"""
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="these kernels are for x86-64")
+@pytest.mark.parametrize("kernels", ["Haswell", "Zen"])
+def test_kernels_for_older_processors_round_a_row_alike_in_every_place(kernels: str) -> None:
+    """OpenBLAS takes them for processors that it doesn't know, too."""
+    environment = os.environ | {"OPENBLAS_CORETYPE": kernels, "OPENBLAS_NUM_THREADS": "1"}
+    subprocess.run([sys.executable, "-c", _PLACES], env=environment, check=True)
 
 
 def test_a_projected_voiceprint_does_not_depend_on_its_company(scorer: Scorer) -> None:

@@ -81,6 +81,35 @@ def test_the_exit_code_reaches_the_shell() -> None:
     assert shengdun("version").returncode == 0
 
 
+@pytest.mark.parametrize(
+    ("command", "given", "expected"),
+    [
+        ("serve", {}, "-event_engine_listener"),
+        ("serve", {"GRPC_EXPERIMENTS": "tcp_rcv_lowat"}, "tcp_rcv_lowat"),
+        ("load", {}, None),
+    ],
+)
+def test_a_server_reads_messages_on_the_thread_that_is_woken(
+    command: str, given: dict[str, str], expected: str | None
+) -> None:
+    """Before gRPC is loaded it is told so, of servers alone, and an operator's own word goes."""
+    script = (
+        "import os, sys\n"
+        "from shengdun.service.cli.program import main\n"
+        "assert 'grpc' not in sys.modules\n"
+        "try: main([sys.argv[1], '--help'])\n"
+        "finally: print(repr(os.environ.get('GRPC_EXPERIMENTS')))\n"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", script, command],
+        env=clean_environment() | given,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert result.stdout.splitlines()[-1] == repr(expected)
+
+
 def test_no_server_is_one_line_and_exit_code_1() -> None:
     """Without a server the address is named, and how to start one."""
     with socket.socket() as unused:

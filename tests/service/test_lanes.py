@@ -276,6 +276,25 @@ async def test_calls_that_come_together_share_a_batch(voice_activity: VoiceActiv
         assert await second == await third != await first
 
 
+async def test_audio_that_is_not_due_waits_for_company(voice_activity: VoiceActivity) -> None:
+    """An idle lane doesn't begin with a portion that completes no window, but with what comes next and is due."""
+    async with FrontLane(voice_activity, Costs()) as lane:
+        portion = FrontEnd(PCMU, window_s=3.0, activity=voice_activity)
+        patient = asyncio.create_task(lane.hear(portion, [b"\xff" * 16_000]))
+        await asyncio.sleep(0.02)
+        ended = FrontEnd(PCMU, window_s=3.0, activity=voice_activity)
+        due = await lane.hear(ended, [b"\xff" * 800], finish=True)
+        assert (await patient).elapsed_s == due.elapsed_s
+
+
+def test_audio_that_may_follow_before_a_window_is_known(voice_activity: VoiceActivity) -> None:
+    """What a window lacks at least, were all that follows speech; so long a portion can wait and keep nothing up."""
+    front_end = FrontEnd(PCMU, window_s=3.0, activity=voice_activity)
+    assert front_end.spare_s([b"\xff" * 16_000]) == pytest.approx(1.0, abs=0.05)
+    assert 0.0 < front_end.spare_s([b"\xff" * 23_900]) < 0.05
+    assert front_end.spare_s([b"\xff" * 24_100]) == 0.0
+
+
 async def test_who_waits_for_an_answer_is_heard_first(voice_activity: VoiceActivity) -> None:
     """Audio that completes no window lets such go first that may, and doesn't all go at once."""
     order: list[str] = []

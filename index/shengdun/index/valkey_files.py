@@ -105,6 +105,8 @@ class ValkeyFiles:
             "maxmemory": str(max_memory_bytes or 0),
             "maxmemory-policy": "noeviction",
             "maxclients": "1000",
+            # Rounds of its own chores in a second. By itself it has ten, a third of what it takes when idle.
+            "hz": "4",
         }
         return "".join(f"{name} {value}\n" for name, value in settings.items())
 

@@ -1,8 +1,9 @@
 """The lane in which audio is decoded and speech is found, for all calls that have audio waiting in one batch.
 
 Calls that share a batch take a fraction of the time, and so do large portions of one call. So audio is put off until it
-may complete a window or is two seconds long, and a batch is begun no sooner than a moment after the one before. A lane
-that was idle begins at once (docs/decisions/0018).
+may complete a window or is two seconds long, a batch is begun no sooner than a moment after the one before, and audio
+that completes no window waits a while for such that may. A lane that was idle begins with that at once
+(docs/decisions/0018).
 
 This lane and the voiceprint lane are where CPU work of live calls runs, so that the event loop owns sockets and nothing
 else. ONNX Runtime, soxr and FAISS release the interpreter lock while they work.
@@ -21,8 +22,8 @@ from shengdun.service.costs import Costs, Stopwatch
 
 _PUT_OFF_S: Final = 2.0
 """Audio of a call that is put off at most."""
-_PATIENCE_S: Final = 0.1
-"""How much later than other audio such is due that completes no window, since nobody waits for it."""
+_PATIENCE_S: Final = 0.25
+"""How long audio that completes no window waits for other calls at most, since nobody waits for it."""
 _AT_ONCE_S: Final = 8.0
 """Audio of a batch from which on the rest waits for the next: what is due must not wait long for what isn't."""
 _APART_S: Final = 0.02
@@ -69,7 +70,7 @@ class FrontLane:
         self._waiting: list[_Waiting] = []
         self._batch: list[_Waiting] = []
         self._wake = asyncio.Event()
-        self._hurry = asyncio.Event()
+        self._hurries = False
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="front-lane")
         self._begun_at = -_APART_S
         self._runner: asyncio.Task[None] | None = None
@@ -117,30 +118,32 @@ class FrontLane:
             return Listened(heard=front_end.heard(()), elapsed_s=0.0)
         heard: asyncio.Future[Listened] = asyncio.get_running_loop().create_future()
         audio_s = sum(map(len, chunks)) / front_end.audio_format.bytes_per_s
-        is_due = finish or front_end.may_complete_window(chunks)
+        # As long as no window can be complete: with the audio that follows one might be, and is kept from nothing.
+        spare_s = 0.0 if finish else front_end.spare_s(chunks)
         self._waiting.append(
             _Waiting(
                 front_end=front_end,
                 chunks=chunks,
                 finish=finish,
-                due=_now() + (0.0 if is_due else _PATIENCE_S),
+                due=_now() + min(spare_s, _PATIENCE_S),
                 audio_s=audio_s + front_end.put_off_s,
                 heard=heard,
             )
         )
+        self._hurries = self._hurries or hurries
         self._wake.set()
-        if hurries:
-            self._hurry.set()
         return await heard
 
     async def _run(self) -> None:
         loop = asyncio.get_running_loop()
         while True:
             await self._wake.wait()
-            await _happens(self._hurry, by=self._begun_at + _APART_S)
+            while (begins_at := self._begins_at()) > _now():
+                self._wake.clear()
+                await _happens(self._wake, by=begins_at)
             self._begun_at = _now()
             self._wake.clear()
-            self._hurry.clear()
+            self._hurries = False
             batch = self._batch = self._next_batch()
             try:
                 if batch:
@@ -153,6 +156,14 @@ class FrontLane:
                 raise
             finally:
                 self._batch = []
+
+    def _begins_at(self) -> float:
+        """When the next batch is begun, as things are: with the audio that is due first, or once there is enough."""
+        if self._hurries or not self._waiting:
+            return 0.0
+        enough = sum(one.audio_s for one in self._waiting) >= _AT_ONCE_S
+        due = 0.0 if enough else min(one.due for one in self._waiting)
+        return max(due, self._begun_at + _APART_S)
 
     def _next_batch(self) -> list[_Waiting]:
         waiting = [one for one in self._waiting if not one.heard.done()]

@@ -101,8 +101,8 @@ class VoiceSettings(Group):
     """Directory of recordings that the house itself plays into calls, announcements and hold messages, and of nothing
     else: speech of a call that is one of them is left out. None means that there are none on the caller's leg."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    """What voiceprints of full windows are computed in. `bfloat16` takes a third of the time and more memory; `auto` is
-    that where the processor has a matrix unit for it (AMX)."""
+    """What voiceprints of full windows are computed in. `bfloat16` takes a third to a half of the time and more memory;
+    `auto` is that where the processor multiplies it (AMX, or AVX-512 with its instructions for bfloat16)."""
     workers: Annotated[int, Field(ge=1)] | None = Field(default=None, examples=[2])
     """Voiceprints computed at once, by all workers, at most one for each core; none means as many."""
 

@@ -128,7 +128,8 @@ class TextSharing:
         for entry in entries:
             await self._take(entry)
         if not entries:
-            await self._shared.wait(after=self._heard, wait_ms=_WAIT_MS)
+            while not await self._shared.wait(after=self._heard, wait_ms=_WAIT_MS):
+                pass
 
     async def _take(self, entry: Entry) -> None:
         number, content = entry

@@ -11,7 +11,7 @@ import pytest
 from fixtures.converted_models import DIMENSION, network
 from fixtures.voice_model_contract import VoiceModelContract
 from shengdun.fingerprint.voice import bfloat16
-from shengdun.fingerprint.voice.bfloat16 import Bfloat16Network, has_matrix_unit
+from shengdun.fingerprint.voice.bfloat16 import Bfloat16Network, multiplies_bfloat16
 from shengdun.fingerprint.voice.demo_recordings import DemoRecording
 from shengdun.fingerprint.voice.ecapa import Ecapa
 from shengdun.fingerprint.voice.errors import PrecisionUnavailable
@@ -22,7 +22,9 @@ from shengdun.fingerprint.voice.recordings import decode_recording
 from shengdun.fingerprint.voice.samples import Samples
 
 pytest.importorskip("openvino")
-with_matrix_unit = pytest.mark.skipif(not has_matrix_unit(), reason="needs a processor with AMX")
+where_it_is_multiplied = pytest.mark.skipif(
+    not multiplies_bfloat16(), reason="needs a processor that multiplies bfloat16"
+)
 
 
 @pytest.fixture(scope="session")
@@ -38,7 +40,7 @@ def full_windows(recordings: list[DemoRecording]) -> list[Samples]:
     return [decode_recording(item.read()).samples[:48_000] for item in chosen]
 
 
-@with_matrix_unit
+@where_it_is_multiplied
 class TestCamPlusPlusInBfloat16(VoiceModelContract):
     """CAM++ in bfloat16 is a voice model."""
 
@@ -62,7 +64,7 @@ class TestCamPlusPlusInBfloat16(VoiceModelContract):
             assert np.array_equal(other.embed(full_windows), expected)
 
 
-@with_matrix_unit
+@where_it_is_multiplied
 def test_full_windows_are_close_to_float32(
     bfloat16_model: VoiceModel, voice_model: VoiceModel, full_windows: list[Samples]
 ) -> None:
@@ -73,7 +75,7 @@ def test_full_windows_are_close_to_float32(
     assert (bfloat16_model.precision, voice_model.precision) == ("bfloat16", "float32")
 
 
-@with_matrix_unit
+@where_it_is_multiplied
 def test_other_lengths_are_in_float32(
     bfloat16_model: VoiceModel, voice_model: VoiceModel, full_windows: list[Samples]
 ) -> None:
@@ -82,9 +84,9 @@ def test_other_lengths_are_in_float32(
     assert np.array_equal(bfloat16_model.embed(others), voice_model.embed(others))
 
 
-@with_matrix_unit
-def test_auto_takes_the_matrix_unit(model_store: ModelStore) -> None:
-    """Where there is a matrix unit it is used unless float32 is asked for."""
+@where_it_is_multiplied
+def test_auto_takes_what_the_processor_multiplies(model_store: ModelStore) -> None:
+    """Where bfloat16 is multiplied in hardware it is used unless float32 is asked for."""
     assert model_store.voice_model(precision="auto").precision == "bfloat16"
     assert model_store.voice_model().precision == "float32"
 
@@ -98,7 +100,7 @@ def without_openvino(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     bfloat16._core.cache_clear()
 
 
-@with_matrix_unit
+@where_it_is_multiplied
 @pytest.mark.usefixtures("without_openvino")
 def test_without_openvino_auto_goes_on_in_float32_and_says_why(model_store: ModelStore) -> None:
     """Nothing stops for it; who asks for bfloat16 is told what to do."""
@@ -109,7 +111,7 @@ def test_without_openvino_auto_goes_on_in_float32_and_says_why(model_store: Mode
         model_store.voice_model(precision="bfloat16")
 
 
-@with_matrix_unit
+@where_it_is_multiplied
 def test_self_test_passes(bfloat16_model: VoiceModel, voice_model: VoiceModel) -> None:
     """What is served on this machine agrees with float32 on the golden signal."""
     assert 1.0 > check_bfloat16(bfloat16_model, voice_model) >= LEAST_BFLOAT16_COSINE
@@ -120,17 +122,21 @@ def test_self_test_passes(bfloat16_model: VoiceModel, voice_model: VoiceModel) -
     [
         ("processor\t: 0\nflags\t\t: fpu amx_bf16 amx_tile\n" * 2, True),
         ("flags\t\t: fpu amx_bf16\n\nflags\t\t: fpu avx2\n", False),
-        ("flags\t\t: fpu avx512_bf16 avx512_vnni\n", False),
+        ("flags\t\t: fpu avx512_bf16 avx512_vnni\n" * 2, True),
+        ("flags\t\t: fpu avx512_bf16\n\nflags\t\t: fpu avx512_vnni\n", False),
+        ("flags\t\t: fpu avx512f avx512_vnni avx_vnni\n", False),
         ("Features\t: fp asimd bf16\n", False),
         ("", False),
     ],
 )
-def test_matrix_unit_is_read_from_the_kernel(tmp_path: Path, told: str, *, expected: bool) -> None:
-    """Only if every processor has one; what the kernel doesn't say isn't there."""
+def test_what_the_processor_multiplies_is_read_from_the_kernel(
+    tmp_path: Path, told: str, *, expected: bool
+) -> None:
+    """Only if every processor does; what the kernel doesn't say isn't there."""
     info = tmp_path / "cpuinfo"
     info.write_text(told, "utf-8")
-    assert has_matrix_unit(info) is expected
-    assert not has_matrix_unit(tmp_path / "missing")
+    assert multiplies_bfloat16(info) is expected
+    assert not multiplies_bfloat16(tmp_path / "missing")
 
 
 def test_older_conversions_say_what_to_do() -> None:

@@ -40,11 +40,16 @@ def power_spectra(samples: Samples) -> PowerSpectra:
     """
     frames = np.lib.stride_tricks.sliding_window_view(samples, FRAME_LENGTH)[::FRAME_SHIFT]
     centred = frames - frames.mean(axis=1, keepdims=True)
-    emphasised = np.empty_like(centred)
+    # As long as the transform is: to lengthen each frame for it takes NumPy a third of the transform's time.
+    padded = np.zeros((len(frames), _FFT_LENGTH), np.float32)
+    emphasised = padded[:, :FRAME_LENGTH]
     np.subtract(centred[:, 1:], _PREEMPHASIS * centred[:, :-1], out=emphasised[:, 1:])
     np.multiply(centred[:, 0], 1 - _PREEMPHASIS, out=emphasised[:, 0])
-    spectra = np.fft.rfft(emphasised * _POVEY_WINDOW, _FFT_LENGTH)
-    return np.square(spectra.real) + np.square(spectra.imag)
+    emphasised *= _POVEY_WINDOW
+    parts = np.fft.rfft(padded).view(np.float32).reshape(len(frames), SPECTRUM_BINS, 2)
+    np.square(parts, out=parts)
+    power: PowerSpectra = parts[..., 0] + parts[..., 1]
+    return power
 
 
 def mel_filters() -> NDArray[np.float32]:

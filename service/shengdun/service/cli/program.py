@@ -64,7 +64,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         stream.reconfigure(errors="backslashreplace")
     # gRPC's own lines, in a form of their own, would stand between ours. What fails reaches a client as an exception;
     # of a server, nothing else tells an operator about an error.
-    os.environ.setdefault("GRPC_VERBOSITY", "ERROR" if given[:1] == ["serve"] else "NONE")
+    serves = given[:1] == ["serve"]
+    os.environ.setdefault("GRPC_VERBOSITY", "ERROR" if serves else "NONE")
+    if serves:
+        # A message is then read by the thread that is woken for it, and not handed from gRPC's own threads to that one
+        # (decision note 0024). gRPC knows this name in the version that is locked; of another it ignores it.
+        os.environ.setdefault("GRPC_EXPERIMENTS", "-event_engine_listener")
     sys.exit(run(given))
 
 

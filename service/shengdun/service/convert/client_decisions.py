@@ -176,7 +176,7 @@ def decision_from_wire(wire: decision_pb2.Decision) -> values.Decision:
         probability=wire.probability if wire.HasField("probability") else None,
         level_probability=wire.level_probability if wire.HasField("level_probability") else None,
         flags=tuple(_flag(flag) for flag in wire.flags),
-        watchlists=tuple(_watchlist_result(result) for result in wire.watchlists),
+        watchlists=tuple(watchlist_from_wire(result) for result in wire.watchlists),
         net_speech=wire.net_speech.ToTimedelta(),
         audio_quality=audio_quality_from_wire(wire.audio_quality),
         recommended_action=wire.recommended_action,
@@ -371,7 +371,8 @@ def _level(wire: decision_pb2.RiskLevel.ValueType) -> values.RiskLevel | None:
     return from_wire_optional(values.RiskLevel, decision_pb2.RiskLevel.Name, "RISK_LEVEL_", wire)
 
 
-def _watchlist_result(wire: decision_pb2.WatchlistResult) -> values.WatchlistResult:
+def watchlist_from_wire(wire: decision_pb2.WatchlistResult) -> values.WatchlistResult:
+    """The outcome of one watchlist."""
     return values.WatchlistResult(
         watchlist_id=wire.watchlist_id,
         watchlist_version=wire.watchlist_version,
