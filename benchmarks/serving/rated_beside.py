@@ -42,7 +42,7 @@ _A_DAY: Final = 125_000
 _SEED: Final = 1
 _COMPLETE: Final = (0, 4)
 _LONG: Final = ("by_second", "server_usage")
-_SETTINGS: Final = {
+SETTINGS: Final = {
     ALONE: "[archive]\nenabled = false\n",
     # Made calls are of the beginning of the year.
     VOICES: "[archive]\ndays = 3650\n[voices]\ndays = 366\ncalls = {window}\n"
@@ -106,10 +106,10 @@ class Bench:
     def _started(self, kind: str) -> Iterator[Running]:
         settings = self.system.fill_if_empty()
         given = settings.with_name(f"{kind}.toml")
-        text = settings.read_text("utf-8") + _SETTINGS[kind].format(window=2 * self.window)
+        text = settings.read_text("utf-8") + SETTINGS[kind].format(window=2 * self.window)
         given.write_text(text, "utf-8")
         if kind == VOICES:
-            asyncio.run(self._fill_window())
+            asyncio.run(fill_window(self.system, self.window))
         command = (
             *(shengdun_command(), "serve", "--port", "0", "--log-level", "error"),
             *("--config", str(given), "--data-dir", str(self.system.directory)),
@@ -117,41 +117,43 @@ class Bench:
         )
         with running(command, {}) as server:
             if kind == VOICES:
-                asyncio.run(_caught_up(server.address))
+                asyncio.run(caught_up(server.address))
             yield server
 
-    async def _fill_window(self) -> None:
-        """Archive the made calls, unless they are there; they count as put together into nobody's voice."""
-        directory = self.system.directory
-        if (directory / "archive").exists():
-            return
-        agents = real_agents(ModelStore(self.models), agents=1, calls=1, seconds=10)
-        scorer = Scorer(default_profile(agents[0].wanted.model_id))
-        async with EmbeddedStore(directory / "store") as embedded:
-            store = await Store.connect(StoreSettings(url=embedded.url), guard=embedded)
-            registry = await Registry.open(
-                store,
-                data_directory=directory,
-                key_path=directory / "keys.json",
-                scorers=(scorer,),
-            )
-            archive = await CallArchive.open(
-                store,
-                registry.keys,
-                directory / "archive",
-                registry,
-                ArchiveSettings(flush_s=None),
-            )
-            made = MadeCalls(scorer.profile, seed=_SEED)
-            await fill(archive, registry.keys, made, agents, {}, calls=self.window, a_day=_A_DAY)
-            voices = VoicesFile(directory / "voices", scorer.model_id, registry.keys)
-            await asyncio.to_thread(voices.write, {})
-            await archive.close()
-            await registry.close()
-            await store.close()
+
+async def fill_window(system: Shengdun, window: int) -> None:
+    """Archive the made calls, unless they are there; they count as put together into nobody's voice."""
+    directory = system.directory
+    if (directory / "archive").exists():
+        return
+    agents = real_agents(ModelStore(system.models), agents=1, calls=1, seconds=10)
+    scorer = Scorer(default_profile(agents[0].wanted.model_id))
+    async with EmbeddedStore(directory / "store") as embedded:
+        store = await Store.connect(StoreSettings(url=embedded.url), guard=embedded)
+        registry = await Registry.open(
+            store,
+            data_directory=directory,
+            key_path=directory / "keys.json",
+            scorers=(scorer,),
+        )
+        archive = await CallArchive.open(
+            store,
+            registry.keys,
+            directory / "archive",
+            registry,
+            ArchiveSettings(flush_s=None),
+        )
+        made = MadeCalls(scorer.profile, seed=_SEED)
+        await fill(archive, registry.keys, made, agents, {}, calls=window, a_day=_A_DAY)
+        voices = VoicesFile(directory / "voices", scorer.model_id, registry.keys)
+        await asyncio.to_thread(voices.write, {})
+        await archive.close()
+        await registry.close()
+        await store.close()
 
 
-async def _caught_up(address: str) -> None:
+async def caught_up(address: str) -> None:
+    """Wait until a server has the calls of before in its window."""
     async with ShengdunClient.connect(address) as client:
         while not (await client.list_voices()).caught_up:  # noqa: ASYNC110 - nobody tells
             await asyncio.sleep(1)
