@@ -59,9 +59,9 @@ def _one(mean: float = 0.3, deviation: float = 0.1) -> TemplateStatistics:
 
 _PLACES = """
 import numpy as np
-from shengdun.index.scoring import row_product
+from shengdun.index.row_products import row_product
 
-matrix = np.random.default_rng(1).normal(size=(192, 192)).astype(np.float32)
+matrix = np.random.default_rng(1).normal(size=(192, 192))
 one = np.random.default_rng(2).normal(size=192).astype(np.float32)
 rows = np.random.default_rng(3).normal(size=(200, 192)).astype(np.float32)
 products = []

@@ -32,7 +32,7 @@ _LEASE = timedelta(seconds=30)
 _RENEWALS_PER_LEASE = 3
 _RETRY_AFTER = timedelta(seconds=5)
 _KEPT_HERE = 10_000
-_GATHER_S = 0.2
+_GATHER_S = 0.05
 """What the store takes for a write it takes for several as well; nobody elsewhere sees a decision sooner by much."""
 _AT_ONCE = 100
 _STORE_TROUBLE = (StoreUnavailable, StoreBusy, StoreFull, StoreRefused)
