@@ -349,8 +349,6 @@ def test_voiceprints_keep_their_signal_to_noise_ratio() -> None:
     seeds = [int(segments[source].voiceprint_ids[row][3:]) for source, row in places]
     expected = [float("nan") if seed % 2 else float(seed) for seed in seeds]
     np.testing.assert_array_equal(hits.snr_db, expected)
-    taken = hits.take(np.array([3, 0]))
-    np.testing.assert_array_equal(taken.snr_db, hits.snr_db[[3, 0]])
 
 
 def test_a_template_without_a_measured_ratio_has_none(history: History) -> None:

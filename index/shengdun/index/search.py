@@ -185,12 +185,13 @@ def _by_actor(
     """Order the actors by their LLR; ties, as at the calibration's limits, by what lies below it."""
     llrs = scorer.limited(unlimited)
     order = _order(segments, hits, -hits.cosines, -llrs)
-    hits, llrs, unlimited = hits.take(order), llrs[order], unlimited[order]
-    _, first, actor_rows = np.unique(hits.actor_codes, return_index=True, return_inverse=True)
-    actor_rows = actor_rows.astype(np.int64)
-    actor_llrs = scorer.actor_llr(llrs, actor_rows, len(first))
+    actor_rows, actors = _numbered(hits.actor_codes)
+    actor_rows, llrs, unlimited = actor_rows[order], llrs[order], unlimited[order]
+    first = np.full(actors, len(order))
+    np.minimum.at(first, actor_rows, np.arange(len(order)))
+    actor_llrs = scorer.actor_llr(llrs, actor_rows, actors)
     best_first = np.lexsort((first, -actor_llrs))
-    best = first[best_first]
+    best = order[first[best_first]]
     actor_ids, voiceprint_ids = np.empty((2, len(best)), dtype=object)
     sources, rows = hits.sources[best], hits.rows[best]
     for number, segment in enumerate(segments):
@@ -201,8 +202,19 @@ def _by_actor(
         actor_ids=tuple(actor_ids.tolist()),
         voiceprint_ids=tuple(voiceprint_ids.tolist()),
         llrs=actor_llrs[best_first],
-        unlimited_llrs=scorer.actor_llr(unlimited, actor_rows, len(first))[best_first],
+        unlimited_llrs=scorer.actor_llr(unlimited, actor_rows, actors)[best_first],
     )
+
+
+def _numbered(actor_codes: NDArray[np.int64]) -> tuple[NDArray[np.int64], int]:
+    """(k,) the number of each one's actor, from 0 on in the order of their codes, and how many actors there are."""
+    steps = np.diff(actor_codes)
+    if (steps >= 0).all():
+        # As they are in one segment.
+        numbers = np.concatenate([[0], np.cumsum(steps > 0)])
+        return numbers, int(numbers[-1]) + 1
+    codes, numbers = np.unique(actor_codes, return_inverse=True)
+    return numbers.astype(np.int64), len(codes)
 
 
 def _order(

@@ -83,18 +83,6 @@ class Hits:
     snr_db: NDArray[np.float64]
     statistics: TemplateStatistics
 
-    def take(self, rows: NDArray[np.int64]) -> "Hits":
-        """Some of them, in the order of ``rows``."""
-        return Hits(
-            cosines=self.cosines[rows],
-            sources=self.sources[rows],
-            rows=self.rows[rows],
-            actor_codes=self.actor_codes[rows],
-            net_speech_s=self.net_speech_s[rows],
-            snr_db=self.snr_db[rows],
-            statistics=self.statistics.take(rows),
-        )
-
     @classmethod
     def concatenate(cls, parts: Sequence["Hits"]) -> "Hits":
         """The hits of several segments; at least one."""

@@ -19,7 +19,7 @@ from shengdun.index.archive.stream import PAGE, ArchiveStream, EntryKind
 from shengdun.index.errors import IndexRoomError
 from shengdun.index.keys import KeyRing
 
-_WAIT_MS: Final = 500
+_WAIT_MS: Final = 1000
 _OWING_MS: Final = 50
 """While somebody waits to be told that what was erased is gone here."""
 _GATHER_S: Final = 0.2
