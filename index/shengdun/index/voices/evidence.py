@@ -122,6 +122,10 @@ class VoiceEvidence:
             return np.empty(0)
         return self._spread.llr(one.gathered, others.gathered)
 
+    def table(self, calls: Voices, others: Voices) -> Floats64:
+        """(n, k) the same of each of n voices and each of k others, roughly; see ``Spread.llrs``."""
+        return self._spread.llrs(calls.gathered, others.gathered)
+
     def of_others(self, calls: Voices) -> Floats64:
         """(n,) for each of n calls, n > 1, the LLR that it is by the voice of all the others."""
         return self._spread.others_llr(calls.gathered)

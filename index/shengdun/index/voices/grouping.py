@@ -11,7 +11,7 @@ What comes out depends on the calls and not on the order in which they came, as 
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
@@ -31,11 +31,13 @@ class Odds:
         policy: what is taken for granted.
         window: calls in it.
         of_many: how many of these are by voices that have called for several customers, as far as is known.
+        others: some calls of the window, to see who else sounds like a call; None where that isn't asked.
     """
 
     policy: VoicePolicy
     window: int
     of_many: int = 0
+    others: Voices | None = field(default=None, repr=False, compare=False)
 
     @property
     def repeating(self) -> float:

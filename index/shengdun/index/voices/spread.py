@@ -102,6 +102,25 @@ class Spread:
         llr: Floats = self.offset + self.scale * (together - apart)
         return llr
 
+    def llrs(self, calls: "Gathered", others: "Gathered") -> Floats:
+        """(n, k) the same of every one of n sets and every one of k others, roughly but quickly.
+
+        Each of the others is taken to say as much as the median of them does, so that products of matrices do.
+        """
+        level = float(np.median(others.precisions))
+        known = others.sums * (level / others.precisions)[:, np.newaxis]
+        joined = 1.0 + self.between * (calls.precisions + level)[:, np.newaxis]
+        gain = self.between / joined
+        squares = (calls.sums**2 * gain).sum(axis=1, keepdims=True) + gain @ (known**2).T
+        together = (
+            0.5 * (squares - np.log(joined).sum(axis=1, keepdims=True))
+            + (calls.sums * gain) @ known.T
+        )
+        apart = self._evidence(known, np.full(len(known), level))
+        alone = self._evidence(calls.sums, calls.precisions)[:, np.newaxis]
+        llrs: Floats = self.offset + self.scale * (together - alone - apart)
+        return llrs
+
     def joint_llr(self, calls: "Gathered") -> float:
         """Natural-log LLR that n calls are all of one voice, against n different voices; 0 for one call."""
         whole = calls.joined()
