@@ -23,15 +23,25 @@ SOURCES := $(ROOMS) benchmarks tests
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
+# $(call environment,DIRECTORY,LOCKS[,OPTIONS]): an environment, made when it is missing, with what the lock files name.
+define install
+$(1)/bin/python -m pip install --quiet --disable-pip-version-check $(2)
+
+endef
+define environment
+@test -x $(1)/bin/python || $(PYTHON) -m venv $(1)
+$(foreach lock,$(2),$(call install,$(1),$(3) --require-hashes -r requirements/$(lock).lock))
+endef
+# $(call ourselves,DIRECTORY): this tree, in an environment that has what it needs.
+ourselves = $(call install,$(1),--no-deps --no-build-isolation --editable .)
+
 $(VENV)/.runtime: requirements/runtime.lock pyproject.toml
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/build.lock
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/runtime.lock
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	$(call environment,$(VENV),build runtime)
+	$(call ourselves,$(VENV))
 	@touch $@
 
 $(VENV)/.dev: requirements/dev.lock $(VENV)/.runtime
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.lock
+	$(call environment,$(VENV),dev)
 	@touch $@
 
 ifdef MODEL
@@ -45,8 +55,7 @@ endif
 
 # Some 6 GB: Resemblyzer runs on PyTorch.
 $(PEERS_VENV)/.peers: requirements/peers.lock
-	@test -x $(PEERS_VENV)/bin/python || $(PYTHON) -m venv $(PEERS_VENV)
-	$(PEERS_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements/peers.lock
+	$(call environment,$(PEERS_VENV),peers,--no-deps)
 	@touch $@
 .venv-peers: $(PEERS_VENV)/.peers
 
@@ -65,8 +74,7 @@ bench-robustness: $(VENV)/.runtime ## Measure what telephone lines do to evidenc
 	$(BIN)/python -m benchmarks.robustness.measure $(CORPUS) $(NOISE) $(SHENGDUN_MODELS_DIR) $(STATE)/robustness $(OPTIONS)
 
 $(TEXT_VENV)/.text: requirements/text-peers.lock
-	@test -x $(TEXT_VENV)/bin/python || $(PYTHON) -m venv $(TEXT_VENV)
-	$(TEXT_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/text-peers.lock
+	$(call environment,$(TEXT_VENV),text-peers)
 	@touch $@
 .venv-text: $(TEXT_VENV)/.text
 
@@ -75,8 +83,7 @@ bench-text: $(VENV)/.runtime $(TEXT_VENV)/.text ## Measure the recognition of sc
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m benchmarks.text.run $(CORPUS) $(BENCH)/text --peers $(TEXT_VENV)/bin/python $(OPTIONS)
 
 $(UNKNOWN_VENV)/.unknown: requirements/unknown-peers.lock
-	@test -x $(UNKNOWN_VENV)/bin/python || $(PYTHON) -m venv $(UNKNOWN_VENV)
-	$(UNKNOWN_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/unknown-peers.lock
+	$(call environment,$(UNKNOWN_VENV),unknown-peers)
 	@touch $@
 .venv-unknown: $(UNKNOWN_VENV)/.unknown
 
@@ -102,8 +109,7 @@ bench-gate: $(VENV)/.runtime ## Fail where a ratio has become worse than benchma
 	$(BIN)/python -m benchmarks.gate.measure
 
 $(SHERPA_VENV)/.sherpa: requirements/sherpa.lock
-	@test -x $(SHERPA_VENV)/bin/python || $(PYTHON) -m venv $(SHERPA_VENV)
-	$(SHERPA_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/sherpa.lock
+	$(call environment,$(SHERPA_VENV),sherpa)
 	@touch $@
 
 # An ECAPA of random weights, as SpeechBrain has it and converted for us, and CAM++ as sherpa-onnx wants it.
@@ -135,11 +141,8 @@ test: $(VENV)/.dev ## Run the tests
 
 # Some 6 GB: PyTorch and SpeechBrain, which nothing else here needs.
 $(ECAPA_VENV)/.ecapa: requirements/ecapa.lock requirements/dev.lock pyproject.toml
-	@test -x $(ECAPA_VENV)/bin/python || $(PYTHON) -m venv $(ECAPA_VENV)
-	$(ECAPA_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/build.lock
-	$(ECAPA_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/ecapa.lock
-	$(ECAPA_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.lock
-	$(ECAPA_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	$(call environment,$(ECAPA_VENV),build ecapa dev)
+	$(call ourselves,$(ECAPA_VENV))
 	@touch $@
 
 test-ecapa: $(ECAPA_VENV)/.ecapa ## Convert a SpeechBrain model in an environment of its own (6 GB), compare, screen with it
@@ -147,11 +150,8 @@ test-ecapa: $(ECAPA_VENV)/.ecapa ## Convert a SpeechBrain model in an environmen
 	$(ECAPA_VENV)/bin/python -m pytest -q tests/ecapa
 
 $(RAY_VENV)/.ray: requirements/ray.lock requirements/dev.lock pyproject.toml
-	@test -x $(RAY_VENV)/bin/python || $(PYTHON) -m venv $(RAY_VENV)
-	$(RAY_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/build.lock
-	$(RAY_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/ray.lock
-	$(RAY_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.lock
-	$(RAY_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	$(call environment,$(RAY_VENV),build ray dev)
+	$(call ourselves,$(RAY_VENV))
 	@touch $@
 
 test-ray: $(RAY_VENV)/.ray ## Backfill over a Ray cluster of this machine, in an environment of its own (1 GB)

@@ -19,7 +19,6 @@ from shengdun.index.accuracy.corpus import Corpus, read_corpus
 from shengdun.index.accuracy.embeddings import WHOLE, Embedder, EmbeddingCache, Take
 from shengdun.index.accuracy.made_strangers import make_strangers
 from shengdun.index.accuracy.sides import Enrolments, enroll
-from shengdun.index.scoring import unit_rows
 
 LOOKS_S: Final = (3.0, WHOLE)
 _LEAST_RECORDINGS: Final = 20
@@ -84,12 +83,12 @@ class RealVoices:
             )
             parts.append(
                 Voices(
-                    voiceprints=unit_rows(made.drawn),
+                    voiceprints=made.voiceprints(),
                     net_speech_s=made.net_speech_s,
                     snr_db=made.snr_db,
                 )
             )
-            missing -= len(made.drawn)
+            missing -= len(made.net_speech_s)
             block += 1
         return _joined(parts).some(count)
 

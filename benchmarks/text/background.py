@@ -13,6 +13,7 @@ from typing import Final
 import numpy as np
 from benchmarks.text.corpora import Kind, read_units
 from benchmarks.text.families import Half, half_of
+from numpy.typing import NDArray
 
 from shengdun.index.scripts import background
 
@@ -34,10 +35,17 @@ def main() -> None:
     np.savez_compressed(
         TABLE,
         hashes=learnt.hashes,
-        documents=np.minimum(learnt.documents, np.iinfo(np.uint16).max).astype(np.uint16),
+        documents=_short(learnt.documents),
+        phrases=learnt.phrases,
+        phrase_documents=_short(learnt.phrase_documents),
         total=np.array(learnt.total),
     )
-    print(f"{len(learnt.hashes)} runs of {learnt.total} documents, {TABLE.stat().st_size} bytes")
+    runs = f"{len(learnt.hashes)} and {len(learnt.phrases)} runs"
+    print(f"{runs} of {learnt.total} documents, {TABLE.stat().st_size} bytes")
+
+
+def _short(counts: NDArray[np.uint32]) -> NDArray[np.uint16]:
+    return np.minimum(counts, np.iinfo(np.uint16).max).astype(np.uint16)
 
 
 if __name__ == "__main__":

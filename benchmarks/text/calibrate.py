@@ -6,12 +6,14 @@ Prints the coefficients of ``ScriptCoefficients``. Texts that use a script are t
 shares but errors in more than a fifth of the characters. Texts that use none are the innocent texts as they are, cut
 short and laid end to end, each with its best script: so the ratio is honest about the script that is told, and not
 about one drawn by lot. The ratio has two factors: how much more often texts that use a script share anything with it,
-and, where something is shared, what it's worth. Limits are those that so many texts can vouch for (decision 0012).
+and, where something is shared, what it's worth, all passages together: too few texts share several with so few scripts to
+tell what further ones should count. What grows with the number of scripts isn't fitted here. Limits are those that so many texts can vouch for (decision 0012).
 """
 
 import argparse
 import statistics
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -25,6 +27,7 @@ from numpy.typing import NDArray
 from shengdun.fingerprint.text.normalise import normalise
 from shengdun.index.accuracy.measures import trust_limits
 from shengdun.index.fitting.regression import Trials, fit_llr
+from shengdun.index.scripts.evidence import DEFAULT_COEFFICIENTS
 from shengdun.index.scripts.matching import ScriptIndex
 
 Floats = NDArray[np.float64]
@@ -46,7 +49,7 @@ def main() -> None:
     units = read_units(parser.parse_args().corpus)
     families = read_families()
     scripts = registered(families)
-    index = ScriptIndex()
+    index = ScriptIndex(coefficients=replace(DEFAULT_COEFFICIENTS, customary=0.0))
     index.extend(scripts.items())
     hosts = innocents(units, Half.FIT, SEED)
     own = [family for family in families if family.half is Half.FIT]

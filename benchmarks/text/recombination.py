@@ -23,11 +23,19 @@ class Recombined:
 
     Args:
         families: whose sentences are taken, with their blanks filled in twenty ways.
-        units: innocent texts; the other sentences are of their fitting half, which no figure comes from.
+        units: innocent texts; the other sentences are of one half of them.
         seed: of everything that is drawn.
+        half: which; if it is left out the fitting half, which no figure comes from.
     """
 
-    def __init__(self, families: Sequence[Family], units: Iterable[Unit], seed: int) -> None:
+    def __init__(
+        self,
+        families: Sequence[Family],
+        units: Iterable[Unit],
+        seed: int,
+        *,
+        half: Half = Half.FIT,
+    ) -> None:
         rng = Random(f"fillings/{seed}")
         self._of_families = [
             _SENTENCE.findall(filled(family.text, rng))
@@ -37,7 +45,7 @@ class Recombined:
         self._innocent = [
             sentence
             for unit in units
-            if half_of(unit.unit_id) is Half.FIT
+            if half_of(unit.unit_id) is half
             for sentence in _SENTENCE.findall(unit.text)
         ]
         self._seed = seed

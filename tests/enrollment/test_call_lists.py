@@ -60,6 +60,22 @@ def test_a_list_says_what_is_known_of_each_call(folder: Path, rules: Rules) -> N
     assert second.started_at == datetime(2026, 11, 4, 1, tzinfo=UTC)
 
 
+def test_transcripts_are_files_of_the_list(folder: Path, rules: Rules) -> None:
+    """Below its folder, also as Windows writes paths; one that isn't there costs its row."""
+    (folder / "day" / "a.jsonl").write_text('{"text": "喂"}\n')
+    file = written(
+        folder,
+        "录音,开始时间,转写\n"
+        "a.wav,2026-11-03T14:23:55Z,day\\a.jsonl\n"
+        "b.mp3,2026-11-03T14:23:56Z,\n"
+        "day/20261103-142355.wav,2026-11-03T14:23:57Z,none.jsonl\n"
+        "notes.txt,2026-11-03T14:23:58Z,../calls.csv\n",
+    )
+    listed = read_call_list(file, rules())
+    assert [call.transcript for call in listed.calls] == [folder / "day" / "a.jsonl", None]
+    assert [problem.reason for problem in listed.problems] == ["MISSING_TRANSCRIPT"] * 2
+
+
 def test_a_bad_row_costs_itself(folder: Path, rules: Rules) -> None:
     """And says what to do."""
     later = (NOW + timedelta(hours=8)).isoformat()

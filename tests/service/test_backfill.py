@@ -28,9 +28,11 @@ from fixtures.command_line import (
     assert_one_error_line,
     serving,
 )
+from fixtures.scripts import COERCED
 from fixtures.signals import noise, wav_file
 from fixtures.store import until
 from shengdun.fingerprint.voice.demo_recordings import DemoRecording
+from shengdun.service.client import NewScript, ScriptKind
 from shengdun.service.contract.archive import CallSelection
 from shengdun.service.server import Server
 
@@ -96,6 +98,31 @@ async def test_a_list_is_archived_row_by_row(
         third, _ = await ran()
         assert [row["outcome"] for row in third[:2]] == ["archived before", "repeated"]
         assert await archived_ids(server.address) == [rows[0]["call_id"]]
+
+
+async def test_transcripts_go_with_their_calls(tmp_path: Path, models_dir: Path) -> None:
+    """As JSON Lines or as text; one that is no transcript costs its row, and is named."""
+    listed = quiet_calls(tmp_path / "calls", 3, seconds=3.0)
+    folder = listed.parent
+    said = {"text": COERCED[:100]}
+    (folder / "0.jsonl").write_text(json.dumps(said, ensure_ascii=False), encoding="utf-8")
+    (folder / "1.txt").write_text(COERCED[:60] + "\n" + COERCED[60:100], encoding="gb18030")
+    (folder / "2.jsonl").write_text("喂", encoding="utf-8")
+    header, *rows = listed.read_text(encoding="utf-8").splitlines()
+    names = ("0.jsonl", "1.txt", "2.jsonl")
+    lines = [f"{row},{name}" for row, name in zip(rows, names, strict=True)]
+    listed.write_text("\n".join([f"{header},transcript", *lines]) + "\n", encoding="utf-8")
+    results = tmp_path / "results.csv"
+    async with Server(server_settings(tmp_path / "data", models_dir)) as server:
+        async with client_of(server.address) as client:
+            new = NewScript(title="s", kind=ScriptKind.CHAT, text=COERCED, script_id="coerced")
+            await client.add_script(new)
+        done = await asyncio.to_thread(run, server.address, listed, "--results", results)
+    assert done.returncode == 1, done.stderr
+    told = read_results(results)
+    assert [row["flags"] for row in told] == ["script_match", "script_match", ""]
+    assert (told[2]["outcome"], told[2]["reason"]) == ("failed", "UNREADABLE_TRANSCRIPT")
+    assert "line 1 of" in told[2]["message"]
 
 
 async def test_a_killed_run_goes_on_where_it_was(tmp_path: Path, models_dir: Path) -> None:
@@ -222,10 +249,13 @@ async def test_one_run_at_a_time_has_a_journal(tmp_path: Path, models_dir: Path)
     async with Server(server_settings(tmp_path / "data", models_dir)) as server:
         process = begin(server.address, listed, "--jobs", "1")
         await until(lambda: journaled(listed) >= 1, within_s=60)
+        # It may not come to its end meanwhile.
+        process.send_signal(signal.SIGSTOP)
         other = await asyncio.to_thread(run, server.address, listed)
         assert other.returncode == 1
         assert_one_error_line(other, "another backfill", "--state")
         process.send_signal(signal.SIGINT)
+        process.send_signal(signal.SIGCONT)
         await asyncio.to_thread(process.communicate, timeout=TOO_LONG_S)
         assert process.returncode == 130
         wrong = tmp_path / "notes.txt"

@@ -43,3 +43,11 @@ def test_a_corpus_of_one_speaker_is_one_line(tmp_path: Path) -> None:
     result = shengdun("evaluate", manifest, "--output", tmp_path / "report", "--condition", "pcmu")
     assert result.returncode == 1
     assert_one_error_line(result, "one speaker, ann", "add recordings")
+
+
+def test_calls_without_end_are_refused(tmp_path: Path) -> None:
+    """Before anything is heard, and as a wrong option."""
+    given = ("--output", tmp_path / "report", "--seconds", "inf")
+    result = shengdun("evaluate", tmp_path, *given)
+    assert result.returncode == 2
+    assert_one_error_line(result, "--seconds", "600")

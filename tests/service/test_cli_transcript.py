@@ -9,9 +9,9 @@ import pytest
 from fixtures.command_line import Served, assert_one_error_line
 from fixtures.scripts import COERCED
 from fixtures.signals import ringback, wav_file
-from shengdun.service.cli.transcripts import read_transcript
 from shengdun.service.client import Speaker
 from shengdun.service.errors import InvalidRequest
+from shengdun.service.transcript_files import read_transcript
 
 
 @pytest.fixture
@@ -42,6 +42,9 @@ def test_a_transcript_is_sent_beside_a_recording(
     )
     screening = ("screen", recording, "--transcript", transcript, "--fast")
     shown, asked = served.run(*screening), served.run(*screening, "--json")
+    text = tmp_path / "words.txt"
+    text.write_text(COERCED[:80], encoding="gb18030")
+    whole = served.run("screen", recording, "--recording", "--transcript", text, "--json")
     served.run("script", "erase", script_id, "--reason", "test")
     assert f"script {script_id} LLR +" in shown.stdout
     assert "transcript: 1 no_clock" in shown.stdout
@@ -49,15 +52,16 @@ def test_a_transcript_is_sent_beside_a_recording(
     assert last["level"] == "medium"
     assert last["flags"][0]["script_match"]["script_id"] == script_id
     assert last["words"]["segments_of_agent"] == 1
+    of_recording = json.loads(whole.stdout)["decision"]
+    assert of_recording["flags"][0]["script_match"]["script_id"] == script_id
 
 
 def test_a_transcript_goes_with_one_call(served: Served, recording: Path, tmp_path: Path) -> None:
-    """Not with several recordings, and not with one that is screened whole."""
+    """Not with several recordings."""
     words = _file(tmp_path, '{"text": "喂"}')
-    for others in ((recording,), ("--recording",)):
-        refused = served.run("screen", recording, *others, "--transcript", words)
-        assert refused.returncode == 2
-        assert "--transcript" in refused.stderr
+    refused = served.run("screen", recording, recording, "--transcript", words)
+    assert refused.returncode == 2
+    assert "--transcript" in refused.stderr
     missing = served.run("screen", recording, "--transcript", tmp_path / "none.jsonl")
     assert_one_error_line(missing, "none.jsonl")
 

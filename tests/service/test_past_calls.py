@@ -12,12 +12,22 @@ import pytest_asyncio
 from grpc import StatusCode
 
 from fixtures.calls import Desk, open_desk, server_settings, speech_of
+from fixtures.scripts import COERCED
 from fixtures.signals import ringback, stereo_file, wav_file
 from shengdun.fingerprint.voice.demo_recordings import DemoRecording
 from shengdun.index.archive.archive import CallArchive
 from shengdun.service.access import Role, TokenFile
-from shengdun.service.client import ClientError, FlagType, ShengdunClient
+from shengdun.service.client import (
+    ClientError,
+    FlagType,
+    NewScript,
+    ScriptKind,
+    ShengdunClient,
+    Speaker,
+    TranscriptSegment,
+)
 from shengdun.service.contract.archive import CallSelection
+from shengdun.service.contract.hunts import Quarry
 from shengdun.service.server import Server
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -99,6 +109,35 @@ async def test_a_call_of_the_past_is_archived_as_of_then(desk: Desk, speech: byt
     with pytest.raises(ClientError) as unknown:
         await desk.client.get_decision("past")
     assert unknown.value.reason == "CALL_UNKNOWN"
+
+
+async def test_the_words_of_a_past_call_are_compared_and_can_be_hunted(desk: Desk) -> None:
+    """Though nobody speaks in it; those of other customers are not compared with them, and they count for no load."""
+    new = NewScript(title="s", kind=ScriptKind.CHAT, text=COERCED, script_id="coerced")
+    await desk.client.add_script(new)
+    said = [
+        TranscriptSegment(text="您好，请讲。", speaker=Speaker.AGENT),
+        *(TranscriptSegment(text=COERCED[at : at + 20]) for at in range(0, 100, 20)),
+    ]
+    recording = wav_file(ringback(2.0))
+    for number in range(4):
+        screened = await desk.client.screen_recording(
+            recording,
+            call_id=f"said-{number}",
+            started_at=ago(days=2),
+            customer_reference=f"customer-{number}",
+            words=said,
+        )
+        (flag,) = screened.decision.flags
+        assert flag.script_match is not None
+        assert flag.script_match.script_id == "coerced"
+    assert archive_of(desk).get("said-0").characters > 90
+    hunts = [one async for one in desk.client.hunt(Quarry(script_id="coerced"))]
+    assert {hit.call_id for hit in hunts[-1].hits} == {f"said-{number}" for number in range(4)}
+    assert not (await desk.client.list_campaigns()).campaigns
+    load = (await desk.client.server_info()).load
+    assert load is not None
+    assert load.calls_with_words == 0
 
 
 async def test_a_call_that_comes_twice_is_one(desk: Desk) -> None:

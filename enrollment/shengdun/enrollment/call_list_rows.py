@@ -21,6 +21,7 @@ class CallColumn(Enum):
     CUSTOMER = "customer"
     NUMBER = "number"
     CHANNEL = "channel"
+    TRANSCRIPT = "transcript"
 
 
 _NAMES: Final[dict[CallColumn, tuple[str, ...]]] = {
@@ -31,6 +32,7 @@ _NAMES: Final[dict[CallColumn, tuple[str, ...]]] = {
     CallColumn.CUSTOMER: ("customer", "customerreference", "客户", "客户号", "客户编号", "账号"),
     CallColumn.NUMBER: ("number", "callingnumber", "caller", "主叫", "主叫号码", "来电号码", "电话", "电话号码"),
     CallColumn.CHANNEL: ("channel", "声道", "客户声道"),
+    CallColumn.TRANSCRIPT: ("transcript", "words", "转写", "转写文件", "文本", "转写文本"),
 }  # fmt: skip
 _HEADERS: Final = Headers(_NAMES, of="list of calls")
 

@@ -27,7 +27,7 @@ from shengdun.enrollment.call_times import (
 )
 from shengdun.enrollment.errors import ManifestUnreadable
 from shengdun.enrollment.manifest_cells import Column
-from shengdun.enrollment.manifest_paths import RecordingFinder
+from shengdun.enrollment.manifest_paths import RecordingFinder, located
 from shengdun.enrollment.manifest_rows import Row, RowProblem, read_text
 from shengdun.fingerprint.errors import ShengdunError
 
@@ -57,6 +57,7 @@ class ListedCall:
         customer: the reference of the customer; may be empty.
         number: the calling number; may be empty.
         channel: which one is the caller's, from 1; 0 mixes all of them.
+        transcript: the file of what was said; None where there is none.
     """
 
     row: int
@@ -70,6 +71,7 @@ class ListedCall:
     customer: str = field(default="", repr=False)
     number: str = field(default="", repr=False)
     channel: int = 0
+    transcript: Path | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +99,7 @@ class CallListRules:
         zone: of times that name none; None if that isn't known.
         starts: where the start of a call is taken from that the list doesn't state; None if from nowhere.
         name_pattern: names by its groups what file names tell: ``started_at``, ``call_id``, ``line``, ``customer``,
-            ``number``, ``channel``.
+            ``number``, ``channel``, ``transcript``.
         line: of rows that state none.
         channel: of rows that state none.
     """
@@ -197,6 +199,7 @@ class _Reader:
             customer=cells.get(CallColumn.CUSTOMER, ""),
             number=cells.get(CallColumn.NUMBER, ""),
             channel=_channel(cells.get(CallColumn.CHANNEL, ""), self._rules.channel),
+            transcript=self._transcript(cells.get(CallColumn.TRANSCRIPT, "")),
         )
 
     def _path(self, row: int, name: str) -> Path:
@@ -204,6 +207,22 @@ class _Reader:
         if isinstance(found, RowProblem):
             raise RowWrong(found.reason.name, found.message)
         return found
+
+    def _transcript(self, name: str) -> Path | None:
+        if not name:
+            return None
+        root = self._finder.root
+        try:
+            path = located(root, name)
+            is_there = path.is_relative_to(root) and path.is_file()
+        except (OSError, ValueError):
+            is_there = False
+        if not is_there:
+            raise RowWrong(
+                "MISSING_TRANSCRIPT",
+                f"There is no transcript {name[:200]!r} in {root}. Correct the path, or leave it empty.",
+            )
+        return path
 
     def _by_name(self, name: str) -> dict[CallColumn, str]:
         pattern = self._rules.name_pattern

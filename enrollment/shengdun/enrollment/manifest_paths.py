@@ -23,16 +23,10 @@ class RecordingFinder:
         if not text:
             return _problem(row, RowProblemReason.EMPTY_PATH, "The path is empty. Fill it in.")
         try:
-            path = self._located(text)
+            path = located(self.root, text)
         except (OSError, ValueError) as error:
             return _problem(row, RowProblemReason.MISSING_FILE, f"{text!r} is no path: {error}.")
         return self._checked(row, path) or path
-
-    def _located(self, text: str) -> Path:
-        path = (self.root / text).resolve()
-        if not path.exists() and "\\" in text:
-            path = (self.root / PureWindowsPath(text).as_posix()).resolve()
-        return path
 
     def _checked(self, row: Row, path: Path) -> RowProblem | None:
         text = row.text(Column.PATH)
@@ -58,6 +52,18 @@ class RecordingFinder:
             message = f"{text!r} is already named in line {first}. Remove one of the two lines."
             return _problem(row, RowProblemReason.DUPLICATE_PATH, message)
         return None
+
+
+def located(root: Path, text: str) -> Path:
+    """The file that a path means which was perhaps written on Windows; relative ones start at the root.
+
+    Raises:
+        OSError, ValueError: it is no path.
+    """
+    path = (root / text).resolve()
+    if not path.exists() and "\\" in text:
+        path = (root / PureWindowsPath(text).as_posix()).resolve()
+    return path
 
 
 def _problem(row: Row, reason: RowProblemReason, message: str) -> RowProblem:

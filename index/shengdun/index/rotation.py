@@ -14,8 +14,9 @@ from cryptography.hazmat.primitives.ciphers import Cipher
 from cryptography.hazmat.primitives.ciphers.algorithms import ChaCha20
 from numpy.typing import NDArray
 
+from shengdun.index.row_products import row_product
+
 _UNIFORM_BITS: Final = 53
-_BLOCK_ROWS: Final = 64
 
 
 def rotation_matrix(key: bytes, dimension: int) -> NDArray[np.float64]:
@@ -34,15 +35,7 @@ def rotate(vector: NDArray[np.float32], matrix: NDArray[np.float64]) -> NDArray[
 
 def unrotate(vector: NDArray[np.float32], matrix: NDArray[np.float64]) -> NDArray[np.float32]:
     """Undo ``rotate``; a row doesn't depend on the others."""
-    rows = np.atleast_2d(vector)
-    out = np.empty(rows.shape, dtype=np.float32)
-    # BLAS chooses its kernel, and so its rounding, by shape: every product has the same.
-    block = np.zeros((_BLOCK_ROWS, rows.shape[1]))
-    for start in range(0, len(rows), _BLOCK_ROWS):
-        part = rows[start : start + _BLOCK_ROWS]
-        block[: len(part)] = part
-        out[start : start + len(part)] = (block @ matrix)[: len(part)]
-    return out.reshape(vector.shape)
+    return row_product(np.atleast_2d(vector), matrix).reshape(vector.shape)
 
 
 def _gaussian(key: bytes, count: int) -> NDArray[np.float64]:

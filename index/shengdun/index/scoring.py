@@ -17,9 +17,8 @@ from numpy.typing import NDArray
 
 from shengdun.index.calibration import CalibrationProfile
 from shengdun.index.llr import Sides
+from shengdun.index.row_products import row_product
 
-_BLOCK_ROWS: Final = 64
-"""Matrix products run on blocks of exactly this many rows: BLAS chooses its kernel, and so its rounding, by shape."""
 _PROJECTED_AT_ONCE: Final = 1024
 """What lies between stays in the processor's cache then, and a million voiceprints take little memory."""
 
@@ -82,7 +81,9 @@ class Scorer:
         self.profile_id = profile.profile_id
         self.model_id = profile.model_id
         self._profile = profile
-        self._cohort = None if profile.cohort is None else unit_rows(profile.cohort)
+        self._whitening = _wide(profile.whitening)
+        cohort = None if profile.cohort is None else unit_rows(profile.cohort).T
+        self._cohort = _wide(cohort)
 
     @property
     def profile(self) -> CalibrationProfile:
@@ -108,8 +109,8 @@ class Scorer:
         for start in range(0, len(voiceprints), _PROJECTED_AT_ONCE):
             centred = unit_rows(voiceprints[start : start + _PROJECTED_AT_ONCE])
             centred -= self._profile.mean
-            if self._profile.whitening is not None:
-                centred = row_product(centred, self._profile.whitening)
+            if self._whitening is not None:
+                centred = row_product(centred, self._whitening)
             projected[start : start + _PROJECTED_AT_ONCE] = unit_rows(centred)
         return projected
 
@@ -264,7 +265,7 @@ class Scorer:
         if self._cohort is None:
             return np.zeros(count, dtype=np.float32), np.ones(count, dtype=np.float32)
         nearest = self._profile.cohort_nearest
-        scores = row_product(projected, self._cohort.T)
+        scores = row_product(projected, self._cohort)
         top = np.sort(scores, axis=1)[:, -nearest:].astype(np.float64)
         return top.mean(axis=1).astype(np.float32), top.std(axis=1).astype(np.float32)
 
@@ -302,15 +303,8 @@ def unit_rows(rows: NDArray[np.floating]) -> NDArray[np.float32]:
     return unit
 
 
-def row_product(rows: NDArray[np.float32], matrix: NDArray[np.float32]) -> NDArray[np.float32]:
-    """(n, m) float32 product of (n, d) rows with a (d, m) matrix; a row doesn't depend on the others."""
-    out = np.empty((len(rows), matrix.shape[1]), dtype=np.float32)
-    block = np.zeros((_BLOCK_ROWS, rows.shape[1]), dtype=np.float32)
-    for start in range(0, len(rows), _BLOCK_ROWS):
-        part = rows[start : start + _BLOCK_ROWS]
-        block[: len(part)] = part
-        out[start : start + len(part)] = (block @ matrix)[: len(part)]
-    return out
+def _wide(matrix: NDArray[np.float32] | None) -> NDArray[np.float64] | None:
+    return None if matrix is None else np.ascontiguousarray(matrix, dtype=np.float64)
 
 
 def normalised(

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shengdun.index.rotation import rotation_matrix
-from shengdun.index.scoring import row_product
+from shengdun.index.row_products import row_product
 
 # Its annotations are those of the C++ constructors, without the Python conveniences on top.
 faiss: Any = _faiss
@@ -47,7 +47,7 @@ class SketchForm:
         self._unit = 1.0 / np.sqrt(padded)
         key = hashlib.sha256(b"shengdun/v1/sketch").digest()
         # Components that are padded with are 0 before the rotation, so their rows of the matrix are not needed.
-        self._rotation = rotation_matrix(key, padded)[:dimension].astype(np.float32)
+        self._rotation = rotation_matrix(key, padded)[:dimension]
         self._rotation_back = np.ascontiguousarray(self._rotation.T)
         levels = np.array(_LEVELS, dtype=np.float32) * np.float32(self._unit)
         pairs = np.stack([np.tile(levels, 4), np.repeat(levels, 4)], axis=1)

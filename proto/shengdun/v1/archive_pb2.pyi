@@ -8,6 +8,7 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from shengdun.v1 import decision_pb2 as _decision_pb2
 import builtins as _builtins
 import sys
@@ -19,6 +20,46 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _ScoreDifference:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ScoreDifferenceEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ScoreDifference.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    SCORE_DIFFERENCE_UNSPECIFIED: _ScoreDifference.ValueType  # 0
+    """Not used."""
+    SCORE_DIFFERENCE_PROFILE: _ScoreDifference.ValueType  # 1
+    """It was scored with another calibration profile, as was asked for."""
+    SCORE_DIFFERENCE_WATCHLIST_CHANGED: _ScoreDifference.ValueType  # 2
+    """A watchlist has changed: the actors and voiceprints are those of now."""
+    SCORE_DIFFERENCE_WATCHLIST_DELETED: _ScoreDifference.ValueType  # 3
+    """A watchlist isn't there any more."""
+    SCORE_DIFFERENCE_POLICY_CHANGED: _ScoreDifference.ValueType  # 4
+    """The settings of the line have changed, its prior and levels among them."""
+    SCORE_DIFFERENCE_OTHER_EVIDENCE: _ScoreDifference.ValueType  # 5
+    """The level rested on more than the whole call's voice: on words, on calls for other customers, or on the voices
+    before and behind a handover, of which the archive has the one that took over.
+    """
+
+class ScoreDifference(_ScoreDifference, metaclass=_ScoreDifferenceEnumTypeWrapper):
+    """What has changed since a call was decided, so that it may be scored otherwise now."""
+
+SCORE_DIFFERENCE_UNSPECIFIED: ScoreDifference.ValueType  # 0
+"""Not used."""
+SCORE_DIFFERENCE_PROFILE: ScoreDifference.ValueType  # 1
+"""It was scored with another calibration profile, as was asked for."""
+SCORE_DIFFERENCE_WATCHLIST_CHANGED: ScoreDifference.ValueType  # 2
+"""A watchlist has changed: the actors and voiceprints are those of now."""
+SCORE_DIFFERENCE_WATCHLIST_DELETED: ScoreDifference.ValueType  # 3
+"""A watchlist isn't there any more."""
+SCORE_DIFFERENCE_POLICY_CHANGED: ScoreDifference.ValueType  # 4
+"""The settings of the line have changed, its prior and levels among them."""
+SCORE_DIFFERENCE_OTHER_EVIDENCE: ScoreDifference.ValueType  # 5
+"""The level rested on more than the whole call's voice: on words, on calls for other customers, or on the voices
+before and behind a handover, of which the archive has the one that took over.
+"""
+Global___ScoreDifference: _TypeAlias = ScoreDifference  # noqa: Y015
 
 @_typing.final
 class CallSelection(_message.Message):
@@ -327,6 +368,92 @@ class GetCallResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetCallResponse: _TypeAlias = GetCallResponse  # noqa: Y015
+
+@_typing.final
+class ScoreCallRequest(_message.Message):
+    """Asks for a call's voice to be scored again."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CALL_ID_FIELD_NUMBER: _builtins.int
+    CALIBRATION_PROFILE_ID_FIELD_NUMBER: _builtins.int
+    call_id: _builtins.str
+    """The call's id."""
+    calibration_profile_id: _builtins.str
+    """The calibration profile to score with; empty for the one that decided the call. Any in use or in the server's library."""
+    def __init__(
+        self,
+        *,
+        call_id: _builtins.str = ...,
+        calibration_profile_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["calibration_profile_id", b"calibration_profile_id", "call_id", b"call_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ScoreCallRequest: _TypeAlias = ScoreCallRequest  # noqa: Y015
+
+@_typing.final
+class ScoreCallResponse(_message.Message):
+    """A call, and what its voice scores."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CALL_FIELD_NUMBER: _builtins.int
+    CALIBRATION_PROFILE_ID_FIELD_NUMBER: _builtins.int
+    LEVEL_FIELD_NUMBER: _builtins.int
+    PROBABILITY_FIELD_NUMBER: _builtins.int
+    WATCHLISTS_FIELD_NUMBER: _builtins.int
+    FLAGS_FIELD_NUMBER: _builtins.int
+    DIFFERENCES_FIELD_NUMBER: _builtins.int
+    AGREES_FIELD_NUMBER: _builtins.int
+    calibration_profile_id: _builtins.str
+    """The calibration profile that it was scored with now."""
+    level: _decision_pb2.RiskLevel.ValueType
+    """The level by the voice."""
+    probability: _builtins.float
+    """That the caller is on one of the watchlists, by the voice, 0 to 1."""
+    agrees: _builtins.bool
+    """Whether level, probability and flags by the voice are those of then, but for the rounding of archived voiceprints: 0.002
+    of a likelihood ratio and 0.0005 of a probability. The level is left out of it where it rested on more.
+    """
+    @_builtins.property
+    def call(self) -> Global___ArchivedCall:
+        """The call as it was decided."""
+
+    @_builtins.property
+    def watchlists(self) -> _containers.RepeatedCompositeFieldContainer[_decision_pb2.WatchlistResult]:
+        """The outcome of every watchlist that was screened then and is there."""
+
+    @_builtins.property
+    def flags(self) -> _containers.RepeatedCompositeFieldContainer[Global___ArchivedFlag]:
+        """The actors who would be flagged, with the likelihood ratio of their voice."""
+
+    @_builtins.property
+    def differences(self) -> _containers.RepeatedScalarFieldContainer[Global___ScoreDifference.ValueType]:
+        """Why this may be otherwise than it was; empty if nothing has changed."""
+
+    def __init__(
+        self,
+        *,
+        call: Global___ArchivedCall | None = ...,
+        calibration_profile_id: _builtins.str = ...,
+        level: _decision_pb2.RiskLevel.ValueType = ...,
+        probability: _builtins.float = ...,
+        watchlists: _abc.Iterable[_decision_pb2.WatchlistResult] | None = ...,
+        flags: _abc.Iterable[Global___ArchivedFlag] | None = ...,
+        differences: _abc.Iterable[Global___ScoreDifference.ValueType] | None = ...,
+        agrees: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["call", b"call"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agrees", b"agrees", "calibration_profile_id", b"calibration_profile_id", "call", b"call", "differences", b"differences", "flags", b"flags", "level", b"level", "probability", b"probability", "watchlists", b"watchlists"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ScoreCallResponse: _TypeAlias = ScoreCallResponse  # noqa: Y015
 
 @_typing.final
 class EraseCallsRequest(_message.Message):

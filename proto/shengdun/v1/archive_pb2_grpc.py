@@ -45,6 +45,11 @@ class ArchiveServiceStub:
                 request_serializer=shengdun_dot_v1_dot_archive__pb2.GetCallRequest.SerializeToString,
                 response_deserializer=shengdun_dot_v1_dot_archive__pb2.GetCallResponse.FromString,
                 _registered_method=True)
+        self.ScoreCall = channel.unary_unary(
+                '/shengdun.v1.ArchiveService/ScoreCall',
+                request_serializer=shengdun_dot_v1_dot_archive__pb2.ScoreCallRequest.SerializeToString,
+                response_deserializer=shengdun_dot_v1_dot_archive__pb2.ScoreCallResponse.FromString,
+                _registered_method=True)
         self.EraseCalls = channel.unary_unary(
                 '/shengdun.v1.ArchiveService/EraseCalls',
                 request_serializer=shengdun_dot_v1_dot_archive__pb2.EraseCallsRequest.SerializeToString,
@@ -70,6 +75,13 @@ class ArchiveServiceServicer:
 
     def GetCall(self, request, context):
         """One archived call.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ScoreCall(self, request, context):
+        """Scores the voice of an archived call again, with the calibration profile that decided it or another one.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -102,6 +114,11 @@ def add_ArchiveServiceServicer_to_server(servicer, server):
                     servicer.GetCall,
                     request_deserializer=shengdun_dot_v1_dot_archive__pb2.GetCallRequest.FromString,
                     response_serializer=shengdun_dot_v1_dot_archive__pb2.GetCallResponse.SerializeToString,
+            ),
+            'ScoreCall': grpc.unary_unary_rpc_method_handler(
+                    servicer.ScoreCall,
+                    request_deserializer=shengdun_dot_v1_dot_archive__pb2.ScoreCallRequest.FromString,
+                    response_serializer=shengdun_dot_v1_dot_archive__pb2.ScoreCallResponse.SerializeToString,
             ),
             'EraseCalls': grpc.unary_unary_rpc_method_handler(
                     servicer.EraseCalls,
@@ -169,6 +186,33 @@ class ArchiveService:
             '/shengdun.v1.ArchiveService/GetCall',
             shengdun_dot_v1_dot_archive__pb2.GetCallRequest.SerializeToString,
             shengdun_dot_v1_dot_archive__pb2.GetCallResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ScoreCall(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/shengdun.v1.ArchiveService/ScoreCall',
+            shengdun_dot_v1_dot_archive__pb2.ScoreCallRequest.SerializeToString,
+            shengdun_dot_v1_dot_archive__pb2.ScoreCallResponse.FromString,
             options,
             channel_credentials,
             insecure,

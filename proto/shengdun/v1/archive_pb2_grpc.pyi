@@ -37,6 +37,8 @@ class ArchiveServiceStub:
     """The archived calls that match, the latest first, a page at a time."""
     GetCall: _grpc.UnaryUnaryMultiCallable[_archive_pb2.GetCallRequest, _archive_pb2.GetCallResponse]
     """One archived call."""
+    ScoreCall: _grpc.UnaryUnaryMultiCallable[_archive_pb2.ScoreCallRequest, _archive_pb2.ScoreCallResponse]
+    """Scores the voice of an archived call again, with the calibration profile that decided it or another one."""
     EraseCalls: _grpc.UnaryUnaryMultiCallable[_archive_pb2.EraseCallsRequest, _archive_pb2.EraseCallsResponse]
     """Erases calls for good: nothing finds them any more when this returns. At most 50,000 at once. Of a customer who is
     named alone, all letters and words that are remembered go too.
@@ -53,6 +55,8 @@ class ArchiveServiceAsyncStub(ArchiveServiceStub):
     """The archived calls that match, the latest first, a page at a time."""
     GetCall: _aio.UnaryUnaryMultiCallable[_archive_pb2.GetCallRequest, _archive_pb2.GetCallResponse]  # type: ignore[assignment]
     """One archived call."""
+    ScoreCall: _aio.UnaryUnaryMultiCallable[_archive_pb2.ScoreCallRequest, _archive_pb2.ScoreCallResponse]  # type: ignore[assignment]
+    """Scores the voice of an archived call again, with the calibration profile that decided it or another one."""
     EraseCalls: _aio.UnaryUnaryMultiCallable[_archive_pb2.EraseCallsRequest, _archive_pb2.EraseCallsResponse]  # type: ignore[assignment]
     """Erases calls for good: nothing finds them any more when this returns. At most 50,000 at once. Of a customer who is
     named alone, all letters and words that are remembered go too.
@@ -78,6 +82,14 @@ class ArchiveServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_archive_pb2.GetCallResponse, _abc.Awaitable[_archive_pb2.GetCallResponse]]:
         """One archived call."""
+
+    @_abc_1.abstractmethod
+    def ScoreCall(
+        self,
+        request: _archive_pb2.ScoreCallRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_archive_pb2.ScoreCallResponse, _abc.Awaitable[_archive_pb2.ScoreCallResponse]]:
+        """Scores the voice of an archived call again, with the calibration profile that decided it or another one."""
 
     @_abc_1.abstractmethod
     def EraseCalls(

@@ -295,23 +295,31 @@ class ScreenRecordingRequest(_message.Message):
 
     CONFIG_FIELD_NUMBER: _builtins.int
     DATA_FIELD_NUMBER: _builtins.int
+    SEGMENT_FIELD_NUMBER: _builtins.int
     data: _builtins.bytes
     """The next bytes of the file, at most 1 MiB."""
     @_builtins.property
     def config(self) -> Global___RecordingConfig:
         """The configuration; the first message and only the first."""
 
+    @_builtins.property
+    def segment(self) -> _transcript_pb2.TranscriptSegment:
+        """Words of the recording; before, between or after the bytes. As those of a call, but not compared with the words of
+        other customers, and not remembered, where the call is one of the past.
+        """
+
     def __init__(
         self,
         *,
         config: Global___RecordingConfig | None = ...,
         data: _builtins.bytes = ...,
+        segment: _transcript_pb2.TranscriptSegment | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["config", b"config", "data", b"data", "message", b"message"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["config", b"config", "data", b"data", "message", b"message", "segment", b"segment"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["config", b"config", "data", b"data", "message", b"message"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["config", b"config", "data", b"data", "message", b"message", "segment", b"segment"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_message: _TypeAlias = _typing.Literal["config", "data"]  # noqa: Y015
+    _WhichOneofReturnType_message: _TypeAlias = _typing.Literal["config", "data", "segment"]  # noqa: Y015
     _WhichOneofArgType_message: _TypeAlias = _typing.Literal["message", b"message"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_message) -> _WhichOneofReturnType_message | None: ...
 

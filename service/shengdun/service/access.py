@@ -104,7 +104,7 @@ REQUIRED_ROLES: Final[Mapping[str, frozenset[Role]]] = MappingProxyType(
     }
     | {
         _ARCHIVE + method: frozenset({Role.INVESTIGATOR})
-        for method in ("ListCalls", "GetCall", "EraseCalls")
+        for method in ("ListCalls", "GetCall", "ScoreCall", "EraseCalls")
     }
     | {_WATCHLISTS + method: frozenset({Role.INVESTIGATOR}) for method in _WATCHLIST_METHODS}
     | {_VOICES + method: frozenset({Role.INVESTIGATOR}) for method in _VOICE_METHODS}

@@ -118,6 +118,7 @@ class Admission:
         self._wait_s = wait_s
         self._clock = clock
         self._held: set[Permit] = set()
+        self._live: set[Permit] = set()
         # When each undecided call was taken, and its audio for one window.
         self._undecided: dict[Permit, tuple[float, float]] = {}
         self._with_words: set[Permit] = set()
@@ -162,6 +163,7 @@ class Admission:
             self._refused += 1
             raise
         with self.admit_unpaced() as permit:
+            self._live.add(permit)
             if has_audio:
                 self._undecided[permit] = (self._clock(), self._window_s)
             if has_words:
@@ -170,6 +172,7 @@ class Admission:
                 yield permit
             finally:
                 self.settle(permit)
+                self._live.discard(permit)
 
     @contextmanager
     def admit_unpaced(self) -> Iterator[Permit]:
@@ -193,8 +196,8 @@ class Admission:
             self._undecided[permit] = (taken_at, max(self._window_s, gap_s))
 
     def hear_words(self, permit: Permit) -> None:
-        """Let the words of a call count."""
-        if permit in self._held:
+        """Let the words of a call count; those of a recording have come all at once, and do not go on."""
+        if permit in self._live:
             self._with_words.add(permit)
 
     def settle(self, permit: Permit) -> None:

@@ -50,6 +50,7 @@ from shengdun.service.networks import NetworkServicer
 from shengdun.service.past_calls import PastCalls
 from shengdun.service.profile_following import ProfileFollower
 from shengdun.service.promises import PromiseKeeper
+from shengdun.service.rescoring import Rescoring
 from shengdun.service.resealing import Resealing
 from shengdun.service.retention import Retention
 from shengdun.service.screener import Screener
@@ -193,6 +194,7 @@ async def open_application(
                 )
             ),
             word_lane=word_lane.run,
+            letter_lane=background.run,
             word_memory=WordMemory(memory, word_lane.run, costs),
             voices=voices,
             labels=labels,
@@ -256,7 +258,14 @@ async def open_application(
             scripts=ScriptServicer(registry, texts, memory),
             networks=NetworkServicer(registry, archive, voices, background.run),
             voices=VoiceServicer(registry, archive, voices, background.run, enrolled),
-            archived_calls=ArchiveServicer(registry, archive, shared, checks, background.run),
+            archived_calls=ArchiveServicer(
+                registry,
+                archive,
+                shared,
+                checks,
+                Rescoring(registry, lines, voice.profiles.library, background.run),
+                background.run,
+            ),
             hunts=HuntServicer(
                 registry,
                 hunts,

@@ -26,6 +26,7 @@ from shengdun.service.convert.calls import check_call_id
 from shengdun.service.erasure_checks import ErasureChecks
 from shengdun.service.errors import ArchiveOff, InvalidRequest
 from shengdun.service.pages import within_a_message
+from shengdun.service.rescoring import Rescoring
 from shengdun.service.text_sharing import TextSharing
 from shengdun.service.texts import Run
 from shengdun.v1 import archive_pb2 as pb
@@ -43,6 +44,7 @@ class ArchiveServicer(archive_pb2_grpc.ArchiveServiceServicer):
         archive: the finished calls; None where none are kept.
         texts: what customers wrote and said, for campaigns; None where nothing is remembered.
         checks: look for what was erased.
+        rescoring: scores calls again.
         run: where calls are gone through.
     """
 
@@ -52,12 +54,14 @@ class ArchiveServicer(archive_pb2_grpc.ArchiveServiceServicer):
         archive: CallArchive | None,
         texts: TextSharing | None,
         checks: ErasureChecks,
+        rescoring: Rescoring,
         run: Run,
     ) -> None:
         self._registry = registry
         self._archive = archive
         self._texts = texts
         self._checks = checks
+        self._rescoring = rescoring
         self._run = run
 
     async def ListCalls(  # noqa: N802 - the contract's name, here and below
@@ -91,6 +95,17 @@ class ArchiveServicer(archive_pb2_grpc.ArchiveServiceServicer):
         call = self._opened().get(check_call_id(request.call_id))
         await self._look("call.looked_at", [self._subject(call.call_id)])
         return pb.GetCallResponse(call=convert.call_message(call))
+
+    async def ScoreCall(  # noqa: N802
+        self,
+        request: pb.ScoreCallRequest,
+        context: object,  # noqa: ARG002
+    ) -> pb.ScoreCallResponse:
+        """Scores the voice of a call again."""
+        call = self._opened().get(check_call_id(request.call_id))
+        scored = await self._rescoring.score(call, request.calibration_profile_id)
+        await self._look("call.scored_again", [self._subject(call.call_id)])
+        return convert.scored_message(scored)
 
     async def EraseCalls(  # noqa: N802
         self,

@@ -35,6 +35,8 @@ _WAITING: Final = 10_000
 """Calls of some hours, in 20 MB."""
 _RETRY_S: Final = 1.0
 _AT_END_S: Final = 5.0
+KNOWN_VOICE: Final = "KNOWN_ACTOR_VOICE"
+"""The kind of flags by the voice of an actor."""
 _WATCH_S: Final = 5.0
 _NUMBER_MARKS: Final = str.maketrans("", "", " -().\u2011")
 _log = structlog.get_logger(__name__)
@@ -249,9 +251,7 @@ def archived_decision(decision: Decision, *, is_past: bool = False) -> ArchivedD
     """What is kept of a decision; of one on a call of the past also when it was made."""
     risk = decision.risk
     voices = [
-        ArchivedFlag(
-            kind="KNOWN_ACTOR_VOICE", llr=flag.candidate.llr, subject=flag.candidate.actor_id
-        )
+        ArchivedFlag(kind=KNOWN_VOICE, llr=flag.candidate.llr, subject=flag.candidate.actor_id)
         for flag in risk.flags
     ]
     handover = risk.handover

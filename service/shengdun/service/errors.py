@@ -151,6 +151,18 @@ class ArchiveOff(ShengdunError):
         )
 
 
+class NothingToScore(ShengdunError):
+    """An archived call has no voiceprint."""
+
+    status: ClassVar[Status] = Status.FAILED_PRECONDITION
+    reason: ClassVar[str] = "NOTHING_TO_SCORE"
+
+    def __init__(self, call_id: str) -> None:
+        super().__init__(
+            f"call {call_id} has no voiceprint: there was not enough speech in it, so no score was computed then either"
+        )
+
+
 class NotAReceipt(ShengdunError):
     """What was given to be checked is no receipt of an erasure."""
 

@@ -52,6 +52,7 @@ class Screener:
         costs: what the work of calls costs on this machine.
         shadows: what is tried out beside them.
         word_lane: where words are compared with scripts.
+        letter_lane: where those of recordings are, for which nobody waits on the line.
         word_memory: the words of earlier calls and letters.
         voices: of earlier calls; None where none are kept.
         labels: what is worth a person's look in words.
@@ -69,6 +70,7 @@ class Screener:
     costs: Costs
     shadows: Shadows
     word_lane: Run
+    letter_lane: Run
     word_memory: WordMemory
     labels: TextLabels
     overlap_share: OverlapShare
@@ -157,12 +159,12 @@ class Screener:
         return RepeatLook(self.voices, claimed, at=request.started_at)
 
     def _words(self, request: CallRequest, line: Line, permit: Permit) -> WordIntake:
+        # What was said long ago would count for campaigns and trends of today.
+        remembered_of = "" if request.is_past else request.customer_reference
         return WordIntake(
             WordsEvidence(self.registry.scripts.known, self.labels),
-            self.word_lane,
-            memory=self.word_memory.of_call(
-                customer_reference=request.customer_reference, line=line.name
-            ),
+            self.letter_lane if request.is_recording else self.word_lane,
+            memory=self.word_memory.of_call(customer_reference=remembered_of, line=line.name),
             costs=self.costs,
             permit=permit,
         )

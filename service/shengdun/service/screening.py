@@ -263,7 +263,7 @@ class ScreeningServicer(screening_pb2_grpc.ScreeningServiceServicer):
     ) -> screening_pb2.ScreenRecordingResponse:
         async with self._calls.open(call_id) as call:
             started_at = now()
-            data = await self._recording_bytes(requests)
+            data = await self._recording_bytes(requests, session)
             recording = await self._decoded(data, request.channel)
             try:
                 decision = await self._screen_recording(session, call, recording)
@@ -292,7 +292,7 @@ class ScreeningServicer(screening_pb2_grpc.ScreeningServiceServicer):
             )
             async with self._calls.open(request.call_id) as call:
                 await context.send_initial_metadata(TAKEN)
-                data = await self._recording_bytes(requests)
+                data = await self._recording_bytes(requests, session)
                 recording = await self._decoded(data, request.channel)
                 length_s = recording.duration_s
                 self._past_calls.check_end(request, duration_s=length_s)
@@ -351,13 +351,18 @@ class ScreeningServicer(screening_pb2_grpc.ScreeningServiceServicer):
             raise idle_error(self._settings) from None
 
     async def _recording_bytes(
-        self, requests: AsyncIterator[screening_pb2.ScreenRecordingRequest]
+        self, requests: AsyncIterator[screening_pb2.ScreenRecordingRequest], session: CallSession
     ) -> bytes:
+        """The file; words go to the session as they come."""
         data = bytearray()
         while (message := await self._receive(requests)) is not None:
-            if message.WhichOneof("message") != "data":
+            kind = message.WhichOneof("message")
+            if kind == "segment":
+                session.read(segment_of(message.segment))
+                continue
+            if kind != "data":
                 raise ProtocolViolation(
-                    "after the configuration every message must carry data of the file"
+                    "after the configuration every message must carry data of the file or words"
                 )
             data += message.data
             if len(data) > MAX_RECORDING_BYTES:

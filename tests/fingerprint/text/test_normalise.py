@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fingerprint.text.texts import texts
-from shengdun.fingerprint.text.normalise import REACH, normalise
+from shengdun.fingerprint.text.normalise import REACH, normalise, normalise_all
 from shengdun.fingerprint.text.placeholders import Kind
 
 
@@ -150,3 +150,40 @@ def test_a_text_can_be_normalised_piece_by_piece(text: str, size: int) -> None:
         pieces += [(character, at + start) for character, at, _ in piece if at + start < len(text)]
     whole = normalise(text)
     assert pieces == list(zip(whole.text, whole.starts.tolist(), strict=True))
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(texts, max_size=8))
+def test_texts_together_are_read_as_each_by_itself(several: list[str]) -> None:
+    """Nothing of one reaches into the next: no number, name or filler, no space and no repetition."""
+    for text, each in zip(several, normalise_all(several), strict=True):
+        alone = normalise(text)
+        assert each.text == alone.text
+        assert each.starts.tolist() == alone.starts.tolist()
+        assert each.ends.tolist() == alone.ends.tolist()
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("我的电话是138", "00138000"),
+        ("我叫", "王小明要投诉"),
+        ("abc ", " def"),
+        ("我要", "我要退保"),
+        ("那个", "我要退"),
+        ("就是", "说得好"),
+        ("姓名:", "王小明。"),
+        ("¥", "300元"),
+        ("〔姓", "名〕"),
+        ("2024-03", "-05"),
+        ("www.example", ".com/a"),
+    ],
+)
+def test_what_two_texts_would_say_in_one_they_do_not_say_in_two(first: str, second: str) -> None:
+    """A number of one and the next is no number."""
+    assert [each.text for each in normalise_all([first, second])] == [canonical_of(first), canonical_of(second)]
+
+
+def canonical_of(text: str) -> str:
+    """The canonical text."""
+    return normalise(text).text

@@ -150,6 +150,20 @@ def test_missing_file_is_named(tmp_path: Path) -> None:
         decode_recording(tmp_path / "nothing.wav")
 
 
+@pytest.mark.parametrize("sample", [np.nan, np.inf])
+def test_samples_that_are_no_numbers_are_refused(sample: float) -> None:
+    """A file of floats may hold anything; what is no number would become full-scale noise or silence."""
+    samples = noise(1.0).astype("<f4")
+    samples[5_000] = sample
+    header = struct.pack(
+        "<4sI4s4sIHHIIHH4sI",
+        *(b"RIFF", 36 + samples.nbytes, b"WAVE", b"fmt ", 16, 3, 1, 16_000, 64_000, 4, 32),
+        *(b"data", samples.nbytes),
+    )
+    with pytest.raises(UnreadableRecording, match="no finite numbers"):
+        decode_recording(header + samples.tobytes())
+
+
 def test_file_without_samples_has_no_audio() -> None:
     """A WAV file with a header and nothing else has no audio."""
     with pytest.raises(NoAudio):

@@ -4,14 +4,18 @@ import asyncio
 import os
 import signal
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from fixtures.archive import OpenArchive, call, ids
+from fixtures.archive import BY_HAND, OpenArchive, call, ids
 from fixtures.store import OpenRegistry
+from shengdun.index.archive import erasing
 from shengdun.index.archive.archive import CallArchive
-from shengdun.index.archive.partitions import CALLS, INDEX
+from shengdun.index.archive.errors import CallNotArchived
+from shengdun.index.archive.following import Listener
+from shengdun.index.archive.partitions import CALLS, INDEX, call_pseudonym
 from shengdun.index.embedded import EmbeddedStore
 from shengdun.index.errors import StoreUnavailable
 
@@ -62,7 +66,7 @@ async def main():
     for owner, name in [
         (ManifestFile, "write"), (keeping, "write_partition"), (keeping, "remove_partition"),
         (ArchiveStream, "put_keys"), (ArchiveStream, "drop_keys"), (ArchiveStream, "trim"),
-        (ArchiveStream, "erase"), (ArchiveStream, "add"),
+        (ArchiveStream, "erase"), (ArchiveStream, "add"), (ArchiveStream, "settle"),
     ]:
         around(owner, name)
     if todo == "add":
@@ -78,6 +82,9 @@ async def main():
 
 asyncio.run(main())
 """
+
+
+ERASED = [call(number).call_id for number in range(5, 15)]
 
 
 async def die(data: Path, todo: str, where: str, occurrence: int = 1) -> list[str]:
@@ -161,6 +168,51 @@ async def test_a_killed_erasure_is_done_or_was_not_begun(
     assert ids(archive) == expected
     assert archive.health.calls == len(expected)
     await check_nothing_else(archive._keeper.directory, await open_archive())
+
+
+IMPATIENT = replace(BY_HAND, erase_wait_s=0.5)
+"""As the process that was killed never says that it has heard."""
+ONCE_BEGUN = [("after erase", 1), ("after write", 2), ("before trim", 2), ("before settle", 1)]
+
+
+@pytest.mark.parametrize(("step", "occurrence"), ONCE_BEGUN)
+async def test_a_killed_erasure_goes_on_by_itself(
+    filled: Path,
+    open_archive: OpenArchive,
+    monkeypatch: pytest.MonkeyPatch,
+    step: str,
+    occurrence: int,
+) -> None:
+    """Once its process counts as dead; who keeps something of the calls elsewhere hears of it however far it was."""
+    await die(filled, "erase", step, occurrence)
+    archive = await open_archive(IMPATIENT)
+    told: list[str] = []
+    archive.follow(Listener(erased=told.extend))
+    assert await archive.finish_erasures() == 0  # whoever began it may be at it still
+    monkeypatch.setattr(erasing, "FORGET_S", 0.0)
+    assert await archive.finish_erasures() == len(ERASED)
+    assert sorted(set(told)) == sorted(ERASED)
+    assert await archive._stream.begun() == []
+    assert await archive.finish_erasures() == 0
+    assert not set(ids(archive)) & set(ERASED)
+
+
+async def test_a_killed_erasure_that_is_asked_for_again_has_its_receipt(
+    filled: Path, open_archive: OpenArchive
+) -> None:
+    """Of all calls that it was about, though none of them is archived any more; of any other request it has not."""
+    await die(filled, "erase", "before settle")
+    archive = await open_archive(IMPATIENT)
+    with pytest.raises(CallNotArchived):
+        await archive.erase(ERASED[1:], reason="", principal="t")
+    receipt = await archive.erase(ERASED[::-1], reason="again", principal="t")
+    hashes = {call_pseudonym(archive._keys, one).hex() for one in ERASED}
+    assert set(receipt.call_hashes) == hashes
+    assert receipt.in_store + receipt.in_partitions == 0
+    assert (await archive.verify(receipt)).holds
+    assert await archive._stream.begun() == []
+    with pytest.raises(CallNotArchived):
+        await archive.erase(ERASED, reason="", principal="t")
 
 
 @pytest.mark.parametrize("step", ["before add", "after add"])

@@ -191,3 +191,22 @@ def test_labels_at_random_make_no_profile() -> None:
     ]
     with pytest.raises(LabelsContradict, match="labels can't be right"):
         fit_labelled_profile(MODEL_ID, wrong, name="own", provenance="drawn")
+    with pytest.raises(LabelsContradict, match=r"labels can't be right.* the labels of 0/0, 0/1,"):
+        fitted(wrong)
+
+
+def test_labels_that_contradict_the_voices_are_named() -> None:
+    """Where two labels were swapped the calls of these two are named, and no other; right labels cause no doubt."""
+    right = site_calls(120, calls_each=2, labelled=True)
+    assert not fitted(right).warnings
+    swapped = list(right)
+    swapped[0] = dataclasses.replace(right[0], speaker=right[20].speaker)
+    swapped[20] = dataclasses.replace(right[20], speaker=right[0].speaker)
+    for fit in (
+        fitted(swapped),
+        fit_labelled_profile(MODEL_ID, swapped, name="own", provenance="drawn"),
+    ):
+        (warning,) = fit.warnings
+        named = warning.removeprefix("the labels of ").partition(" look wrong: ")[0].split(", ")
+        assert "10/0" in named
+        assert set(named) <= {"0/0", "0/1", "10/0", "10/1"}

@@ -1,13 +1,15 @@
 """The recent window, searched by voice."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fixtures.unknown_voices import BEGINS, DIMENSION, EVIDENCE, made_call
 from shengdun.index.scoring import unit_rows
 from shengdun.index.voices.columns import CallColumns, microseconds, moment, text_hash
-from shengdun.index.voices.recent import PART_ROWS, RecentCalls
+from shengdun.index.voices.recent import KEPT_ROWS, PART_ROWS, RecentCalls
 
 CODER = EVIDENCE.coder
 
@@ -40,6 +42,53 @@ def test_a_long_window_gives_what_comparing_with_every_call_gives() -> None:
         exact = everything.id_hashes[np.argsort(-(vectors @ query), kind="stable")[:20]]
         found += len(np.intersect1d(recent.nearest(query, 20).keys, exact))
     assert found >= 0.99 * 20 * 20
+
+
+def near_to(voice: NDArray[np.float32], cosine: float, *, seed: int) -> NDArray[np.float32]:
+    """A voiceprint of unit length at a cosine to another."""
+    away = np.random.default_rng(seed).standard_normal(len(voice))
+    away -= (away @ voice) * voice
+    away *= np.sqrt(1.0 - cosine**2) / np.linalg.norm(away)
+    return (cosine * voice + away).astype(np.float32)
+
+
+def test_who_was_heard_little_further_is_found_by_what_was_scanned() -> None:
+    """Of the nearest calls at least 99 % are still found, with those that came since and without those that went."""
+    recent = RecentCalls(CODER)
+    batches = [made_columns(rows, seed=rows) for rows in (9_000, 5_000, 300)]
+    for batch in batches:
+        recent.add_columns(batch)
+    voices = CODER.decode(batches[0].codes[:9_000:600])
+    scans = [
+        recent.nearest(near_to(voice, 0.992, seed=n), 20).scan for n, voice in enumerate(voices)
+    ]
+    recent.add_columns(made_columns(200, seed=7))
+    gone = batches[1].ids[:4_000:3].tolist()
+    recent.remove([call_id.decode() for call_id in gone])
+    everything = CallColumns.concatenate(list(recent.parts()))
+    vectors, found = CODER.decode(everything.codes), 0
+    for voice, scan in zip(voices, scans, strict=True):
+        exact = everything.id_hashes[np.argsort(-(vectors @ voice), kind="stable")[:20]]
+        found += len(np.intersect1d(recent.nearest(voice, 20, known=scan).keys, exact))
+    assert found >= 0.99 * 20 * len(voices)
+
+
+def test_what_was_scanned_is_not_scanned_again() -> None:
+    """Rows that weren't near at first aren't looked at for nearly the same voice, and are for another."""
+    recent = RecentCalls(CODER)
+    columns = made_columns(9_000, seed=1)
+    recent.add_columns(columns)
+    voice = CODER.decode(columns.codes[17:18])[0]
+    scan = recent.nearest(voice, 20).scan
+    assert len(scan.rows) == KEPT_ROWS
+    nothing = replace(scan, parts=scan.parts[:1], rows=scan.rows[:1], cosines=scan.cosines[:1])
+    assert len(recent.nearest(voice, 20, known=nothing).keys) == 1
+    recent.add_columns(made_columns(50, seed=2))
+    assert len(recent.nearest(voice, 20, known=nothing).keys) == 20
+    other = near_to(voice, 0.95, seed=3)
+    again = recent.nearest(other, 20, known=nothing)
+    assert again.keys.tolist() == recent.nearest(other, 20).keys.tolist()
+    assert again.keys[0] == columns.id_hashes[17]
 
 
 def test_parts_are_put_together() -> None:

@@ -8,8 +8,9 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fixtures.unknown_voices import BEGINS, EVIDENCE, made_call, made_clusters
+from fixtures.unknown_voices import BEGINS, DIMENSION, EVIDENCE, made_call, made_clusters
 from shengdun.index.archive.rows import ArchivedCall
+from shengdun.index.scoring import unit_rows
 from shengdun.index.voices.allowed import (
     AllowList,
     Entry,
@@ -23,7 +24,9 @@ from shengdun.index.voices.clusters import VoiceClusters
 from shengdun.index.voices.columns import text_hash
 from shengdun.index.voices.membership import at_least
 from shengdun.index.voices.policy import VoicePolicy
+from shengdun.index.voices.recent import KEPT_ROWS
 from shengdun.index.voices.repeat import RepeatVoice, RepeatWatch
+from shengdun.index.voices.scans import Scans
 
 GRANTED = Granted(reason="power of attorney", principal="reviewer-1", at=BEGINS)
 
@@ -219,3 +222,45 @@ def test_chances_of_independent_trials(chances: list[float], least: int) -> None
                 np.prod([p if hit else 1.0 - p for p, hit in zip(chances, hits, strict=True)])
             )
     assert abs(at_least(least, chances) - exact) < 1e-9
+
+
+def test_a_finished_call_is_looked_for_among_what_the_look_has_scanned() -> None:
+    """Nothing is searched twice; but for what was forgotten meanwhile, which begins anew."""
+    clusters = made_clusters()
+    drawn = np.random.default_rng(5).standard_normal((4_200, DIMENSION)).astype(np.float32)
+    others = [
+        replace(made_call(9, row), voiceprint=voiceprint)
+        for row, voiceprint in enumerate(unit_rows(drawn))
+    ]
+    clusters.fill([made_call(1, 0), *others])
+    for number, is_forgotten in ((3, False), (4, True)):
+        call = made_call(1, number)
+        look(clusters, call)
+        key = text_hash(call.call_id)
+        scan = clusters._scans.of(key)
+        assert scan is not None
+        assert len(scan.rows) == KEPT_ROWS
+        # As if nobody had been near.
+        none = scan.rows[:0]
+        clusters._scans.put(
+            key, replace(scan, parts=none, rows=none, cosines=none.astype(np.float32))
+        )
+        if is_forgotten:
+            clusters.remove(["call-9-17"])
+        assert (clusters.take(call) is not None) == is_forgotten
+        assert len(clusters._scans) == 0
+
+
+def test_what_was_scanned_is_kept_for_few() -> None:
+    """Of calls that never end the oldest go, and a call without an id is not kept at all."""
+    clusters = made_clusters()
+    clusters.take(made_call(1, 0))
+    scan = clusters.recent.nearest(np.eye(DIMENSION, dtype=np.float32)[0], 5).scan
+    scans = Scans()
+    for key in range(1_000):
+        scans.put(key, scan)
+    assert len(scans) == 256
+    assert scans.of(0) is None
+    assert scans.of(743) is None
+    assert scans.pop(744) is scan
+    assert scans.pop(744) is None

@@ -5,16 +5,22 @@ one placeholder for each particular, drop the fillers of spoken Mandarin and imm
 letter and the transcript of someone reading it aloud come out alike, but for what the recogniser misheard.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
 
 from shengdun.fingerprint.text.folding import Offsets, Part, string_of
-from shengdun.fingerprint.text.hesitation import without_fillers, without_repetitions
+from shengdun.fingerprint.text.hesitation import (
+    WIDEST_GAP,
+    without_fillers,
+    without_repetitions,
+)
 from shengdun.fingerprint.text.particulars import Particulars, find
 from shengdun.fingerprint.text.placeholders import FIRST_PLACEHOLDER
-from shengdun.fingerprint.text.reading import Reading, read
+from shengdun.fingerprint.text.reading import WIDEST_HIDDEN, Reading, read
 
 REACH: Final = 192
 """What stands more than so many code points away in the original has no influence on a canonical character.
@@ -26,6 +32,10 @@ number of 33, each with a hidden character after it; seven characters of a repet
 So a text that grows can be normalised piece by piece: each piece with so much context on either side. Of the stretch
 that a character stands for the start is as local; the end is too, but for a placeholder whose stretch is longer.
 """
+
+_HIDDEN: Final = "\u200b"
+_BETWEEN: Final = _HIDDEN * (WIDEST_HIDDEN + 1) + "。" + _HIDDEN * WIDEST_GAP
+"""What nothing reaches across: no pattern, no space that parts words, no filler and no repetition."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -51,6 +61,21 @@ def normalise(text: str) -> Normalised:
     for step in (without_fillers, without_repetitions):
         elements = elements.chosen(step(elements.points, _gaps(elements)))
     return Normalised(text=string_of(elements.points), starts=elements.starts, ends=elements.ends)
+
+
+def normalise_all(texts: Sequence[str]) -> list[Normalised]:
+    """What ``normalise`` makes of each of some texts; of many short ones in a fraction of the time of one by one."""
+    read = normalise(_BETWEEN.join(texts))
+    begins = np.cumsum([0, *(len(text) + len(_BETWEEN) for text in texts)])
+    edges = np.searchsorted(read.starts, begins).tolist()
+    return [
+        Normalised(
+            text=read.text[first:last],
+            starts=read.starts[first:last] - np.int32(begin),
+            ends=read.ends[first:last] - np.int32(begin),
+        )
+        for (first, last), begin in zip(pairwise(edges), begins.tolist(), strict=False)
+    ]
 
 
 def _elements(reading: Reading, found: Particulars) -> Reading:

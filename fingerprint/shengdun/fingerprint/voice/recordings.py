@@ -116,7 +116,7 @@ def _decode(container: InputContainer, name: str, limit_s: Seconds, channel: int
     rate_hz = context.sample_rate
     meter = SourceMeter(peak=_LINEAR_PEAK, reread=None, least_gain=0.0, least_drop=0.0)
     blocks, length = [], 0
-    for block in _resampled(container, stream, meter, channel):
+    for block in _resampled(container, stream, meter, channel, name):
         blocks.append(block)
         length += len(block)
         if length > limit_s * MODEL_RATE_HZ:
@@ -138,11 +138,15 @@ def _decode(container: InputContainer, name: str, limit_s: Seconds, channel: int
 
 
 def _resampled(
-    container: InputContainer, stream: AudioStream, meter: SourceMeter, channel: int
+    container: InputContainer, stream: AudioStream, meter: SourceMeter, channel: int, name: str
 ) -> Iterator[Samples]:
     rate_hz = stream.codec_context.sample_rate
     to_model_rate = soxr.ResampleStream(rate_hz, MODEL_RATE_HZ, 1, "float32", "HQ")
     for mono in _mono(container, stream, channel):
+        if not np.isfinite(mono).all():
+            raise UnreadableRecording(
+                f"{name} holds samples that are no finite numbers. Export it again, as 16-bit WAV."
+            )
         meter.update(
             np.clip(np.rint(mono * _FULL_SCALE), -_LINEAR_PEAK, _LINEAR_PEAK).astype(np.int16)
         )

@@ -231,7 +231,8 @@ def _failures(evaluation: Evaluation) -> Iterator[str]:
     if len(failed) > _LISTED:
         yield f"- and {len(failed) - _LISTED} more, all in `report.json`"
     for condition, count in calls.items():
-        yield f"- {count} calls in condition `{condition}` in which nothing was heard"
+        calls_ = "1 call" if count == 1 else f"{count} calls"
+        yield f"- {calls_} in condition `{condition}` in which nothing was heard"
 
 
 def _of_everybody(evaluation: Evaluation) -> Iterator[Cell]:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from shengdun.index.archive.blocks import BLOCK_ROWS, CallBlock
-from shengdun.index.archive.erasing import Eraser
+from shengdun.index.archive.erasing import Eraser, call_ids_of
 from shengdun.index.archive.errors import CallNotArchived, PartitionDamaged
 from shengdun.index.archive.following import Follower, Listener
 from shengdun.index.archive.keeping import PartitionKeeper
@@ -127,6 +127,7 @@ class CallArchive:
             self._mover,
             keys,
             journal,
+            process=self._follower.process,
             wait_s=settings.erase_wait_s,
             forget_s=settings.forget_s,
         )
@@ -354,7 +355,8 @@ class CallArchive:
         deleted; the store's files are rewritten; other machines and processes are waited for. The receipt says what was
         done, and what is still to come elsewhere. A backup of the data directory keeps them until it is deleted.
 
-        Calls that are named by id, or are somebody's, don't come back when a recording of them is screened again.
+        Calls that are named by id, or are somebody's, don't come back when a recording of them is screened again. An
+        erasure that is cut off goes on by itself (``finish_erasures``); asked for again, it is what the receipt is of.
 
         Args:
             which: a query that leaves something out, or call ids.
@@ -367,11 +369,15 @@ class CallArchive:
             ArchiveDiskFull: the store has them no more, and the partitions still do; they go once there is space.
         """
         check_text("reason", reason, longest=1000)
-        query = which if isinstance(which, CallQuery) else None
+        query, named = (which, ()) if isinstance(which, CallQuery) else (None, sorted(set(which)))
+        asked = self._keys.pseudonym(f"asked/{query or named}")
+        begun = await self._eraser.begun(asked)
         async with self._marked(() if query is None else person_marks(query, self._keys)):
-            call_ids = await self._chosen(which)
+            call_ids = await self._chosen(which, call_ids_of(begun))
         receipt = await self._eraser.erase(
             call_ids,
+            asked=asked,
+            begun=begun,
             reason=reason,
             principal=principal,
             marks_calls=query is None or is_about_a_person(query),
@@ -379,6 +385,17 @@ class CallArchive:
         )
         await self._follower.catch_up()
         return receipt
+
+    async def finish_erasures(self) -> int:
+        """Carry out anew what was cut off by a crash or for want of the store; done regularly by itself.
+
+        Returns:
+            How many calls that was about.
+
+        Raises:
+            ArchiveDiskFull: as ``erase``.
+        """
+        return await self._eraser.finish()
 
     async def bar(self, query: CallQuery) -> None:
         """Let no calls of the past come that are all of somebody's, of whom there are none now."""
@@ -427,19 +444,23 @@ class CallArchive:
                 await self._stream.unmark(marks)
             raise
 
-    async def _chosen(self, which: CallQuery | Collection[str]) -> tuple[str, ...]:
+    async def _chosen(
+        self, which: CallQuery | Collection[str], begun: Sequence[str]
+    ) -> tuple[str, ...]:
+        """The ids of the calls that are meant, with those whose erasure was begun for the same request before."""
         if isinstance(which, CallQuery):
             if not narrows(which):
                 raise InvalidRecord(
                     "Say which calls to erase: by id, time, line, customer or flag."
                 )
             found = await asyncio.to_thread(self._ids, which)
-            if not found:
+            if not found and not begun:
                 raise CallNotArchived("No archived call is like that; nothing was erased.")
-            return found
+            return tuple(dict.fromkeys((*found, *begun)))
         ids = tuple(dict.fromkeys(which))
         for call_id in ids:
-            await asyncio.to_thread(self._check_archived, call_id)
+            if call_id not in begun:
+                await asyncio.to_thread(self._check_archived, call_id)
         if not ids:
             raise CallNotArchived("No call was named; nothing was erased.")
         return ids
@@ -461,6 +482,7 @@ class CallArchive:
             self._follower.woken.clear()
             try:
                 await self.flush()
+                await self.finish_erasures()
                 self._failures.pop("flush", None)
             except IndexRoomError as error:
                 self._failures["flush"] = error.message

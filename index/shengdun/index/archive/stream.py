@@ -10,6 +10,7 @@
 ``archive/machines``   by machine: up to which entry it has all in its partitions, and when it said so
 ``archive/processes``  by process: up to which entry it has heard, and when it said so
 ``archive/erased``     marks of what was erased (``marks``), and when
+``archive/begun``      erasures that may not be done everywhere: rows as above, by ``<number>:<process>:<asked>``
 =====================  ==========================================================================================
 
 Calls lie in a hash and not in the stream: what is taken out of a stream stays in the memory of the store, and in its
@@ -26,6 +27,7 @@ from enum import Enum
 from secrets import token_hex
 from typing import Any, Final
 
+from shengdun.index.archive import stream_scripts as scripts
 from shengdun.index.archive.errors import CallErased
 from shengdun.index.keys import DataKey, KeyRing
 from shengdun.index.store import Script, Store
@@ -43,159 +45,10 @@ _NAMES: Final = (
     "processes",
     "uses",
     "erased",
+    "begun",
 )
 _KEY_LASTS_S: Final = 86_400.0
 
-_NOW: Final = """
-local function now()
-  local time = redis.call('TIME')
-  return tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
-end
-local function push(kind, pseudonym, name, sealed, wrapped)
-  local number = redis.call('HINCRBY', KEYS[1], 'sequence', 1)
-  redis.call('HSETNX', KEYS[5], 'tail/' .. name, wrapped)
-  redis.call('HINCRBY', KEYS[8], name, 1)
-  redis.call('HSET', KEYS[3], number, pseudonym .. name .. sealed)
-  redis.call('XADD', KEYS[2], number .. '-0', 'k', kind, 't', now())
-  return number
-end
-local function mark(count, forget_ms)
-  local time = now()
-  if forget_ms > 0 then redis.call('ZREMRANGEBYSCORE', KEYS[9], '-inf', time - forget_ms) end
-  local new = 0
-  for i = 1, count do new = new + redis.call('ZADD', KEYS[9], time, ARGV[i + 2]) end
-  return new
-end
-local function is_erased(first, started_ms)
-  for i = first, #ARGV do
-    local erased_ms = redis.call('ZSCORE', KEYS[9], ARGV[i])
-    if erased_ms and tonumber(erased_ms) >= started_ms then return true end
-  end
-  return false
-end
-local function take(number)
-  local row = redis.call('HGET', KEYS[3], number)
-  if not row then return nil end
-  redis.call('HDEL', KEYS[3], number)
-  local name = string.sub(row, 17, 26)
-  if redis.call('HINCRBY', KEYS[8], name, -1) <= 0 then
-    redis.call('HDEL', KEYS[8], name)
-    redis.call('HDEL', KEYS[5], 'tail/' .. name)
-  end
-  return row
-end
-"""
-_ADD: Final = Script(
-    _NOW
-    + """
-local known = redis.call('HGET', KEYS[4], ARGV[1])
-if known then
-  local number, token = string.match(known, '^(%d+):(.*)$')
-  if token == ARGV[6] then return {'DONE', tonumber(number)} end
-  return {'KNOWN', tonumber(number)}
-end
-if tonumber(redis.call('HGET', KEYS[1], 'trimmed') or '0') > tonumber(ARGV[5]) then return {'BEHIND', 0} end
-if is_erased(8, tonumber(ARGV[7])) then return {'ERASED', 0} end
-local number = push('c', ARGV[1], ARGV[2], ARGV[3], ARGV[4])
-redis.call('HSET', KEYS[4], ARGV[1], number .. ':' .. ARGV[6])
-return {'DONE', number}
-"""
-)
-_ERASE: Final = Script(
-    _NOW
-    + """
--- Deletions first: they are allowed when memory is full, and what follows in the same script is then allowed too.
-local removed, marks = 0, tonumber(ARGV[1])
-for i = marks + 7, #ARGV do
-  local known = redis.call('HGET', KEYS[4], ARGV[i])
-  if known then
-    if take(string.match(known, '^%d+')) then removed = removed + 1 end
-    redis.call('HDEL', KEYS[4], ARGV[i])
-  end
-end
-mark(marks, tonumber(ARGV[2]))
-local head = marks + 2
-return {push('e', ARGV[head + 1], ARGV[head + 2], ARGV[head + 3], ARGV[head + 4]), removed}
-"""
-)
-_MARK: Final = Script(_NOW + "return mark(tonumber(ARGV[1]), tonumber(ARGV[2]))")
-_UNMARK: Final = Script("return redis.call('ZREM', KEYS[9], unpack(ARGV))")
-_ERASED: Final = Script(_NOW + "return is_erased(2, tonumber(ARGV[1])) and 1 or 0")
-_READ: Final = Script(
-    """
-local out = {}
-for _, entry in ipairs(redis.call('XRANGE', KEYS[2], '(' .. ARGV[1] .. '-0', '+', 'COUNT', ARGV[2])) do
-  local number = string.match(entry[1], '^%d+')
-  out[#out + 1] = {tonumber(number), entry[2][2], redis.call('HGET', KEYS[3], number) or ''}
-end
-return {tonumber(redis.call('HGET', KEYS[1], 'trimmed') or '0'), out}
-"""
-)
-_REGISTER: Final = Script(
-    _NOW
-    + """
-local sequence = tonumber(redis.call('HGET', KEYS[1], 'sequence') or '0')
-local trimmed = tonumber(redis.call('HGET', KEYS[1], 'trimmed') or '0')
-local through = tonumber(ARGV[2])
--- A store that was put back to an older copy of itself must not give numbers again that partitions have already.
-if through > sequence then redis.call('HSET', KEYS[1], 'sequence', through, 'trimmed', through) end
-redis.call('HSET', KEYS[6], ARGV[1], ARGV[2] .. ':' .. now())
-return {sequence, trimmed}
-"""
-)
-_TRIM: Final = Script(
-    _NOW
-    + """
-local time = now()
-redis.call('HSET', KEYS[6], ARGV[1], ARGV[2] .. ':' .. time)
-local least = tonumber(ARGV[2])
-local machines = redis.call('HGETALL', KEYS[6])
-for i = 2, #machines, 2 do
-  local through, seen = string.match(machines[i], '^(%d+):(%d+)$')
-  if time - tonumber(seen) <= tonumber(ARGV[3]) then least = math.min(least, tonumber(through)) end
-end
-local trimmed = tonumber(redis.call('HGET', KEYS[1], 'trimmed') or '0')
-local taken = 0
-for _, entry in ipairs(redis.call('XRANGE', KEYS[2], '(' .. trimmed .. '-0', least .. '-0', 'COUNT', ARGV[5])) do
-  if time - tonumber(entry[2][4]) < tonumber(ARGV[4]) then break end
-  local number = string.match(entry[1], '^%d+')
-  local row = take(number)
-  if row and entry[2][2] == 'c' then redis.call('HDEL', KEYS[4], string.sub(row, 1, 16)) end
-  trimmed, taken = tonumber(number), taken + 1
-end
-if taken > 0 then
-  redis.call('HSET', KEYS[1], 'trimmed', trimmed)
-  redis.call('XTRIM', KEYS[2], 'MINID', (trimmed + 1) .. '-0')
-end
-return taken
-"""
-)
-_HEARD: Final = Script(
-    _NOW
-    + """
-local time = now()
-redis.call('HSET', KEYS[7], ARGV[1], ARGV[2] .. ':' .. time)
-local processes = redis.call('HGETALL', KEYS[7])
-for i = 2, #processes, 2 do
-  if time - tonumber(string.match(processes[i], ':(%d+)$')) > tonumber(ARGV[3]) then
-    redis.call('HDEL', KEYS[7], processes[i - 1])
-  end
-end
-return 0
-"""
-)
-_PLACES: Final = Script(
-    _NOW
-    + """
-return {now(), redis.call('HGETALL', KEYS[6]), redis.call('HGETALL', KEYS[7])}
-"""
-)
-_LEAVE: Final = Script("return redis.call('HDEL', KEYS[7], ARGV[1])")
-_PUT_KEYS: Final = Script("return redis.call('HSET', KEYS[5], unpack(ARGV))")
-_GET_KEYS: Final = Script("return redis.call('HMGET', KEYS[5], unpack(ARGV))")
-_DROP_KEYS: Final = Script("return redis.call('HDEL', KEYS[5], unpack(ARGV))")
-_KEY_NAMES: Final = Script("return redis.call('HKEYS', KEYS[5])")
-_KNOWN: Final = Script("return redis.call('HGET', KEYS[4], ARGV[1])")
 PAGE: Final = 1000
 """Entries that are read at once."""
 _NOBODY: Final = bytes(PSEUDONYM_BYTES)
@@ -236,6 +89,23 @@ class Place:
 
     number: int
     silent_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BegunErasure:
+    """An erasure that isn't known to be done everywhere.
+
+    Attributes:
+        name: of it.
+        process: which began it.
+        asked: a keyed hash of what was asked for.
+        content: what was appended.
+    """
+
+    name: str
+    process: str
+    asked: str
+    content: bytes
 
 
 class ArchiveStream:
@@ -279,7 +149,7 @@ class ArchiveStream:
         """
         token = token_hex(8)  # the same when redis-py sends the command again
         answer, number = await self._run(
-            _ADD,
+            scripts.ADD,
             pseudonym,
             *self._sealed(pseudonym, content),
             through,
@@ -293,7 +163,7 @@ class ArchiveStream:
 
     async def known(self, pseudonym: bytes) -> int:
         """The number of a call that the store has; 0 if it has none."""
-        found: bytes | None = await self._run(_KNOWN, pseudonym)
+        found: bytes | None = await self._run(scripts.KNOWN, pseudonym)
         return 0 if found is None else int(found.partition(b":")[0])
 
     async def erase(
@@ -301,14 +171,20 @@ class ArchiveStream:
         pseudonyms: Sequence[bytes],
         content: bytes,
         *,
+        process: str,
+        asked: str,
         marks: Sequence[bytes] = (),
         forget_s: float = 0.0,
     ) -> tuple[int, int]:
         """Take calls out of the store, mark them, and append that they are erased; also when memory is used up.
 
+        From then on the erasure counts as begun, until ``settle`` is told the name of it (``begun_name``).
+
         Args:
             pseudonyms: keyed hashes of their ids.
             content: what to append, sealed.
+            process: which erases them.
+            asked: keyed hash of what was asked for; it and the process have no colon.
             marks: by which such calls are known when they come again.
             forget_s: marks older than that go; 0 keeps all.
 
@@ -317,21 +193,51 @@ class ArchiveStream:
         """
         sealed = self._sealed(_NOBODY, content)
         number, removed = await self._run(
-            _ERASE, len(marks), round(forget_s * 1000), *marks, _NOBODY, *sealed, *pseudonyms
+            scripts.ERASE,
+            len(marks),
+            round(forget_s * 1000),
+            *marks,
+            f"{process}:{asked}",
+            _NOBODY,
+            *sealed,
+            *pseudonyms,
         )
         return int(number), int(removed)
 
+    async def begun(self) -> list[BegunErasure]:
+        """The erasures that aren't known to be done everywhere.
+
+        Raises:
+            SealBroken: one was altered.
+        """
+        fields: list[bytes] = await self._run(scripts.BEGUN)
+        rows = dict(zip((name.decode() for name in fields[::2]), fields[1::2], strict=True))
+        await self._get_tail_keys(
+            {row[PSEUDONYM_BYTES:_HEAD_BYTES].decode() for row in rows.values()}
+        )
+        found = []
+        for name, row in rows.items():
+            number, process, asked = name.split(":")
+            content = self._opened(int(number), EntryKind.ERASURE.value, row).content
+            found.append(BegunErasure(name=name, process=process, asked=asked, content=content))
+        return found
+
+    async def settle(self, names: Sequence[str]) -> None:
+        """These erasures are done everywhere."""
+        if names:
+            await self._run(scripts.SETTLE, *names)
+
     async def mark(self, marks: Sequence[bytes], *, forget_s: float) -> bool:
         """Mark what is about to be erased; whether it was marked for the first time."""
-        return bool(await self._run(_MARK, len(marks), round(forget_s * 1000), *marks))
+        return bool(await self._run(scripts.MARK, len(marks), round(forget_s * 1000), *marks))
 
     async def unmark(self, marks: Sequence[bytes]) -> None:
         """Take marks away, as nothing was erased."""
-        await self._run(_UNMARK, *marks)
+        await self._run(scripts.UNMARK, *marks)
 
     async def is_erased(self, marks: Sequence[bytes], *, started_ms: int) -> bool:
         """Whether one of the marks is there, and not older than a call that started then."""
-        return bool(await self._run(_ERASED, started_ms, *marks))
+        return bool(await self._run(scripts.ERASED, started_ms, *marks))
 
     async def wait(self, after: int, *, wait_ms: int) -> frozenset[EntryKind]:
         """Wait until there is an entry after this number, at most ``wait_ms``; gives what the first ones tell."""
@@ -344,7 +250,7 @@ class ArchiveStream:
         Raises:
             SealBroken: an entry was altered.
         """
-        trimmed, rows = await self._run(_READ, after, limit)
+        trimmed, rows = await self._run(scripts.READ, after, limit)
         await self._get_tail_keys(
             {row[PSEUDONYM_BYTES:_HEAD_BYTES].decode() for _, _, row in rows if row}
         )
@@ -352,7 +258,7 @@ class ArchiveStream:
 
     async def register(self, machine: str, through: int) -> tuple[int, int]:
         """Make a machine known, so that entries are kept for it; gives the newest number, and the trimmed one."""
-        sequence, trimmed = await self._run(_REGISTER, machine, through)
+        sequence, trimmed = await self._run(scripts.REGISTER, machine, through)
         return int(sequence), int(trimmed)
 
     async def trim(self, machine: str, through: int, *, keep_s: float, linger_s: float) -> None:
@@ -364,45 +270,51 @@ class ArchiveStream:
         while taken == PAGE:
             taken = int(
                 await self._run(
-                    _TRIM, machine, through, round(keep_s * 1000), round(linger_s * 1000), PAGE
+                    scripts.TRIM,
+                    machine,
+                    through,
+                    round(keep_s * 1000),
+                    round(linger_s * 1000),
+                    PAGE,
                 )
             )
 
     async def heard(self, process: str, number: int, *, forget_s: float) -> None:
         """Tell how far a process is; those that said nothing for ``forget_s`` are taken for dead."""
-        await self._run(_HEARD, process, number, round(forget_s * 1000))
+        await self._run(scripts.HEARD, process, number, round(forget_s * 1000))
 
     async def leave(self, process: str) -> None:
         """Tell that a process ends."""
-        await self._run(_LEAVE, process)
+        await self._run(scripts.LEAVE, process)
 
     async def places(self) -> tuple[dict[str, Place], dict[str, Place]]:
         """How far all machines are, and all processes, by name."""
-        now_ms, machines, processes = await self._run(_PLACES)
+        now_ms, machines, processes = await self._run(scripts.PLACES)
         return _places(int(now_ms), machines), _places(int(now_ms), processes)
 
     async def put_keys(self, keys: Mapping[str, DataKey]) -> None:
         """Put wrapped data keys, by name."""
         if keys:
             await self._run(
-                _PUT_KEYS, *(part for name, key in keys.items() for part in (name, key.wrapped))
+                scripts.PUT_KEYS,
+                *(part for name, key in keys.items() for part in (name, key.wrapped)),
             )
 
     async def get_keys(self, names: Sequence[str]) -> list[bytes | None]:
         """Wrapped data keys; None where there is none."""
         found: list[bytes | None] = []
         for start in range(0, len(names), PAGE):
-            found += await self._run(_GET_KEYS, *names[start : start + PAGE])
+            found += await self._run(scripts.GET_KEYS, *names[start : start + PAGE])
         return found
 
     async def drop_keys(self, names: Sequence[str]) -> None:
         """Delete data keys for good."""
         for start in range(0, len(names), PAGE):
-            await self._run(_DROP_KEYS, *names[start : start + PAGE])
+            await self._run(scripts.DROP_KEYS, *names[start : start + PAGE])
 
     async def key_names(self) -> set[str]:
         """The names of all data keys."""
-        return {name.decode() for name in await self._run(_KEY_NAMES)}
+        return {name.decode() for name in await self._run(scripts.KEY_NAMES)}
 
     def _sealed(self, pseudonym: bytes, content: bytes) -> tuple[str, bytes, bytes]:
         """The name of the key, what is sealed with it, and the wrapped key."""
@@ -433,6 +345,11 @@ class ArchiveStream:
 
     async def _run(self, script: Script, *arguments: bytes | str | int) -> Any:  # noqa: ANN401 - as ``evaluate``
         return await self._store.evaluate(script, self._places, arguments)
+
+
+def begun_name(number: int, *, process: str, asked: str) -> str:
+    """The name of an erasure, by the number of its entry."""
+    return f"{number}:{process}:{asked}"
 
 
 def _places(now_ms: int, fields: Sequence[bytes]) -> dict[str, Place]:

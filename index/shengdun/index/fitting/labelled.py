@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from shengdun.index.accuracy.measures import min_cllr, trust_limits
+from shengdun.index.accuracy.measures import trust_limits
 from shengdun.index.calibration import CalibrationProfile
 from shengdun.index.fitting.calls import SiteCall, WholeCalls, strangers_of, tell_voices
 from shengdun.index.fitting.coefficients import (
@@ -16,6 +16,7 @@ from shengdun.index.fitting.coefficients import (
     ScoredTrials,
     fit_coefficients,
 )
+from shengdun.index.fitting.doubts import doubts, hardly_alike
 from shengdun.index.fitting.site import (
     LEAST_DIRECTIONS,
     LEAST_VOICES,
@@ -29,6 +30,7 @@ from shengdun.index.fitting.site import (
     now,
     require_spread,
     thinned,
+    unlike_labels,
 )
 from shengdun.index.llr import LlrCoefficients, Sides
 from shengdun.index.scoring import Scorer
@@ -38,8 +40,6 @@ Floats = NDArray[np.float64]
 _LABELS_ALONE: Final = "labelled calls"
 _NARROWEST: Final = -1.05
 """Data that can't vouch for an LLR of about 1 either way can't make a profile."""
-_MOST_MIN_CLLR: Final = 0.8
-"""Bits that voices may cost at their best; telephone calls of 3 s through heavy noise cost 0.3, random labels 1."""
 _UNFITTED: Final = LlrCoefficients(
     offset=0.0,
     slope=1.0,
@@ -103,14 +103,8 @@ def fit_labelled_profile(
         ) from error
     llrs = fitted.unlimited(trials.scores, trials.sides)
     floor, cap = trust_limits(llrs[trials.is_target], llrs[~trials.is_target])
-    if (
-        max(floor, -cap) > _NARROWEST
-        or min_cllr(llrs[trials.is_target], llrs[~trials.is_target]) > _MOST_MIN_CLLR
-    ):
-        raise LabelsContradict(
-            "The labels can't be right: calls with one label resemble each other hardly more than calls with two. "
-            "Check who is said to call in which recording."
-        )
+    if max(floor, -cap) > _NARROWEST or hardly_alike(llrs, trials.is_target):
+        raise unlike_labels([])
     centre = _voices_mean(labelled)
     whole = WholeCalls.of(used)
     require_spread(whole.voiceprints, centre, least=LEAST_DIRECTIONS)
@@ -126,7 +120,7 @@ def fit_labelled_profile(
         calls=tuple(used),
         voices=told,
         labelled_voices=voices,
-        warnings=(),
+        warnings=tuple(doubts(used, Scorer(profile))),
     )
 
 

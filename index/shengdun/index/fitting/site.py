@@ -22,6 +22,7 @@ from shengdun.index.fitting.coefficients import (
     ScoredTrials,
     refit_coefficients,
 )
+from shengdun.index.fitting.doubts import doubts, hardly_alike
 from shengdun.index.llr import LlrCoefficients, Sides
 from shengdun.index.scoring import Scorer
 
@@ -121,8 +122,8 @@ def fit_site_profile(
     voices = tell_voices(used, Scorer(replace(base, mean=rough, coefficients=of_sites)))
     if voices.count < least_voices:
         raise TooFewCalls(
-            f"{len(used)} calls by about {voices.count:.0f} voices can't make a profile: it needs {least_voices} "
-            "voices. Give more calls, of different callers."
+            f"{len(used)} calls by about {voices.count:.0f} voices{_as_labelled(used)} can't make a profile: it needs "
+            f"{least_voices} voices. Give more calls, of different callers."
         )
     centre = site_centre(whole.voiceprints, voices.weights)
     profile = CalibrationProfile(
@@ -139,7 +140,7 @@ def fit_site_profile(
         strangers=strangers_of(used, voices, at_most=MOST_STRANGERS),
     )
     labelled = labelled_voices(used)
-    warnings = []
+    warnings = doubts(used, Scorer(profile))
     if 0 < labelled < _LEAST_LABELLED_VOICES:
         warnings.append(
             f"{labelled} voices have two labelled calls or more; below {_LEAST_LABELLED_VOICES} labels don't move "
@@ -147,6 +148,9 @@ def fit_site_profile(
         )
         labelled = 0
     if labelled:
+        trials = labelled_trials(profile, used)
+        if hardly_alike(of_sites.unlimited(trials.scores, trials.sides), trials.is_target):
+            raise unlike_labels(warnings)
         try:
             profile = replace(profile, coefficients=refitted(profile, used, labelled))
         except ArithmeticError as error:
@@ -160,6 +164,19 @@ def fit_site_profile(
         labelled_voices=labelled,
         warnings=tuple(warnings),
     )
+
+
+def unlike_labels(doubts: Sequence[str]) -> LabelsContradict:
+    """Told where labels tell voices apart hardly better than chance would; ``doubts`` name calls, if any are known."""
+    named = "".join(doubts) or "check who is said to call in which recording."
+    return LabelsContradict(
+        "The labels can't be right: calls with one label resemble each other hardly more than calls with two; "
+        + named
+    )
+
+
+def _as_labelled(calls: Sequence[SiteCall]) -> str:
+    return ", as they are labelled," if any(call.speaker is not None for call in calls) else ""
 
 
 def site_centre(voiceprints: NDArray[np.float32], weights: Floats) -> NDArray[np.float32]:

@@ -13,11 +13,11 @@ from datetime import UTC, datetime
 from math import inf
 from typing import Final
 
-from shengdun.fingerprint.text.normalise import normalise
 from shengdun.index.errors import IndexRoomError, TextTooShort
 from shengdun.index.scripts.holdings import ScriptHolding
 from shengdun.index.scripts.matching import ScriptIndex, ScriptListener, ScriptMatch, ScriptTooShort
 from shengdun.index.scripts.script import Script, check_content
+from shengdun.index.scripts.whole import together
 from shengdun.index.scripts.words import Words
 from shengdun.index.segments import NEVER_US, microseconds
 
@@ -97,11 +97,16 @@ class KnownScripts:
     ) -> "list[list[FoundScript] | IndexRoomError]":
         """What ``match`` says of each of some texts, or why it can't; many together take less time than one by one."""
         limit = max(1, min(limit, MOST_MATCHES))
-        refused = [_refusal(text) for text in texts]
-        taken = [text for text, error in zip(texts, refused, strict=True) if error is None]
         self._leave_expired()
-        matches = iter(self._index.match_all(taken, limit=limit, above=above))
-        return [self.found(next(matches)) if error is None else error for error in refused]
+        found: list[list[FoundScript] | IndexRoomError] = []
+        for some in together(texts):
+            read = _read(some)
+            words = [each for each in read if isinstance(each, Words)]
+            matches = iter(self._index.match_whole(words, limit=limit, above=above))
+            found += [
+                self.found(next(matches)) if isinstance(each, Words) else each for each in read
+            ]
+        return found
 
     def found(self, matches: Sequence[ScriptMatch]) -> list[FoundScript]:
         """The scripts of some matches; not of those that were erased meanwhile, or have expired."""
@@ -149,18 +154,27 @@ class KnownScripts:
                     self._index.remove(script_id)
 
 
+def _read(texts: Sequence[str]) -> list[Words | IndexRoomError]:
+    """The words of each text, or why it can't be compared."""
+    refused = [_refusal(text) for text in texts]
+    taken = [text for text, error in zip(texts, refused, strict=True) if error is None]
+    words = iter(Words.of_each(taken))
+    return [_long_enough(next(words)) if error is None else error for error in refused]
+
+
 def _refusal(text: str) -> IndexRoomError | None:
     try:
-        _check_comparable(check_content("text", text))
+        check_content("text", text)
     except IndexRoomError as error:
         return error
     return None
 
 
-def _check_comparable(text: str) -> None:
-    counted = len(normalise(text).text)
-    if counted < LEAST_CHARACTERS:
-        raise TextTooShort(
-            f"The text has {counted} characters besides punctuation and fillers; at least {LEAST_CHARACTERS} are "
-            f"needed to compare it with scripts. Send all of it."
-        )
+def _long_enough(words: Words) -> Words | IndexRoomError:
+    counted = len(words.characters)
+    if counted >= LEAST_CHARACTERS:
+        return words
+    return TextTooShort(
+        f"The text has {counted} characters besides punctuation and fillers; at least {LEAST_CHARACTERS} are "
+        f"needed to compare it with scripts. Send all of it."
+    )

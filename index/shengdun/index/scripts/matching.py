@@ -116,15 +116,16 @@ class ScriptIndex:
         self, texts: Sequence[str], *, limit: int = 10, above: float = -inf
     ) -> list[list[ScriptMatch]]:
         """What ``match`` says of each of some texts; many together take a fraction of the time of one by one."""
-        scoring = Scoring(known=self, above=above)
         matches: list[list[ScriptMatch]] = []
         for some in together(texts):
-            heard = []
-            for text in some:
-                heard.append(Words())
-                heard[-1].hear(text)
-            matches += WholeTexts(heard, scoring).matches(limit)
+            matches += self.match_whole(Words.of_each(some), limit=limit, above=above)
         return matches
+
+    def match_whole(
+        self, texts: Sequence[Words], *, limit: int = 10, above: float = -inf
+    ) -> list[list[ScriptMatch]]:
+        """What ``match`` says of each of some texts, ``MOST_TOGETHER`` at most."""
+        return WholeTexts(texts, Scoring(known=self, above=above)).matches(limit) if texts else []
 
     def listener(
         self, *, limit: int = 10, above: float = -inf, words: Words | None = None

@@ -84,7 +84,7 @@ class Scoring:
     def scored(self, common: Common, passages: list[Aligned], words: Words) -> Scored | None:
         """How a script with these passages fares; None if it is not told."""
         coefficients, script = self.known.coefficients, common.held.script
-        worth = sum(each.worth for each in passages)
+        worth = coefficients.together([each.worth for each in passages])
         lengths = len(words.syllables), len(script.syllables)
         unlimited = coefficients.unlimited(worth, *lengths, among=len(self.known))
         if worth < LEAST_EVIDENCE or coefficients.limited(unlimited) <= self.above:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from shengdun.fingerprint.text.shingles import sampled, shingles
 from shengdun.index.scripts.alignment import SEED, passages_of
-from shengdun.index.scripts.background import around
+from shengdun.index.scripts.background import PHRASE, worths
 from shengdun.index.scripts.matches import ScriptMatch
 from shengdun.index.scripts.postings import Rows
 from shengdun.index.scripts.probes import LEAST_RARITY, PROBE, SAMPLED_ONE_IN
@@ -124,10 +124,13 @@ class WholeTexts:
                 yield text, scored
 
     def _rarity_sums(self) -> list[NDArray[np.float64]]:
-        """For each text, the rarity of its characters, summed up to each place."""
+        """For each text, what its characters are worth, summed up to each place."""
+        phrases = shingles(self._syllables, PHRASE)
+        added = self._scoring.known.background.of_phrases(phrases, self._rarity[: len(phrases)])
         sums = []
         for begin, length in zip(self._begins.tolist(), self._lengths.tolist(), strict=True):
             of_seeds = self._rarity[begin : begin + max(length - SEED + 1, 0)]
-            rarity = around(of_seeds) if len(of_seeds) else np.zeros(length)
-            sums.append(np.concatenate([[0.0], np.cumsum(rarity)]))
+            of_phrases = added[begin : begin + max(length - PHRASE + 1, 0)]
+            worth = worths(of_seeds, of_phrases) if len(of_seeds) else np.zeros(length)
+            sums.append(np.concatenate([[0.0], np.cumsum(worth)]))
         return sums

@@ -6,7 +6,8 @@ groups call by call, so that it matters little in which order calls came; large 
 takes in the calls near to its joined voiceprint, and lets go of those which the others speak against.
 
 A call costs one search of the window, and one more for each voice that it changes; what else is done grows with the
-calls nearby and with the voices that call for several customers, not with the window.
+calls nearby and with the voices that call for several customers, not with the window. Where the caller was looked for
+at the end of the call, there is no other search when it is put where it belongs.
 """
 
 import threading
@@ -34,7 +35,8 @@ from shengdun.index.voices.membership import (
 )
 from shengdun.index.voices.partition import ClusterEvent, Groups, Keys
 from shengdun.index.voices.policy import VoicePolicy
-from shengdun.index.voices.recent import RecentCalls
+from shengdun.index.voices.recent import Nearest, RecentCalls, Scan
+from shengdun.index.voices.scans import Scans
 
 _TAKEN_APART: Final = 12
 """Groups of so many calls at most are put together anew with what comes near them."""
@@ -65,6 +67,7 @@ class VoiceClusters:
         self._policy = policy or VoicePolicy()
         self._evidence = evidence
         self._recent = RecentCalls(evidence.coder)
+        self._scans = Scans()
         self._groups = Groups()
         self._many = ManyCustomers(evidence)
         self._lock = threading.Lock()
@@ -140,10 +143,11 @@ class VoiceClusters:
             return None
         with self._lock:
             key = int(columns.id_hashes[0])
+            scan = self._scans.pop(key)
             if call.net_speech_s < self._policy.founding_s:
-                return self._matched(one, text_hash(call.customer))
+                return self._matched(one, text_hash(call.customer), scan)
             if self._recent.add_columns(columns):
-                self._settle(key, one, call.ended_at)
+                self._settle(key, one, int(columns.customers[0]), call.ended_at, scan)
             return self._groups.of(key)
 
     def fill(self, calls: Sequence[ArchivedCall]) -> int:
@@ -196,11 +200,13 @@ class VoiceClusters:
     def remove(self, call_ids: Iterable[str], *, reason: str = "calls were removed") -> None:
         """Forget calls. The clusters that had them are made anew of the calls that are left."""
         with self._lock:
+            self._scans.clear()
             self._lost(self._recent.remove(call_ids), datetime.now(UTC), reason)
 
     def expire(self, before: datetime) -> None:
         """Forget calls that started earlier, likewise."""
         with self._lock:
+            self._scans.clear()
             self._lost(self._recent.expire(before), datetime.now(UTC), "calls left the window")
 
     def clusters(self, *, customers: int = 1) -> tuple[Cluster, ...]:
@@ -238,11 +244,10 @@ class VoiceClusters:
         Args:
             one: the caller, one voice.
             customer: 64 bits of the customer's pseudonym.
-            without: key of a call that is left out.
+            without: key of the call itself, which is left out.
         """
-        near = self._recent.nearest(
-            self._evidence.direction(one), self._policy.neighbours, without=(without,)
-        )
+        near = self._near(one, (without,), self._scans.of(without))
+        self._scans.put(without, near.scan)
         with self._lock:
             return self._candidates(
                 one, np.union1d(near.keys, self._of_customer(customer)), without
@@ -275,8 +280,13 @@ class VoiceClusters:
         # Which of them it was isn't asked; any may have tipped the scales.
         self._left_out_for.update(entry.entry_id for entry in allowed.own_voices)
 
-    def _matched(self, one: Voices, customer: int) -> str | None:
-        near = self._recent.nearest(self._evidence.direction(one), self._policy.neighbours)
+    def _near(self, one: Voices, without: Keys, known: Scan | None = None) -> Nearest:
+        return self._recent.nearest(
+            self._evidence.direction(one), self._policy.neighbours, without=without, known=known
+        )
+
+    def _matched(self, one: Voices, customer: int, scan: Scan | None) -> str | None:
+        near = self._near(one, (), scan)
         found = self._candidates(one, np.union1d(near.keys, self._of_customer(customer)), 0)
         scored = found.log_odds(one, customer, self._evidence, self.odds)
         able = [
@@ -286,11 +296,10 @@ class VoiceClusters:
         ]
         return max(able)[1] if able else None
 
-    def _settle(self, key: int, one: Voices, at: datetime) -> None:
-        customer = int(self._rows((key,)).customers[0])
-        near = self._recent.nearest(
-            self._evidence.direction(one), self._policy.neighbours, without=(key,)
-        )
+    def _settle(
+        self, key: int, one: Voices, customer: int, at: datetime, scan: Scan | None
+    ) -> None:
+        near = self._near(one, (key,), scan)
         keys = np.union1d(near.keys, self._of_customer(customer))
         found = self._candidates(one, keys[keys != np.uint64(key)], key)
         scored = found.log_odds(one, customer, self._evidence, self.odds)
@@ -319,9 +328,7 @@ class VoiceClusters:
         if len(set(rows.customers.tolist())) < 2:
             return False
         voice = self._evidence.voice(rows)
-        near = self._recent.nearest(
-            self._evidence.direction(voice), self._policy.neighbours, without=keys
-        )
+        near = self._near(voice, keys)
         lone = self._recent.rows(_keys([k for k in near.keys.tolist() if not self._groups.of(k)]))
         llrs = self._evidence.llrs(voice, self._evidence.calls(lone))
         taken = llrs + self.odds.of_strangers(len(keys)) >= self._policy.join_log_odds

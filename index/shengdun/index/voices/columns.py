@@ -94,6 +94,11 @@ class CallColumns:
         """All calls of at least one part, in order."""
         return cls(**{n: np.concatenate([getattr(p, n) for p in parts]) for n in _FIELDS})
 
+    @classmethod
+    def gathered(cls, parts: Sequence[tuple["CallColumns", NDArray[np.int64]]]) -> "CallColumns":
+        """Some rows of each of at least one part, in order."""
+        return cls(**{n: np.concatenate([getattr(p, n)[r] for p, r in parts]) for n in _FIELDS})
+
 
 _FIELDS: Final = (
     "ids",

@@ -8,10 +8,11 @@ into larger ones as they come to be many, so a call is copied a fixed number of 
 
 import math
 import threading
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
+from itertools import count as numbers
 from itertools import pairwise
 from typing import Any, Final
 
@@ -28,17 +29,52 @@ from shengdun.index.voices.columns import (
     microseconds,
     text_hash,
 )
+from shengdun.index.voices.places import ROW_BITS, Places
 
 TAIL_ROWS: Final = 4096
 """Newest calls that are compared one by one."""
-PART_ROWS: Final = 32_768
-"""A part does not become larger. Each costs a search a tenth of a millisecond before it scans."""
-PROPOSED_ROWS: Final = 1024
+PART_ROWS: Final = 1 << ROW_BITS
+"""A part does not become larger, since it is made anew when a call of it is forgotten."""
+PROPOSED_ROWS: Final = 2048
 """Rows of all parts whose voiceprints are compared exactly."""
+KEPT_ROWS: Final = 512
+"""The nearest of these, among which a caller is looked for again who was heard little further."""
+SAME_VOICE: Final = 0.99
+"""Cosine from which on that is so."""
 _LEAST_ROWS: Final = 64
+_MARGIN_ROWS: Final = 16
+"""Rounding in 32 bits puts fewer into another order."""
 _OVER_SHARE: Final = 1.5
 _FANOUT: Final = 8
 _ENCODED_AT_ONCE: Final = 4096
+_SERIALS: Final = numbers()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Scan:
+    """Which rows of the window are nearest to a voice. Of the calls themselves it holds nothing.
+
+    Attributes:
+        direction: (d,) of the voice.
+        serials: of the parts that were looked through.
+        parts: (k,) which of these each row is in, ascending.
+        rows: (k,) in the part.
+        cosines: (k,) of each, about.
+    """
+
+    direction: Floats
+    serials: tuple[int, ...]
+    parts: Numbers
+    rows: Numbers
+    cosines: Floats
+
+    def by_part(self) -> dict[int, tuple[Floats, Numbers]]:
+        """Cosines and rows by the serial number of the part."""
+        ends = np.searchsorted(self.parts, np.arange(len(self.serials)), "right").tolist()
+        return {
+            serial: (self.cosines[start:end], self.rows[start:end])
+            for serial, (start, end) in zip(self.serials, pairwise([0, *ends]), strict=True)
+        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -48,10 +84,12 @@ class Nearest:
     Attributes:
         keys: (k,) 64-bit keys of the calls.
         cosines: (k,) of the projected voiceprints.
+        scan: that they were found by.
     """
 
     keys: Hashes
     cosines: NDArray[np.float64]
+    scan: Scan
 
 
 class RecentCalls:
@@ -63,11 +101,11 @@ class RecentCalls:
 
     def __init__(self, coder: CallCoder) -> None:
         self._coder = coder
-        self._parts: tuple[_Part, ...] = ()
+        self._held = _Held()
         self._writing = threading.Lock()
 
     def __len__(self) -> int:
-        return sum(len(part.columns) for part in self._parts)
+        return self._held.calls
 
     @property
     def model_id(self) -> str:
@@ -82,7 +120,8 @@ class RecentCalls:
     @property
     def nbytes(self) -> int:
         """Memory that the calls take."""
-        return sum(part.nbytes for part in self._parts)
+        held = self._held
+        return sum(part.nbytes for part in held.parts) + held.places.nbytes
 
     def add(self, calls: Sequence[ArchivedCall]) -> int:
         """Take in calls; those without a voiceprint of this model, and those that it has, are left out.
@@ -118,27 +157,60 @@ class RecentCalls:
         before_us = microseconds(before)
         return self._forget(lambda columns: columns.started_us < before_us)
 
-    def nearest(self, projected: Floats, count: int, *, without: Collection[int] = ()) -> Nearest:
+    def nearest(
+        self,
+        projected: Floats,
+        count: int,
+        *,
+        without: Collection[int] = (),
+        known: Scan | None = None,
+    ) -> Nearest:
         """The calls nearest to a voice.
 
         Args:
             projected: (d,) as the scorer projects voiceprints, of unit length.
             count: how many at most.
             without: keys of calls that are left out.
+            known: what was found for the same caller before; if the voice is nearly the same still, only what came into
+                the window since is scanned.
         """
-        parts = self._parts
+        held = self._held
+        if not held.calls:
+            none = np.empty(0, np.int64)
+            scan = Scan(
+                direction=projected,
+                serials=(),
+                parts=none,
+                rows=none,
+                cosines=np.empty(0, np.float32),
+            )
+            return Nearest(keys=np.empty(0, np.uint64), cosines=np.empty(0), scan=scan)
+        if known is not None and float(known.direction @ projected) < SAME_VOICE:
+            known = None
         rotated = self._coder.form.rotated(projected[np.newaxis, :])
-        proposed = _proposed(parts, rotated)
-        keys = [part.columns.id_hashes[rows] for part, rows in proposed]
-        vectors = [self._coder.rotated(part.columns.codes[rows]) for part, rows in proposed]
-        if not keys:
-            return Nearest(keys=np.empty(0, np.uint64), cosines=np.empty(0))
-        found = np.concatenate(keys)
-        cosines = np.concatenate(vectors).astype(np.float64) @ rotated[0].astype(np.float64)
+        parts, rows = _proposed(held, rotated, {} if known is None else known.by_part())
+        codes = held.of_rows("codes", parts, rows)
+        # Roughly at first: what is exact takes several times as long.
+        rough = codes.astype(np.float32)
+        lengths = np.sqrt(np.einsum("nd,nd->n", rough, rough))
+        near = rough @ rotated[0] / np.maximum(lengths, 1.0)
+        most = count + len(without) + _MARGIN_ROWS
+        kept = _greatest(near, max(most, KEPT_ROWS))
+        scan = Scan(
+            direction=projected if known is None else known.direction,
+            serials=tuple(part.serial for part in held.parts),
+            parts=parts[kept],
+            rows=rows[kept],
+            cosines=near[kept],
+        )
+        kept = kept[_greatest(near[kept], most)]
+        found = held.of_rows("id_hashes", parts[kept], rows[kept])
+        vectors = self._coder.rotated(codes[kept])
+        cosines = vectors.astype(np.float64) @ rotated[0].astype(np.float64)
         left = ~np.isin(found, np.array(sorted(without), np.uint64))
         found, cosines = found[left], cosines[left]
         order = np.lexsort((found, -cosines))[:count]
-        return Nearest(keys=found[order], cosines=cosines[order])
+        return Nearest(keys=found[order], cosines=cosines[order], scan=scan)
 
     def some(self, count: int) -> Hashes:
         """Keys of so many calls at most, whichever have the lowest: as good as drawn, and always the same ones."""
@@ -147,19 +219,18 @@ class RecentCalls:
 
     def of_customer(self, customer: int) -> Hashes:
         """Keys of the calls for a customer, by the 64 bits of the pseudonym; none for 0."""
-        if not customer:
-            return np.empty(0, np.uint64)
-        hits = [p.columns.id_hashes[p.columns.customers == customer] for p in self._parts]
-        return np.concatenate([np.empty(0, np.uint64), *hits])
+        found = self._held.of_customer(customer) if customer else ()
+        return np.concatenate(
+            [np.empty(0, np.uint64), *(part.columns.id_hashes[rows] for part, rows in found)]
+        )
 
     def rows(self, keys: Hashes) -> CallColumns:
         """The calls of some keys, in their order; keys that it doesn't have are left out."""
-        found = [(part, *part.find(keys)) for part in self._parts]
-        taken = [part.columns.take(rows) for part, _, rows in found if len(rows)]
-        if not taken:
-            return self._empty()
-        places = np.concatenate([place for _, place, _ in found])
-        return CallColumns.concatenate(taken).take(np.argsort(places))
+        found = list(self._held.find(keys))
+        if not found:
+            return self._none
+        columns = CallColumns.gathered([(part.columns, rows) for part, _, rows in found])
+        return columns.take(np.argsort(np.concatenate([which for _, which, _ in found])))
 
     def rows_of(self, groups: Sequence[Hashes]) -> list[CallColumns]:
         """As ``rows`` of each of several groups of keys, in one go."""
@@ -175,10 +246,11 @@ class RecentCalls:
 
     def parts(self) -> Iterator[CallColumns]:
         """All calls, a part at a time; not to be altered."""
-        for part in self._parts:
+        for part in self._held.parts:
             yield part.columns
 
-    def _empty(self) -> CallColumns:
+    @cached_property
+    def _none(self) -> CallColumns:
         dimension = self._coder.dimension
         none = np.zeros((1, dimension), np.float32)
         one = self._coder.columns_of(
@@ -195,19 +267,18 @@ class RecentCalls:
 
     def _has(self, keys: Hashes) -> NDArray[np.bool_]:
         has = np.zeros(len(keys), np.bool_)
-        for part in self._parts:
-            place, _ = part.find(keys)
-            has[place] = True
+        for _, which, _ in self._held.find(keys):
+            has[which] = True
         return has
 
     def _append(self, columns: CallColumns) -> None:
-        parts = list(self._parts)
+        parts = list(self._held.parts)
         while parts and len(parts[-1].columns) < TAIL_ROWS:
             columns = CallColumns.concatenate([parts.pop().columns, columns])
         for start in range(0, len(columns), PART_ROWS):
             piece = columns.take(np.arange(start, min(start + PART_ROWS, len(columns))))
             parts.append(_Part(piece, self._coder))
-        self._parts = tuple(self._joined(parts))
+        self._held = self._held.with_parts(self._joined(parts))
 
     def _joined(self, parts: list["_Part"]) -> list["_Part"]:
         """Neighbours put together while there are many small ones."""
@@ -225,7 +296,7 @@ class RecentCalls:
     def _forget(self, gone_of: Callable[[CallColumns], NDArray[np.bool_]]) -> Hashes:
         with self._writing:
             parts, gone_keys = [], [np.empty(0, np.uint64)]
-            for part in self._parts:
+            for part in self._held.parts:
                 gone = gone_of(part.columns)
                 if not gone.any():
                     parts.append(part)
@@ -233,7 +304,7 @@ class RecentCalls:
                 gone_keys.append(part.columns.id_hashes[gone])
                 if not gone.all():
                     parts.append(_Part(part.columns.take(~gone), self._coder))
-            self._parts = tuple(parts)
+            self._held = self._held.with_parts(parts)
             return np.concatenate(gone_keys)
 
 
@@ -242,21 +313,26 @@ class _Part:
 
     def __init__(self, columns: CallColumns, coder: CallCoder) -> None:
         self.columns = columns
+        self.serial = next(_SERIALS)
         self._coder = coder
-        self._order = np.argsort(columns.id_hashes).astype(np.uint32)
         self._sketches = self._sketched() if len(columns) >= TAIL_ROWS else None
+
+    @property
+    def is_sketched(self) -> bool:
+        """Whether it is too large to compare its calls one by one."""
+        return self._sketches is not None
 
     @cached_property
     def nbytes(self) -> int:
         """Memory that it takes."""
         sketches = 0 if self._sketches is None else int(self._sketches.codes.size())
-        return self.columns.nbytes + int(self._order.nbytes) + sketches
+        return self.columns.nbytes + sketches
 
     def find(self, keys: Hashes) -> tuple[Numbers, Numbers]:
-        """Which of some keys it has, and their rows."""
+        """Which of some keys it has, and their rows; for a small one."""
         ordered = self.columns.id_hashes
         at = np.searchsorted(ordered, keys, sorter=self._order)
-        rows = self._order[np.minimum(at, len(ordered) - 1)].astype(np.int64)
+        rows = self._order[np.minimum(at, len(ordered) - 1)]
         place = np.flatnonzero(ordered[rows] == keys)
         return place, rows[place]
 
@@ -273,6 +349,10 @@ class _Part:
         seen = rows[0] >= 0
         return nearness[0][seen], rows[0][seen]
 
+    @cached_property
+    def _order(self) -> Numbers:
+        return np.argsort(self.columns.id_hashes)
+
     def _sketched(self) -> Any:  # noqa: ANN401 - FAISS isn't annotated
         codes = self.columns.codes
         starts = range(0, len(codes), _ENCODED_AT_ONCE)
@@ -281,20 +361,82 @@ class _Part:
         )
 
 
-def _proposed(parts: tuple[_Part, ...], rotated: Floats) -> list[tuple[_Part, Numbers]]:
-    """The rows of each part that look nearest."""
-    total = sum(len(part.columns) for part in parts)
-    if not total:
-        return []
-    share = _OVER_SHARE * PROPOSED_ROWS / total
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Held:
+    """All calls at one time.
+
+    Attributes:
+        parts: that they are in, the newest last.
+        calls: how many.
+        places: of those in sketched parts.
+    """
+
+    parts: tuple[_Part, ...] = ()
+    calls: int = 0
+    places: Places = field(default_factory=Places)
+
+    def with_parts(self, parts: Sequence[_Part]) -> "_Held":
+        """Others in their place."""
+        return _Held(
+            parts=tuple(parts),
+            calls=sum(len(part.columns) for part in parts),
+            places=self.places.of([part.columns for part in parts if part.is_sketched]),
+        )
+
+    def of_rows(self, name: str, parts: Numbers, rows: Numbers) -> NDArray[Any]:
+        """A column of some rows: (k,) numbers of parts, ascending, and (k,) rows."""
+        ends = np.searchsorted(parts, np.arange(len(self.parts)), "right").tolist()
+        pieces = [
+            getattr(part.columns, name)[rows[start:end]]
+            for part, (start, end) in zip(self.parts, pairwise([0, *ends]), strict=True)
+            if end > start
+        ]
+        return np.concatenate(pieces)
+
+    def find(self, keys: Hashes) -> Iterator[tuple[_Part, Numbers, Numbers]]:
+        """For each part with any of some calls which of the keys these are, and their rows."""
+        sketched = [part for part in self.parts if part.is_sketched]
+        for number, which, rows in self.places.find(keys):
+            yield sketched[number], which, rows
+        for part in self.parts:
+            if not part.is_sketched:
+                which, rows = part.find(keys)
+                if len(which):
+                    yield part, which, rows
+
+    def of_customer(self, customer: int) -> Iterator[tuple[_Part, Numbers]]:
+        """For each part with any calls for a customer their rows."""
+        sketched = [part for part in self.parts if part.is_sketched]
+        for number, rows in self.places.of_customer(customer):
+            yield sketched[number], rows
+        for part in self.parts:
+            if not part.is_sketched:
+                yield part, np.flatnonzero(part.columns.customers == customer)
+
+
+def _proposed(
+    held: _Held, rotated: Floats, known: Mapping[int, tuple[Floats, Numbers]]
+) -> tuple[Numbers, Numbers]:
+    """The rows that look nearest: (k,) numbers of their parts, ascending, and (k,) rows; at least one."""
+    share = _OVER_SHARE * PROPOSED_ROWS / held.calls
     found = [
-        part.propose(
+        known.get(part.serial)
+        or part.propose(
             rotated, min(PROPOSED_ROWS, _LEAST_ROWS + math.ceil(share * len(part.columns)))
         )
-        for part in parts
+        for part in held.parts
     ]
-    nearness = np.concatenate([near for near, _ in found])
-    last = -np.inf
-    if len(nearness) > PROPOSED_ROWS:
-        last = float(np.partition(nearness, -PROPOSED_ROWS)[-PROPOSED_ROWS])
-    return [(part, rows[near >= last]) for part, (near, rows) in zip(parts, found, strict=True)]
+    near = np.concatenate([near for near, _ in found])
+    rows = np.concatenate([rows for _, rows in found])
+    parts = np.repeat(np.arange(len(found)), [len(rows) for _, rows in found])
+    # Where sketches weren't asked, what looks nearest is nearest.
+    is_sure = all(part.serial in known or not part.is_sketched for part in held.parts)
+    chosen = _greatest(near, KEPT_ROWS if is_sure else PROPOSED_ROWS)
+    return parts[chosen], rows[chosen]
+
+
+def _greatest(values: Floats, count: int) -> Numbers:
+    """Where the greatest of some values are, ascending."""
+    if len(values) <= count:
+        return np.arange(len(values))
+    return np.sort(np.argpartition(values, -count)[-count:])

@@ -132,6 +132,8 @@ class RepeatWatch:
     ) -> float:
         """Probability that a voice, if it is the caller's, has called for enough others."""
         rows = found.rows(place)
+        if len(rows) < self._clusters.policy.others:
+            return 0.0  # as what follows would say: there can't be more customers than calls
         calls = self._evidence.calls(rows)
         of_calls = membership(calls, self._evidence, odds)
         counted = self._clusters.counted(rows, of_calls, without=customer, at=at)

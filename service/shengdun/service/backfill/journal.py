@@ -28,7 +28,7 @@ class Entry:
 
     Attributes:
         result: what became of it.
-        facts: a hash of what was said of it: time, line, customer, number, channel.
+        facts: a hash of what was said of it: time, line, customer, number, channel, transcript.
     """
 
     result: CallResult
@@ -132,7 +132,9 @@ class Journal:
 
 def facts_of(call: ListedCall) -> str:
     """A hash of what a list says of a call."""
-    said = (call.started_at.isoformat(), call.line, call.customer, call.number, call.channel)
+    said = [call.started_at.isoformat(), call.line, call.customer, call.number, call.channel]
+    if call.transcript is not None:
+        said.append(str(call.transcript))
     return hashlib.sha256(json.dumps(said).encode()).hexdigest()[:32]
 
 

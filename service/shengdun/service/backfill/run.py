@@ -15,8 +15,8 @@ from shengdun.service.errors import ArchiveOff
 Take = Callable[[ListedCall, CallResult], None]
 """Told of each call what became of it."""
 _SAID_OTHERWISE: Final = (
-    "It was archived as another list said, with another time, line, customer, number or channel; erase the call to "
-    "have it archived anew."
+    "It was archived as another list said, with another time, line, customer, number, channel or transcript; erase "
+    "the call to have it archived anew."
 )
 
 

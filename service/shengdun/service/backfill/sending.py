@@ -7,6 +7,7 @@ is tried for so long. What a second attempt can change nothing of is the call's 
 import asyncio
 import hashlib
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -14,10 +15,17 @@ from typing import Any, Final
 import grpc
 
 from shengdun.enrollment.call_lists import ListedCall
+from shengdun.fingerprint.errors import ShengdunError
 from shengdun.service.backfill.results import CallOutcome, CallResult
-from shengdun.service.client import ClientError, ScreenedRecording, ShengdunClient
+from shengdun.service.client import (
+    ClientError,
+    ScreenedRecording,
+    ShengdunClient,
+    TranscriptSegment,
+)
 from shengdun.service.contract.servers import MAX_RECORDING_BYTES
 from shengdun.service.errors import BackfillImpossible
+from shengdun.service.transcript_files import read_transcript
 
 _FIRST_PAUSE_S: Final = 0.5
 _LONGEST_PAUSE_S: Final = 15.0
@@ -95,10 +103,13 @@ async def send(
     """
     try:
         content = await asyncio.to_thread(_content, call)
+        words = await asyncio.to_thread(_words, call)
     except OSError as error:
         return _result(
             call, CallOutcome.FAILED, "UNREADABLE_FILE", f"{call.name}: {error.strerror}"
         )
+    except ShengdunError as error:
+        return _result(call, CallOutcome.FAILED, "UNREADABLE_TRANSCRIPT", error.message)
     if content is None:
         most = f"{MAX_RECORDING_BYTES >> 20} MiB"
         message = f"{call.name} has more than {most}; compress it, or split it."
@@ -107,7 +118,9 @@ async def send(
     waiting = _Waiting(patience_s)
     while True:
         try:
-            screened = await _screen(client, call, call_id, content, even_if_erased=even_if_erased)
+            screened = await _screen(
+                client, call, call_id, content, words, even_if_erased=even_if_erased
+            )
             return _archived(call, call_id, screened)
         except ClientError as error:
             if not waiting.may_do_better(error):
@@ -169,6 +182,7 @@ async def _screen(
     call: ListedCall,
     call_id: str,
     content: bytes,
+    words: Sequence[TranscriptSegment],
     *,
     even_if_erased: bool,
 ) -> ScreenedRecording:
@@ -181,6 +195,7 @@ async def _screen(
         started_at=call.started_at,
         channel=call.channel,
         even_if_erased=even_if_erased,
+        words=words,
     )
     if not screened.archived:
         raise BackfillImpossible(
@@ -194,6 +209,10 @@ def _content(call: ListedCall) -> bytes | None:
     if call.path.stat().st_size > MAX_RECORDING_BYTES:
         return None
     return call.path.read_bytes()
+
+
+def _words(call: ListedCall) -> tuple[TranscriptSegment, ...]:
+    return () if call.transcript is None else read_transcript(call.transcript)
 
 
 def _archived(call: ListedCall, call_id: str, screened: ScreenedRecording) -> CallResult:

@@ -3,10 +3,9 @@
 import asyncio
 import re
 from collections import Counter
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Final
-from zoneinfo import ZoneInfo
 
 import typer
 
@@ -36,6 +35,7 @@ from shengdun.service.cli.backfill_progress import Progress
 from shengdun.service.cli.hints import with_hint
 from shengdun.service.cli.output import complain, note, say, say_json
 from shengdun.service.cli.target import Target, with_server
+from shengdun.service.cli.time_zones import zone_named
 from shengdun.service.errors import BackfillImpossible
 
 app = typer.Typer()
@@ -46,8 +46,8 @@ _STATE_ENDING: Final = ".backfill"
 
 @app.command(
     epilog="A list is CSV or JSON Lines (.jsonl) with path and started_at (录音, 开始时间) and, as known, call_id, "
-    "line, customer, number, channel. Exit codes: 0 every call is in the archive; 1 some are not, see --results; "
-    "2 wrong usage; 3 stopped before the end, run it again; 130 interrupted, likewise.",
+    "line, customer, number, channel, transcript. Exit codes: 0 every call is in the archive; 1 some are not, see "
+    "--results; 2 wrong usage; 3 stopped before the end, run it again; 130 interrupted, likewise.",
 )
 @with_server
 def backfill(
@@ -126,7 +126,7 @@ def backfill(
     rules = CallListRules(
         root=root or (source if is_folder else source.resolve().parent),
         now=now,
-        zone=_zone(timezone),
+        zone=zone_named(timezone),
         starts=started_at_from,
         name_pattern=_pattern(name_pattern),
         line=line,
@@ -221,15 +221,6 @@ def _check_files(source: Path, results: Path | None, journal: Path) -> None:
         raise typer.BadParameter("the list, --results and --state must be different files")
     if not source.exists():
         raise typer.BadParameter(f"there is no {source}")
-
-
-def _zone(name: str) -> tzinfo | None:
-    if not name:
-        return None
-    try:
-        return ZoneInfo(name)
-    except (ValueError, OSError, KeyError):
-        raise typer.BadParameter(f"there is no time zone {name!r}") from None
 
 
 def _pattern(text: str) -> re.Pattern[str] | None:

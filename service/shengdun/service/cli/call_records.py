@@ -4,7 +4,14 @@ from collections.abc import Sequence
 
 from shengdun.service.cli.output import note, say, say_json, table
 from shengdun.service.cli.records import moment, show_fields
-from shengdun.service.contract.archive import ArchiveReceipt, CallFlag, FinishedCall
+from shengdun.service.contract.archive import (
+    ArchiveReceipt,
+    CallFlag,
+    FinishedCall,
+    ScoredCall,
+    ScoreDifference,
+)
+from shengdun.service.contract.decisions import FlagType
 
 _HEADER = ("STARTED", "CALL", "LINE", "CUSTOMER", "LEVEL", "PROBABILITY", "FLAGS")
 
@@ -50,6 +57,55 @@ def show_call(call: FinishedCall) -> None:
         ("characters", str(call.characters) if call.characters else ""),
         *((f"version of {name}", version) for name, version in sorted(call.versions.items())),
     )
+
+
+_DIFFERENCES = {
+    ScoreDifference.PROFILE: "another calibration profile was asked for",
+    ScoreDifference.WATCHLIST_CHANGED: "a watchlist has changed since, and is compared as it is now",
+    ScoreDifference.WATCHLIST_DELETED: "a watchlist isn't there any more",
+    ScoreDifference.POLICY_CHANGED: "the settings of the line have changed since",
+    ScoreDifference.OTHER_EVIDENCE: "the decision rested on more than the voice of the whole call",
+}
+
+
+def show_score(scored: ScoredCall) -> None:
+    """Write what a call was decided, what its voice scores now, and why that may differ."""
+    call = scored.call
+    by_voice = [flag for flag in call.flags if flag.type is FlagType.KNOWN_ACTOR_VOICE]
+    rows = [
+        (
+            "decided",
+            call.versions.get("calibration_profile", ""),
+            call.level.value if call.level else "",
+            f"{call.probability:.4f}",
+            ", ".join(map(_flag, by_voice)),
+        ),
+        (
+            "scored now",
+            scored.calibration_profile_id,
+            scored.level.value if scored.level else "",
+            f"{scored.probability:.4f}",
+            ", ".join(map(_flag, scored.flags)),
+        ),
+    ]
+    say(table(("", "PROFILE", "LEVEL", "PROBABILITY", "FLAGS BY VOICE"), rows))
+    lists = [
+        (
+            one.watchlist_id,
+            call.versions.get(f"watchlist/{one.watchlist_id}", ""),
+            one.watchlist_version,
+            "" if one.best is None else f"{one.best.actor_id} {one.best.llr:+.2f}",
+            "" if one.runner_up is None else f"{one.runner_up.actor_id} {one.runner_up.llr:+.2f}",
+        )
+        for one in scored.watchlists
+    ]
+    if lists:
+        say()
+        say(table(("WATCHLIST", "THEN", "NOW", "CLOSEST, LLR", "RUNNER-UP, LLR"), lists))
+    say()
+    say("the same numbers as then" if scored.agrees else "other numbers than then")
+    for difference in scored.differences:
+        note(_DIFFERENCES[difference])
 
 
 def show_receipt(receipt: ArchiveReceipt) -> None:

@@ -7,7 +7,7 @@ import typer
 
 from shengdun.index.archive.receipts import to_json
 from shengdun.service.cli.actor import parse_expiry
-from shengdun.service.cli.call_records import show_call, show_calls, show_receipt
+from shengdun.service.cli.call_records import show_call, show_calls, show_receipt, show_score
 from shengdun.service.cli.output import note, say, say_json
 from shengdun.service.cli.target import Target, with_server
 from shengdun.service.contract.archive import CallSelection
@@ -37,7 +37,7 @@ Json = Annotated[bool, typer.Option("--json", help="Write JSON, one value a line
 
 @app.callback()
 def _calls() -> None:
-    """List, show and erase finished calls."""
+    """List, show, score and erase finished calls."""
 
 
 @app.command("list")
@@ -89,6 +89,28 @@ async def show(
         say_json(found)
     else:
         show_call(found)
+
+
+@app.command()
+@with_server
+async def score(
+    target: Target,
+    call: Annotated[str, typer.Argument(metavar="CALL", help="Its id.")],
+    profile: Annotated[
+        str,
+        typer.Option(
+            metavar="ID", help="Calibration profile; without it the one that decided the call."
+        ),
+    ] = "",
+    json: Json = False,
+) -> None:
+    """Score the voice of a finished call again, beside what was decided."""
+    async with target.connect() as client:
+        scored = await client.score_call(call, calibration_profile_id=profile)
+    if json:
+        say_json(scored)
+    else:
+        show_score(scored)
 
 
 @app.command()

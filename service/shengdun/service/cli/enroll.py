@@ -1,10 +1,9 @@
 """``shengdun enroll``."""
 
 import asyncio
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
-from zoneinfo import ZoneInfo
 
 import typer
 
@@ -15,6 +14,7 @@ from shengdun.service.cli.manifest import BulkEnrollment, BulkPolicy
 from shengdun.service.cli.output import say, say_json
 from shengdun.service.cli.records import report_lines, show_refusal
 from shengdun.service.cli.target import Target, with_server
+from shengdun.service.cli.time_zones import own_zone, zone_named
 from shengdun.service.client import ClientError, DuplicatePolicy, Enrollment, NewActor
 
 app = typer.Typer()
@@ -95,7 +95,7 @@ def enroll(
         read = read_manifest(
             manifest,
             root=root or manifest.resolve().parent,
-            zone=_zone(timezone),
+            zone=zone_named(timezone) or own_zone(),
             now=datetime.now(UTC),
             default_watchlists=watchlist or (),
         )
@@ -169,15 +169,6 @@ async def _enroll_manifest(
     rows = len(manifest.rows)
     say(f"{rows - not_in} of {rows} rows are in; what became of each: {results}")
     return int(not_in > 0)
-
-
-def _zone(name: str) -> tzinfo:
-    if not name:
-        return datetime.now().astimezone().tzinfo or UTC
-    try:
-        return ZoneInfo(name)
-    except (ValueError, OSError, KeyError):
-        raise typer.BadParameter(f"there is no time zone {name!r}") from None
 
 
 def _say_enrollment(enrollment: Enrollment, *, json: bool) -> None:

@@ -34,7 +34,7 @@ Jobs = Annotated[
 ]
 NetSpeech = Annotated[
     list[float] | None,
-    typer.Option("--seconds", min=1.0, help="Net speech of the calls; may be repeated."),
+    typer.Option("--seconds", min=1.0, max=600.0, help="Net speech of the calls; may be repeated."),
 ]
 NoiseAndRooms = Annotated[
     Path | None,

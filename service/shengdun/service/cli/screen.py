@@ -15,7 +15,6 @@ from shengdun.service.cli.decisions import decision_line, summary_row
 from shengdun.service.cli.hints import with_hint
 from shengdun.service.cli.output import complain, note, say, say_json, table
 from shengdun.service.cli.target import Target, with_server
-from shengdun.service.cli.transcripts import read_transcript
 from shengdun.service.client import (
     AudioEncoding,
     AudioFormat,
@@ -27,6 +26,7 @@ from shengdun.service.client import (
     TranscriptUse,
 )
 from shengdun.service.client.telephone import converse, telephone_audio
+from shengdun.service.transcript_files import read_transcript
 
 app = typer.Typer()
 
@@ -84,14 +84,17 @@ async def screen(
     ] = None,
     transcript: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Live: words of the one call, JSON Lines of segments."),
+        typer.Option(
+            metavar="FILE",
+            help="Words of the one call: JSON Lines of segments, or the caller's as .txt.",
+        ),
     ] = None,
     concurrency: Annotated[int, typer.Option(min=1, help="Calls at once.")] = 8,
     json: Annotated[bool, typer.Option("--json", help="Write every decision as JSON.")] = False,
 ) -> int:
     """Screen recordings and show the decisions, state by state; several end in a table."""
-    if transcript is not None and (len(files) > 1 or not live):
-        raise typer.BadParameter("--transcript goes with one recording, screened as a live call")
+    if transcript is not None and len(files) > 1:
+        raise typer.BadParameter("--transcript goes with one recording")
     plan = _Plan(
         words=None if transcript is None else read_transcript(transcript),
         live=live,
@@ -159,6 +162,7 @@ async def _whole(client: ShengdunClient, file: Path, plan: _Plan) -> Decision:
         line=plan.line,
         customer_reference=plan.customer,
         watchlist_ids=plan.watchlists,
+        words=plan.words or (),
     )
     _show(file, screened.decision, plan)
     return screened.decision

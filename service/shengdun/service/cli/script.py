@@ -1,10 +1,8 @@
 """``shengdun script``."""
 
 import asyncio
-from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 from typing import Annotated, Final
-from zoneinfo import ZoneInfo
 
 import typer
 
@@ -17,6 +15,7 @@ from shengdun.service.cli.script_lists import BulkScripts
 from shengdun.service.cli.script_records import show_match, show_script, show_scripts
 from shengdun.service.cli.target import Target, with_server
 from shengdun.service.cli.text_input import STDIN, TextFile, read_text
+from shengdun.service.cli.time_zones import own_zone, zone_named
 from shengdun.service.client import NewScript, ScriptKind
 
 app = typer.Typer()
@@ -89,7 +88,7 @@ def add(
             raise typer.BadParameter("--results would replace the list; name another file")
         rules = ScriptListRules(
             root=root or manifest.resolve().parent,
-            zone=_zone(timezone),
+            zone=zone_named(timezone) or own_zone(),
             kind=kind,
             network=network,
             campaign=campaign,
@@ -199,12 +198,3 @@ async def _add_all(
             not_in = await BulkScripts(client, writer, concurrency=concurrency).run(rows)
     say(f"{len(rows) - not_in} of {len(rows)} scripts are in; what became of each: {results}")
     return int(not_in > 0)
-
-
-def _zone(name: str) -> tzinfo:
-    if not name:
-        return datetime.now().astimezone().tzinfo or UTC
-    try:
-        return ZoneInfo(name)
-    except (ValueError, OSError, KeyError):
-        raise typer.BadParameter(f"there is no time zone {name!r}") from None

@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 
 from shengdun.index.archive.receipts import ReceiptCheck
-from shengdun.service.client.connection import REQUEST_DEADLINE, Connection
+from shengdun.service.client.connection import REQUEST_DEADLINE, UPLOAD_DEADLINE, Connection
 from shengdun.service.contract.archive import (
     ArchiveReceipt,
     CallPage,
     CallSelection,
     FinishedCall,
+    ScoredCall,
 )
 from shengdun.service.convert import client_archive as convert
 from shengdun.service.convert.client_stubs import archive_stub
@@ -51,6 +52,21 @@ class ArchiveMethods:
             repeat=True,
         )
         return convert.call_from_wire(wire.call)
+
+    async def score_call(self, call_id: str, *, calibration_profile_id: str = "") -> ScoredCall:
+        """Score the voice of a finished call again.
+
+        Args:
+            call_id: the call.
+            calibration_profile_id: the profile to score with; empty for the one that decided the call.
+        """
+        wire = await self._connection.request(
+            self._archive.ScoreCall,
+            pb.ScoreCallRequest(call_id=call_id, calibration_profile_id=calibration_profile_id),
+            deadline=UPLOAD_DEADLINE,
+            repeat=True,
+        )
+        return convert.scored_from_wire(wire)
 
     async def verify_erasure(self, receipt: str) -> ReceiptCheck:
         """Look on the server's machine and in its store for what a receipt says is gone.

@@ -24,6 +24,7 @@ from shengdun.service.contract.decisions import (
 )
 from shengdun.service.contract.servers import TAKEN, ServerInfo
 from shengdun.service.contract.texts import ScreenedText
+from shengdun.service.contract.transcripts import TranscriptSegment
 from shengdun.service.contract.watchlists import Recording
 from shengdun.service.convert import client_decisions as convert
 from shengdun.service.convert.client_scripts import screen_text_request
@@ -74,6 +75,7 @@ class ScreeningMethods:
         started_at: datetime | None = None,
         channel: int = 0,
         even_if_erased: bool = False,
+        words: Sequence[TranscriptSegment] = (),
     ) -> ScreenedRecording:
         """Screen a whole recording in any common container.
 
@@ -89,6 +91,7 @@ class ScreeningMethods:
             channel: which one is the caller's, from 1; 0 mixes all of them.
             even_if_erased: archive a call of the past though it was erased, or all calls of its customer or number
                 were; takes the role investigator too. Otherwise it is refused with CALL_ERASED.
+            words: what a speech recogniser heard in it. A server of an earlier version refuses them.
 
         Raises:
             OSError: the file can't be read.
@@ -100,7 +103,7 @@ class ScreeningMethods:
             is_past = started_at is not None
             rpc = self._screening.ScreenRecording(
                 convert.recording_to_wire(
-                    _pieces_if(taken, recording) if is_past else pieces(recording),
+                    _parts(recording, words, taken if is_past else None),
                     call_id=call_id,
                     line=line,
                     customer_reference=customer_reference,
@@ -145,10 +148,15 @@ async def _ask(rpc: Any, taken: "asyncio.Future[bool]") -> None:  # noqa: ANN401
             taken.set_result(all(pair in metadata for pair in TAKEN))
 
 
-async def _pieces_if(
-    taken: "asyncio.Future[bool]", recording: Path | bytes
-) -> AsyncIterator[bytes]:
+async def _parts(
+    recording: Path | bytes,
+    words: Sequence[TranscriptSegment],
+    taken: "asyncio.Future[bool] | None",
+) -> AsyncIterator[bytes | TranscriptSegment]:
+    """Words and bytes of a recording; nothing unless the server has taken what has to be taken first."""
     # A refusal that meets a client in the middle of sending is lost in gRPC for Python.
-    if await taken:
+    if taken is None or await taken:
+        for segment in words:
+            yield segment
         async for piece in pieces(recording):
             yield piece

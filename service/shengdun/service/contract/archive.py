@@ -3,11 +3,20 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import Enum
 
 from shengdun.index.archive.receipts import ArchiveReceipt
-from shengdun.service.contract.decisions import FlagType, RiskLevel
+from shengdun.service.contract.decisions import FlagType, RiskLevel, WatchlistResult
 
-__all__ = ["ArchiveReceipt", "CallFlag", "CallPage", "CallSelection", "FinishedCall"]
+__all__ = [
+    "ArchiveReceipt",
+    "CallFlag",
+    "CallPage",
+    "CallSelection",
+    "FinishedCall",
+    "ScoreDifference",
+    "ScoredCall",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +96,41 @@ class FinishedCall:
     snr_db: float | None
     codec: str
     characters: int
+
+
+class ScoreDifference(Enum):
+    """Why a call may be scored otherwise now than it was decided."""
+
+    PROFILE = "profile"
+    WATCHLIST_CHANGED = "watchlist_changed"
+    WATCHLIST_DELETED = "watchlist_deleted"
+    POLICY_CHANGED = "policy_changed"
+    OTHER_EVIDENCE = "other_evidence"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScoredCall:
+    """A finished call, and what its voice scores.
+
+    Attributes:
+        call: as it was decided.
+        calibration_profile_id: the profile that it was scored with now.
+        level: by the voice; None where it says nothing.
+        probability: that the caller is on one of the watchlists, by the voice, 0 to 1.
+        watchlists: the outcome of every watchlist that was screened then and is there.
+        flags: actors who would be flagged.
+        differences: why this may be otherwise than it was; empty if nothing has changed.
+        agrees: whether the numbers are those of then, but for the rounding of archived voiceprints.
+    """
+
+    call: FinishedCall
+    calibration_profile_id: str
+    level: RiskLevel | None
+    probability: float
+    watchlists: tuple[WatchlistResult, ...]
+    flags: tuple[CallFlag, ...]
+    differences: tuple[ScoreDifference, ...]
+    agrees: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

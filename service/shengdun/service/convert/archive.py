@@ -14,8 +14,10 @@ from shengdun.index.archive.tables import microseconds
 from shengdun.index.watchlists import ErasureReceipt
 from shengdun.service.archiving import number_pseudonym
 from shengdun.service.convert.calls import check_call_id
+from shengdun.service.convert.decisions import watchlist_message
 from shengdun.service.convert.times import timestamp
 from shengdun.service.errors import InvalidRequest, NotAReceipt
+from shengdun.service.rescoring import Difference, ScoredCall
 from shengdun.v1 import archive_pb2 as pb
 from shengdun.v1 import decision_pb2
 
@@ -147,6 +149,33 @@ def call_message(call: ArchivedCall) -> pb.ArchivedCall:
         snr_db=call.snr_db,
         codec=call.codec,
         characters=call.characters,
+    )
+
+
+def scored_message(scored: ScoredCall) -> pb.ScoreCallResponse:
+    """What a call scores, as a message."""
+    risk = scored.risk
+    level = "" if risk.level is None else risk.level.value
+    return pb.ScoreCallResponse(
+        call=call_message(scored.call),
+        calibration_profile_id=scored.profile_id,
+        level=_value(decision_pb2.RiskLevel, _LEVEL + level.upper()),
+        probability=risk.probability or 0.0,
+        watchlists=map(watchlist_message, risk.watchlists),
+        flags=[
+            pb.ArchivedFlag(
+                type=decision_pb2.FLAG_TYPE_KNOWN_ACTOR_VOICE,
+                llr=flag.candidate.llr,
+                subject_id=flag.candidate.actor_id,
+            )
+            for flag in risk.flags
+        ],
+        differences=[
+            pb.ScoreDifference.Value(f"SCORE_DIFFERENCE_{difference.name}")
+            for difference in Difference
+            if difference in scored.differences
+        ],
+        agrees=scored.agrees,
     )
 
 

@@ -40,6 +40,7 @@ class CallRequest:
         started_at: when a call of the past started, in UTC; None for a live one, and for a file that isn't a call.
         channel: of a recording, which is the caller's, from 1; 0 for all of them.
         even_if_erased: whether a call of the past is to be archived though it was erased.
+        is_recording: whether all of it is there already, so that nobody waits on the line.
     """
 
     call_id: str
@@ -53,6 +54,7 @@ class CallRequest:
     started_at: datetime | None = None
     channel: int = 0
     even_if_erased: bool = False
+    is_recording: bool = False
 
     @property
     def is_past(self) -> bool:
@@ -99,6 +101,7 @@ def recording_request(config: screening_pb2.RecordingConfig) -> CallRequest:
         started_at=_started_at(config, call_id),
         channel=_channel(config),
         even_if_erased=config.even_if_erased,
+        is_recording=True,
     )
 
 

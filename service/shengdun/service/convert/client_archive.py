@@ -3,8 +3,16 @@
 from datetime import UTC
 
 from shengdun.index.archive.receipts import ArchiveReceipt, ReceiptCheck, from_json
-from shengdun.service.contract.archive import CallFlag, CallPage, CallSelection, FinishedCall
+from shengdun.service.contract.archive import (
+    CallFlag,
+    CallPage,
+    CallSelection,
+    FinishedCall,
+    ScoredCall,
+    ScoreDifference,
+)
 from shengdun.service.contract.decisions import FlagType, RiskLevel
+from shengdun.service.convert.client_decisions import watchlist_from_wire
 from shengdun.service.convert.client_enums import from_wire, from_wire_optional
 from shengdun.service.convert.times import timestamp
 from shengdun.v1 import archive_pb2 as pb
@@ -51,20 +59,38 @@ def call_from_wire(wire: pb.ArchivedCall) -> FinishedCall:
         number=wire.number,
         level=from_wire_optional(RiskLevel, decision_pb2.RiskLevel.Name, "RISK_LEVEL_", wire.level),
         probability=wire.probability,
-        flags=tuple(
-            CallFlag(
-                type=from_wire(FlagType, decision_pb2.FlagType.Name, "FLAG_TYPE_", flag.type),
-                llr=flag.llr,
-                subject_id=flag.subject_id,
-            )
-            for flag in wire.flags
-        ),
+        flags=tuple(map(_flag, wire.flags)),
         versions=dict(wire.versions),
         model_id=wire.model_id,
         net_speech_s=wire.net_speech_s,
         snr_db=wire.snr_db if wire.HasField("snr_db") else None,
         codec=wire.codec,
         characters=wire.characters,
+    )
+
+
+def scored_from_wire(wire: pb.ScoreCallResponse) -> ScoredCall:
+    """A call, and what its voice scores."""
+    return ScoredCall(
+        call=call_from_wire(wire.call),
+        calibration_profile_id=wire.calibration_profile_id,
+        level=from_wire_optional(RiskLevel, decision_pb2.RiskLevel.Name, "RISK_LEVEL_", wire.level),
+        probability=wire.probability,
+        watchlists=tuple(map(watchlist_from_wire, wire.watchlists)),
+        flags=tuple(map(_flag, wire.flags)),
+        differences=tuple(
+            from_wire(ScoreDifference, pb.ScoreDifference.Name, "SCORE_DIFFERENCE_", each)
+            for each in wire.differences
+        ),
+        agrees=wire.agrees,
+    )
+
+
+def _flag(wire: pb.ArchivedFlag) -> CallFlag:
+    return CallFlag(
+        type=from_wire(FlagType, decision_pb2.FlagType.Name, "FLAG_TYPE_", wire.type),
+        llr=wire.llr,
+        subject_id=wire.subject_id,
     )
 
 

@@ -61,6 +61,10 @@ def audio_to_wire(audio: bytes) -> screening_pb2.ScreenCallRequest:
 
 def segment_to_wire(segment: TranscriptSegment) -> screening_pb2.ScreenCallRequest:
     """Words of a call."""
+    return screening_pb2.ScreenCallRequest(segment=_segment(segment))
+
+
+def _segment(segment: TranscriptSegment) -> transcript_pb2.TranscriptSegment:
     wire = transcript_pb2.TranscriptSegment(
         segment_id=segment.segment_id,
         text=segment.text,
@@ -71,7 +75,7 @@ def segment_to_wire(segment: TranscriptSegment) -> screening_pb2.ScreenCallReque
         wire.start.FromTimedelta(segment.start)
     if segment.end is not None:
         wire.end.FromTimedelta(segment.end)
-    return screening_pb2.ScreenCallRequest(segment=wire)
+    return wire
 
 
 def decision_request(call_id: str) -> screening_pb2.GetDecisionRequest:
@@ -85,7 +89,7 @@ def server_info_request() -> screening_pb2.GetServerInfoRequest:
 
 
 async def recording_to_wire(
-    chunks: AsyncIterator[bytes],
+    parts: AsyncIterator[bytes | TranscriptSegment],
     *,
     call_id: str,
     line: str,
@@ -96,7 +100,7 @@ async def recording_to_wire(
     channel: int,
     even_if_erased: bool,
 ) -> AsyncIterator[screening_pb2.ScreenRecordingRequest]:
-    """The messages of a recording: what it is, then its bytes."""
+    """The messages of a recording: what it is, then its words and bytes."""
     config = screening_pb2.RecordingConfig(
         call_id=call_id,
         line=line,
@@ -109,8 +113,11 @@ async def recording_to_wire(
     if started_at is not None:
         config.start_time.FromDatetime(started_at)
     yield screening_pb2.ScreenRecordingRequest(config=config)
-    async for chunk in chunks:
-        yield screening_pb2.ScreenRecordingRequest(data=chunk)
+    async for part in parts:
+        if isinstance(part, bytes):
+            yield screening_pb2.ScreenRecordingRequest(data=part)
+        else:
+            yield screening_pb2.ScreenRecordingRequest(segment=_segment(part))
 
 
 def call_decision_from_wire(wire: screening_pb2.GetDecisionResponse) -> values.CallDecision:
@@ -169,7 +176,7 @@ def decision_from_wire(wire: decision_pb2.Decision) -> values.Decision:
         probability=wire.probability if wire.HasField("probability") else None,
         level_probability=wire.level_probability if wire.HasField("level_probability") else None,
         flags=tuple(_flag(flag) for flag in wire.flags),
-        watchlists=tuple(_watchlist_result(result) for result in wire.watchlists),
+        watchlists=tuple(watchlist_from_wire(result) for result in wire.watchlists),
         net_speech=wire.net_speech.ToTimedelta(),
         audio_quality=audio_quality_from_wire(wire.audio_quality),
         recommended_action=wire.recommended_action,
@@ -364,7 +371,8 @@ def _level(wire: decision_pb2.RiskLevel.ValueType) -> values.RiskLevel | None:
     return from_wire_optional(values.RiskLevel, decision_pb2.RiskLevel.Name, "RISK_LEVEL_", wire)
 
 
-def _watchlist_result(wire: decision_pb2.WatchlistResult) -> values.WatchlistResult:
+def watchlist_from_wire(wire: decision_pb2.WatchlistResult) -> values.WatchlistResult:
+    """The outcome of one watchlist."""
     return values.WatchlistResult(
         watchlist_id=wire.watchlist_id,
         watchlist_version=wire.watchlist_version,

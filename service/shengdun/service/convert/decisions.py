@@ -79,7 +79,7 @@ def decision_message(decision: Decision) -> decision_pb2.Decision:
         probability=decision.risk.probability,
         level_probability=decision.risk.level_probability,
         flags=_flags(decision.risk),
-        watchlists=[_watchlist(outcome) for outcome in decision.risk.watchlists],
+        watchlists=[watchlist_message(outcome) for outcome in decision.risk.watchlists],
         audio_quality=_quality_of_call(decision),
         recommended_action=decision.recommended_action,
         partial=bool(decision.partial_reasons),
@@ -241,7 +241,8 @@ def _words(words: WordsOutcome | None) -> decision_pb2.WordsEvidence | None:
     )
 
 
-def _watchlist(outcome: WatchlistOutcome) -> decision_pb2.WatchlistResult:
+def watchlist_message(outcome: WatchlistOutcome) -> decision_pb2.WatchlistResult:
+    """The outcome of one watchlist."""
     return decision_pb2.WatchlistResult(
         watchlist_id=outcome.watchlist_id,
         watchlist_version=outcome.version,

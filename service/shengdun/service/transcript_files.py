@@ -1,4 +1,7 @@
-"""Transcripts in files: JSON Lines, a segment on each, in the order in which a speech recogniser sent them."""
+"""Transcripts in files: JSON Lines, a segment on each, in the order in which a speech recogniser sent them.
+
+Or plain text, if the file's name ends with .txt: what the caller said, and nothing of the institution's own agent.
+"""
 
 import json
 from datetime import timedelta
@@ -7,9 +10,12 @@ from typing import Annotated, Final
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from shengdun.enrollment.text_files import read_text_file
 from shengdun.service.client import Speaker, TranscriptSegment
 from shengdun.service.errors import InvalidRequest
 
+_AT_ONCE: Final = 10_000
+"""Code points of plain text in a segment; where words are cut makes no difference."""
 _FIELDS: Final = "text, speaker, is_final, segment_id, start_s, end_s"
 
 
@@ -36,11 +42,18 @@ class _Line(BaseModel):
 
 
 def read_transcript(path: Path) -> tuple[TranscriptSegment, ...]:
-    """The segments of a file, UTF-8; blank lines are passed over.
+    """The segments of a file; blank lines are passed over. JSON Lines are UTF-8, text as ``read_text_file`` takes it.
 
     Raises:
         InvalidRequest: it can't be read, or a line is no segment; the message names the line and none of the words.
+        TextFileUnreadable: it is no text.
     """
+    if path.suffix.lower() == ".txt":
+        said = "\n".join(line for line in read_text_file(path).splitlines() if line.strip())
+        return tuple(
+            TranscriptSegment(text=said[start : start + _AT_ONCE], speaker=Speaker.CALLER)
+            for start in range(0, len(said), _AT_ONCE)
+        )
     try:
         lines = path.read_text(encoding="utf-8-sig").split("\n")
     except (OSError, UnicodeDecodeError) as error:
