@@ -41,8 +41,6 @@ from shengdun.index.voices.scans import Scans
 _TAKEN_APART: Final = 12
 """Groups of so many calls at most are put together anew with what comes near them."""
 _MOST_ATOMS: Final = 96
-_OTHERS: Final = 200
-"""Calls of the window that others are told from by."""
 _LENIENCE: Final = 2.0
 """Natural log odds below those of joining at which a call is let go of again."""
 _ROUNDS: Final = 3
@@ -115,7 +113,7 @@ class VoiceClusters:
 
     def odds_among_others(self) -> Odds:
         """The same, with some calls of the window to see who else sounds like a call."""
-        keys = self._recent.some(_OTHERS)
+        keys = self._recent.some()
         known, others = self._others
         if not np.array_equal(known, keys):
             others = self._evidence.calls(self._recent.rows(keys))
