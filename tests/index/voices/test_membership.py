@@ -62,7 +62,11 @@ def test_where_many_sound_alike_calls_have_to_be_surer() -> None:
     lowered = plain - membership(own, EVIDENCE, alike)
     assert lowered[0] > 0.5
     assert (lowered >= 0.0).all()
-    assert together(own, EVIDENCE, alike) < together(own, EVIDENCE, ODDS)
+    undecided = VoicePolicy(lookalikes=np.exp(EVIDENCE.of_all(own) - 19.0))
+    crowded, alone = (
+        together(own, EVIDENCE, replace(odds, policy=undecided)) for odds in (alike, ODDS)
+    )
+    assert 0.0 < crowded < alone < 1.0
     further = [made_call(1, number) for number in range(3, 83)]
     assert not crowding(own, EVIDENCE, replace(ODDS, others=voices_of(further))).any()
     assert not crowding(own, EVIDENCE, replace(alike, policy=VoicePolicy(crowding=0.0))).any()
