@@ -30,7 +30,7 @@ def fitting_as_shipped(
     def fitted(voices: Sequence[Voice]) -> Fitted:
         known = [voice for voice in voices if voice.person.corpus in able]
         spread = fit_under(shipped.profile, known, seed=seed)
-        worth = {"scale": shipped.spread.scale, "offset": shipped.spread.offset}
-        return Fitted(profile=shipped.profile, spread=replace(spread, **worth))
+        worth = replace(spread, scale=shipped.spread.scale, offset=shipped.spread.offset)
+        return Fitted(profile=shipped.profile, spread=worth)
 
     return fitted

@@ -15,6 +15,7 @@ from shengdun.index.voices.evidence import Voices
 from shengdun.index.voices.grouping import Odds
 from shengdun.index.voices.membership import called_for, crowding, membership, surest, together
 from shengdun.index.voices.policy import VoicePolicy
+from shengdun.index.voices.spread import Others
 
 ODDS = Odds(policy=VoicePolicy(), window=1000)
 
@@ -40,14 +41,13 @@ def test_calls_of_one_voice_are_together_and_those_of_strangers_are_not() -> Non
     assert chances[0] > chances[2]
 
 
-def leaning(calls: list[ArchivedCall], towards: ArchivedCall, share: float) -> Voices:
+def leaning(calls: list[ArchivedCall], towards: ArchivedCall, share: float) -> Others:
     """Calls of people who all sound somewhat like another."""
     assert towards.voiceprint is not None
     rows = np.stack([call.voiceprint for call in calls if call.voiceprint is not None])
     mixed = unit_rows((1.0 - share) * rows + share * towards.voiceprint)
-    return EVIDENCE.calls(
-        columns_of([replace(call, voiceprint=row) for call, row in zip(calls, mixed, strict=True)])
-    )
+    made = [replace(call, voiceprint=row) for call, row in zip(calls, mixed, strict=True)]
+    return EVIDENCE.others(voices_of(made))
 
 
 def test_where_many_sound_alike_calls_have_to_be_surer() -> None:
@@ -56,7 +56,7 @@ def test_where_many_sound_alike_calls_have_to_be_surer() -> None:
     own = voices_of(heard)
     strangers = [made_call(voice, 0) for voice in range(100, 180)]
     plain = membership(own, EVIDENCE, ODDS)
-    elsewhere = replace(ODDS, others=voices_of(strangers))
+    elsewhere = replace(ODDS, others=EVIDENCE.others(voices_of(strangers)))
     np.testing.assert_array_equal(membership(own, EVIDENCE, elsewhere), plain)
     alike = replace(ODDS, others=leaning(strangers, heard[0], 0.35))
     lowered = plain - membership(own, EVIDENCE, alike)
@@ -68,7 +68,9 @@ def test_where_many_sound_alike_calls_have_to_be_surer() -> None:
     )
     assert 0.0 < crowded < alone < 1.0
     further = [made_call(1, number) for number in range(3, 83)]
-    assert not crowding(own, EVIDENCE, replace(ODDS, others=voices_of(further))).any()
+    assert not crowding(
+        own, EVIDENCE, replace(ODDS, others=EVIDENCE.others(voices_of(further)))
+    ).any()
     assert not crowding(own, EVIDENCE, replace(alike, policy=VoicePolicy(crowding=0.0))).any()
 
 

@@ -37,6 +37,7 @@ from shengdun.index.voices.partition import ClusterEvent, Groups, Keys
 from shengdun.index.voices.policy import VoicePolicy
 from shengdun.index.voices.recent import Nearest, RecentCalls, Scan
 from shengdun.index.voices.scans import Scans
+from shengdun.index.voices.spread import Others
 
 _TAKEN_APART: Final = 12
 """Groups of so many calls at most are put together anew with what comes near them."""
@@ -71,7 +72,7 @@ class VoiceClusters:
         self._lock = threading.Lock()
         self._allowed = allowed
         self._left_out_for: set[str] = set()
-        self._others: tuple[Hashes, Voices | None] = (np.empty(0, np.uint64), None)
+        self._others: tuple[Hashes, Others | None] = (np.empty(0, np.uint64), None)
 
     def __len__(self) -> int:
         return len(self._groups)
@@ -116,7 +117,7 @@ class VoiceClusters:
         keys = self._recent.some()
         known, others = self._others
         if not np.array_equal(known, keys):
-            others = self._evidence.calls(self._recent.rows(keys))
+            others = self._evidence.others(self._evidence.calls(self._recent.rows(keys)))
             self._others = keys, others
         return replace(self.odds, others=others)
 

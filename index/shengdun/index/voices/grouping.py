@@ -18,6 +18,7 @@ import numpy as np
 
 from shengdun.index.voices.evidence import Floats64, VoiceEvidence, Voices
 from shengdun.index.voices.policy import VoicePolicy, log_odds
+from shengdun.index.voices.spread import Others
 
 _MOST_REPEATING: Final = 0.5
 """What a window has shown counts up to this share."""
@@ -37,7 +38,7 @@ class Odds:
     policy: VoicePolicy
     window: int
     of_many: int = 0
-    others: Voices | None = field(default=None, repr=False, compare=False)
+    others: Others | None = field(default=None, repr=False, compare=False)
 
     @property
     def repeating(self) -> float:

@@ -25,6 +25,7 @@ _LIKELY: Final = 0.5
 _LEAST_OTHERS: Final = 50
 _COULD_BE: Final = 3.0
 """Natural log odds by which a call may fall short of being a voice's own, and is still not one of the others."""
+_MOST_NEARNESS: Final = 50.0
 _USUAL_NEARNESS: Final = -5.0
 """The log of that mean where the spread knows people of the kind; decision note 0033."""
 
@@ -47,15 +48,15 @@ def crowding(calls: Voices, evidence: VoiceEvidence, odds: Odds) -> Floats64:
     the spread has seen little of, and who are all a little alike to it, have to be surer. Those of the others that
     could be of the voice itself are left out.
     """
-    none = np.zeros(len(calls))
     if odds.others is None or len(odds.others) < _LEAST_OTHERS or not odds.policy.crowding:
-        return none
-    fits = evidence.table(calls.joined(), odds.others)[0] + odds.of_strangers(len(calls))
-    apart = np.flatnonzero(fits < odds.policy.join_log_odds - _COULD_BE)
-    if not len(apart):
-        return none
-    llrs = evidence.table(calls, odds.others.take(apart))
-    nearness = np.logaddexp.reduce(llrs, axis=1) - math.log(len(odds.others))
+        return np.zeros(len(calls))
+    llrs = evidence.table(Voices.concatenate([calls, calls.joined()]), odds.others)
+    fits = llrs[-1] + odds.of_strangers(len(calls))
+    apart = fits < odds.policy.join_log_odds - _COULD_BE
+    ratios = np.exp(np.minimum(llrs[:-1], _MOST_NEARNESS)).sum(axis=1, where=apart) / len(
+        odds.others
+    )
+    nearness = np.log(np.maximum(ratios, np.finfo(float).tiny))
     crowded: Floats64 = odds.policy.crowding * np.maximum(nearness - _USUAL_NEARNESS, 0.0)
     return crowded
 

@@ -102,23 +102,26 @@ class Spread:
         llr: Floats = self.offset + self.scale * (together - apart)
         return llr
 
-    def llrs(self, calls: "Gathered", others: "Gathered") -> Floats:
-        """(n, k) the same of every one of n sets and every one of k others, roughly but quickly.
-
-        Each of the others is taken to say as much as the median of them does, so that products of matrices do.
-        """
-        level = float(np.median(others.precisions))
-        known = others.sums * (level / others.precisions)[:, np.newaxis]
-        joined = 1.0 + self.between * (calls.precisions + level)[:, np.newaxis]
-        gain = self.between / joined
-        squares = (calls.sums**2 * gain).sum(axis=1, keepdims=True) + gain @ (known**2).T
-        together = (
-            0.5 * (squares - np.log(joined).sum(axis=1, keepdims=True))
-            + (calls.sums * gain) @ known.T
+    def others(self, sets: "Gathered") -> "Others":
+        """At least one set, to be compared with many by ``llrs``."""
+        level = float(np.median(sets.precisions))
+        sums = sets.sums * (level / sets.precisions)[:, np.newaxis]
+        return Others(
+            sums=sums,
+            squares=sums**2,
+            precision=level,
+            evidence=self._evidence(sums, np.array([level])),
         )
-        apart = self._evidence(known, np.full(len(known), level))
-        alone = self._evidence(calls.sums, calls.precisions)[:, np.newaxis]
-        llrs: Floats = self.offset + self.scale * (together - alone - apart)
+
+    def llrs(self, calls: "Gathered", others: "Others") -> Floats:
+        """(n, k) as ``llr`` has it, of every one of n sets and every one of k others, by products of matrices."""
+        joined = 1.0 + self.between * (calls.precisions + others.precision)[:, np.newaxis]
+        gain = self.between / joined
+        weighed = calls.sums * gain
+        alone = 0.5 * (calls.sums * weighed - np.log(joined)).sum(axis=1)
+        alone -= self._evidence(calls.sums, calls.precisions)
+        both = 0.5 * gain @ others.squares.T + weighed @ others.sums.T
+        llrs: Floats = self.offset + self.scale * (alone[:, np.newaxis] + both - others.evidence)
         return llrs
 
     def joint_llr(self, calls: "Gathered") -> float:
@@ -188,3 +191,23 @@ class Gathered:
             sums=self.sums - other.sums,
             precisions=np.maximum(self.precisions - other.precisions, 0.0),
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Others:
+    """k sets of calls, each of which is taken to say as much as the median of them does.
+
+    Attributes:
+        sums: (k, d) places along the axes, by that precision.
+        squares: of these.
+        precision: of each.
+        evidence: (k,) of each alone.
+    """
+
+    sums: Floats
+    squares: Floats
+    precision: float
+    evidence: Floats
+
+    def __len__(self) -> int:
+        return len(self.sums)
