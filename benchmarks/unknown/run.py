@@ -1,13 +1,14 @@
 """Set the finding of agents nobody has enrolled beside other systems, on the same calls and in one run.
 
     python -m benchmarks.unknown.run CORPUS MODELS OUTPUT --peers PYTHON [--same-speaker NAME=OTHER ...] [--worlds N]
-        [--rehearsals N] [--windows N] [--window-calls N ...] [--made N] [--told P] [--sure P] [--seed N]
-        [--jobs N]
+        [--rehearsals N] [--windows N] [--window-calls N ...] [--made N] [--told P] [--sure P] [--shipped]
+        [--seed N] [--jobs N]
 
 ``CORPUS`` is a corpus as ``shengdun evaluate`` reads it; where it has ``noise_and_rooms`` beside it, its noises are
 used. ``OUTPUT`` gets ``report.md`` and ``report.json``, and keeps what was heard. ``PYTHON`` is an interpreter with the
 peers (``requirements/unknown-peers.lock``). The product is as sure as it comes, unless ``--told`` (``flag_at`` of a
-line) or ``--sure`` says otherwise. Decision note 0034 says how the simulation is made.
+line) or ``--sure`` says otherwise. With ``--shipped`` it has the profile and the spread of the package and not those
+that speakers of the corpus fit. Decision note 0034 says how the simulation is made.
 """
 
 import argparse
@@ -30,6 +31,7 @@ from benchmarks.unknown.ours import Level, Product
 from benchmarks.unknown.peers import PeerName, PeerProcess
 from benchmarks.unknown.people import OF_AGE, Person, Side, council_people, read_people
 from benchmarks.unknown.report import Row, Suite, write_report
+from benchmarks.unknown.shipping import as_shipped, fitting_as_shipped
 from benchmarks.unknown.tuning import ALLOWED, Rehearsal, rehearse
 from benchmarks.unknown.voices import Crowd
 from benchmarks.unknown.worlds import Kind, Origin, Plan, World, make_window, make_world
@@ -78,10 +80,7 @@ def main() -> None:
 def _run(arguments: argparse.Namespace, stack: contextlib.ExitStack) -> None:
     begun_s, at = time.perf_counter(), commit()
     material = listen(arguments)
-    fitted = fit(material.fit, model_id=material.model_id, seed=arguments.seed)
-    rehearsals = rehearse(
-        material.fit, model_id=material.model_id, worlds=arguments.rehearsals, seed=arguments.seed
-    )
+    fitted, rehearsals = _fitted(material, arguments)
     worlds, windows = _worlds(material, arguments), _windows(material, arguments)
     product = Product()
     # Before the peers begin: a process that is begun later holds their pipes open.
@@ -103,6 +102,19 @@ def _run(arguments: argparse.Namespace, stack: contextlib.ExitStack) -> None:
         about = described(material, arguments, at, time.perf_counter() - begun_s)
         text = write_report(suites, about, arguments.output)
     print(text)
+
+
+def _fitted(material: Material, arguments: argparse.Namespace) -> tuple[Fitted, list[Rehearsal]]:
+    """What is asked on the evaluated speakers, and rehearsals of it."""
+    model_id, seed = material.model_id, arguments.seed
+    fitting = None
+    fitted = fit(material.fit, model_id=model_id, seed=seed)
+    if arguments.shipped:
+        fitted = as_shipped(model_id)
+        fitting = fitting_as_shipped(arguments.corpus, model_id=model_id, seed=seed)
+    return fitted, rehearse(
+        material.fit, model_id=model_id, worlds=arguments.rehearsals, seed=seed, fitting=fitting
+    )
 
 
 def _suites(
@@ -324,6 +336,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--made", type=int, default=len(SPEEDS), help="speeds of made voices")
     parser.add_argument("--told", type=float, metavar="PROBABILITY")
     parser.add_argument("--sure", type=float, metavar="PROBABILITY")
+    parser.add_argument("--shipped", action="store_true", help="the package's profile and spread")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--jobs", type=int, default=1)
     return parser.parse_args()

@@ -47,12 +47,20 @@ class Tried:
     figures: Figures
 
 
-def rehearse(voices: Sequence[Voice], *, model_id: str, worlds: int, seed: int) -> list[Rehearsal]:
-    """So many worlds without each third of the voices."""
+def rehearse(
+    voices: Sequence[Voice],
+    *,
+    model_id: str,
+    worlds: int,
+    seed: int,
+    fitting: Callable[[Sequence[Voice]], Fitted] | None = None,
+) -> list[Rehearsal]:
+    """So many worlds without each third of the voices, with what is fitted on that third."""
     rehearsals = []
     for part in range(_PARTS):
         others = [voice for row, voice in enumerate(voices) if row % _PARTS != part]
-        fitted = fit(voices[part::_PARTS], model_id=model_id, seed=seed)
+        third = voices[part::_PARTS]
+        fitted = fitting(third) if fitting else fit(third, model_id=model_id, seed=seed)
         for number in range(worlds):
             world = make_world(
                 others,
