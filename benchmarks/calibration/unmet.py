@@ -1,6 +1,6 @@
 """Noises and rooms that no profile was fitted on: all of a collection but those that ``extract`` takes.
 
-    python -m benchmarks.accuracy.unmet NOISE DIR
+    python benchmarks/calibration/unmet.py NOISE DIR
 
 ``NOISE`` has recordings in ``noise/`` and ``rir/``; ``DIR`` gets links to those left over, for ``--noise-and-rooms``.
 """
@@ -8,7 +8,7 @@
 import argparse
 from pathlib import Path
 
-from benchmarks.calibration.extract import NOISES, ROOMS
+from extract import NOISES, ROOMS
 
 
 def main() -> None:
