@@ -147,7 +147,7 @@ $(ECAPA_VENV)/.ecapa: requirements/ecapa.lock requirements/dev.lock pyproject.to
 
 test-ecapa: $(ECAPA_VENV)/.ecapa ## Convert a SpeechBrain model in an environment of its own (6 GB), compare, screen with it
 	$(ECAPA_VENV)/bin/shengdun models install --quiet
-	$(ECAPA_VENV)/bin/python -m pytest -q tests/ecapa
+	$(ECAPA_VENV)/bin/python -m pytest -q --timeout 600 tests/ecapa
 
 $(RAY_VENV)/.ray: requirements/ray.lock requirements/dev.lock pyproject.toml
 	$(call environment,$(RAY_VENV),build ray dev)

@@ -50,6 +50,8 @@ async def show_coverage(
         ]
         say(table(("ACTOR", "NAME", "WATCHLISTS", "HAS VOICEPRINTS OF"), rows))
     say(f"{len(lacking)} of {len(actors)} actors in force have no voiceprint of {wanted}")
+    if model and actors and len(lacking) == len(actors):
+        note(f"nobody has any: is {model!r} the name of a model? `shengdun models list` shows them")
     if lacking:
         note(
             "add recordings of them with `shengdun actor add-voiceprints ACTOR FILE...` on a server whose voice.model "
