@@ -11,7 +11,6 @@ calls nearby and with the voices that call for several customers, not with the w
 
 import threading
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
 
@@ -35,13 +34,10 @@ from shengdun.index.voices.membership import (
 from shengdun.index.voices.partition import ClusterEvent, Groups, Keys
 from shengdun.index.voices.policy import VoicePolicy
 from shengdun.index.voices.recent import RecentCalls
-from shengdun.index.voices.spread import Others
 
 _TAKEN_APART: Final = 12
 """Groups of so many calls at most are put together anew with what comes near them."""
 _MOST_ATOMS: Final = 96
-_OTHERS: Final = 200
-"""Calls of the window that others are told from by."""
 _LENIENCE: Final = 2.0
 """Natural log odds below those of joining at which a call is let go of again."""
 _ROUNDS: Final = 3
@@ -71,7 +67,6 @@ class VoiceClusters:
         self._lock = threading.Lock()
         self._allowed = allowed
         self._left_out_for: set[str] = set()
-        self._others: tuple[Hashes, Others | None] = (np.empty(0, np.uint64), None)
 
     def __len__(self) -> int:
         return len(self._groups)
@@ -110,15 +105,6 @@ class VoiceClusters:
     def odds(self) -> Odds:
         """Before anything is heard, in the window as it is."""
         return Odds(policy=self._policy, window=len(self._recent), of_many=self._many.calls)
-
-    def odds_among_others(self) -> Odds:
-        """The same, with some calls of the window to see who else sounds like a call."""
-        keys = self._recent.some(_OTHERS)
-        known, others = self._others
-        if not np.array_equal(known, keys):
-            others = self._evidence.others(self._evidence.calls(self._recent.rows(keys)))
-            self._others = keys, others
-        return replace(self.odds, others=others)
 
     @property
     def events(self) -> tuple[ClusterEvent, ...]:
@@ -347,7 +333,6 @@ class VoiceClusters:
         return True
 
     def _lost(self, gone: Hashes, at: datetime, reason: str) -> None:
-        self._others = np.empty(0, np.uint64), None
         touched = {group_id for key in gone.tolist() if (group_id := self._groups.of(key))}
         lost = set(gone.tolist())
         for group_id in sorted(touched):
@@ -422,8 +407,7 @@ class VoiceClusters:
     def _cluster(self, group_id: str) -> Cluster:
         rows = self._rows(self._groups.keys(group_id))
         calls = self._evidence.calls(rows)
-        known = self.odds_among_others()
-        odds = membership(calls, self._evidence, known)
+        odds = membership(calls, self._evidence, self.odds)
         first, last = moment(int(rows.started_us.min())), moment(int(rows.started_us.max()))
         is_own = self.allowed.is_own(calls.joined(), self._evidence, last)
         counted = [] if is_own else list(self.counted(rows, odds, at=last).values())
@@ -436,7 +420,7 @@ class VoiceClusters:
             voiceprint=self._evidence.direction(calls.joined()),
             net_speech_s=float(rows.net_speech_s.sum()),
             probability=called_for(
-                self._policy.others + 1, counted, calls, odds, self._evidence, known
+                self._policy.others + 1, counted, calls, odds, self._evidence, self.odds
             ),
             households=sum(probability(float(odds[row])) for row in counted),
         )

@@ -140,11 +140,6 @@ class RecentCalls:
         order = np.lexsort((found, -cosines))[:count]
         return Nearest(keys=found[order], cosines=cosines[order])
 
-    def some(self, count: int) -> Hashes:
-        """Keys of so many calls at most, whichever have the lowest: as good as drawn, and always the same ones."""
-        lowest = [np.empty(0, np.uint64), *(part.lowest(count) for part in self._parts)]
-        return np.sort(np.concatenate(lowest))[:count]
-
     def of_customer(self, customer: int) -> Hashes:
         """Keys of the calls for a customer, by the 64 bits of the pseudonym; none for 0."""
         if not customer:
@@ -259,10 +254,6 @@ class _Part:
         rows = self._order[np.minimum(at, len(ordered) - 1)].astype(np.int64)
         place = np.flatnonzero(ordered[rows] == keys)
         return place, rows[place]
-
-    def lowest(self, count: int) -> Hashes:
-        """The lowest keys that it has."""
-        return self.columns.id_hashes[self._order[:count]]
 
     def propose(self, rotated: Floats, count: int) -> tuple[Floats, Numbers]:
         """How near some rows look, and which they are; all of a part without sketches."""
