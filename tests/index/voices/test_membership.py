@@ -9,13 +9,11 @@ from hypothesis import strategies as st
 
 from fixtures.unknown_voices import EVIDENCE, made_call
 from shengdun.index.archive.rows import ArchivedCall
-from shengdun.index.scoring import unit_rows
 from shengdun.index.voices.columns import CallColumns
 from shengdun.index.voices.evidence import Voices
 from shengdun.index.voices.grouping import Odds
-from shengdun.index.voices.membership import called_for, crowding, membership, surest, together
+from shengdun.index.voices.membership import called_for, membership, surest, together
 from shengdun.index.voices.policy import VoicePolicy
-from shengdun.index.voices.spread import Others
 
 ODDS = Odds(policy=VoicePolicy(), window=1000)
 
@@ -39,46 +37,6 @@ def test_calls_of_one_voice_are_together_and_those_of_strangers_are_not() -> Non
     ]
     assert chances == sorted(chances, reverse=True)
     assert chances[0] > chances[2]
-
-
-def leaning(calls: list[ArchivedCall], towards: ArchivedCall, share: float) -> Others:
-    """Calls of people who all sound somewhat like another."""
-    assert towards.voiceprint is not None
-    rows = np.stack([call.voiceprint for call in calls if call.voiceprint is not None])
-    mixed = unit_rows((1.0 - share) * rows + share * towards.voiceprint)
-    made = [replace(call, voiceprint=row) for call, row in zip(calls, mixed, strict=True)]
-    return EVIDENCE.others(voices_of(made))
-
-
-def test_where_many_sound_alike_calls_have_to_be_surer() -> None:
-    """People of another kind in the window change nothing; the voice's own calls don't count against it."""
-    heard = [made_call(1, number) for number in range(3)]
-    own = voices_of(heard)
-    strangers = [made_call(voice, 0) for voice in range(100, 180)]
-    plain = membership(own, EVIDENCE, ODDS)
-    elsewhere = replace(ODDS, others=EVIDENCE.others(voices_of(strangers)))
-    np.testing.assert_array_equal(membership(own, EVIDENCE, elsewhere), plain)
-    alike = replace(ODDS, others=leaning(strangers, heard[0], 0.35))
-    lowered = plain - membership(own, EVIDENCE, alike)
-    assert lowered[0] > 0.5
-    assert (lowered >= 0.0).all()
-    undecided = VoicePolicy(lookalikes=np.exp(EVIDENCE.of_all(own) - 19.0))
-    crowded, alone = (
-        together(own, EVIDENCE, replace(odds, policy=undecided)) for odds in (alike, ODDS)
-    )
-    assert 0.0 < crowded < alone < 1.0
-    further = [made_call(1, number) for number in range(3, 83)]
-    assert not crowding(
-        own, EVIDENCE, replace(ODDS, others=EVIDENCE.others(voices_of(further)))
-    ).any()
-    assert not crowding(own, EVIDENCE, replace(alike, policy=VoicePolicy(crowding=0.0))).any()
-
-
-def test_few_others_say_nothing_of_a_window() -> None:
-    """A mean over a handful is not to be had."""
-    heard = [made_call(1, number) for number in range(3)]
-    alike = leaning([made_call(voice, 0) for voice in range(100, 140)], heard[0], 0.35)
-    assert not crowding(voices_of(heard), EVIDENCE, replace(ODDS, others=alike)).any()
 
 
 def test_one_call_is_one_voice() -> None:
@@ -128,9 +86,3 @@ def test_lookalikes_cannot_be_rarer_than_the_spread_has_them() -> None:
     """That would make evidence of nothing."""
     with pytest.raises(ValueError, match="lookalikes"):
         VoicePolicy(lookalikes=0.5)
-
-
-def test_crowding_cannot_speak_for_a_voice() -> None:
-    """A window full of lookalikes makes nobody more suspicious."""
-    with pytest.raises(ValueError, match="crowding"):
-        VoicePolicy(crowding=-0.1)

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from fixtures.unknown_voices import BEGINS, DIMENSION, EVIDENCE, made_call, made_clusters
 from shengdun.index.archive.rows import ArchivedCall
-from shengdun.index.scoring import unit_rows
 from shengdun.index.voices.allowed import (
     AllowList,
     Entry,

@@ -12,7 +12,6 @@ at the end of the call, there is no other search when it is put where it belongs
 
 import threading
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
 
@@ -72,7 +71,6 @@ class VoiceClusters:
         self._lock = threading.Lock()
         self._allowed = allowed
         self._left_out_for: set[str] = set()
-        self._others: tuple[Hashes, Others | None] = (np.empty(0, np.uint64), None)
 
     def __len__(self) -> int:
         return len(self._groups)
@@ -352,7 +350,6 @@ class VoiceClusters:
         return True
 
     def _lost(self, gone: Hashes, at: datetime, reason: str) -> None:
-        self._others = np.empty(0, np.uint64), None
         touched = {group_id for key in gone.tolist() if (group_id := self._groups.of(key))}
         lost = set(gone.tolist())
         for group_id in sorted(touched):
@@ -427,8 +424,7 @@ class VoiceClusters:
     def _cluster(self, group_id: str) -> Cluster:
         rows = self._rows(self._groups.keys(group_id))
         calls = self._evidence.calls(rows)
-        known = self.odds_among_others()
-        odds = membership(calls, self._evidence, known)
+        odds = membership(calls, self._evidence, self.odds)
         first, last = moment(int(rows.started_us.min())), moment(int(rows.started_us.max()))
         is_own = self.allowed.is_own(calls.joined(), self._evidence, last)
         counted = [] if is_own else list(self.counted(rows, odds, at=last).values())
@@ -441,7 +437,7 @@ class VoiceClusters:
             voiceprint=self._evidence.direction(calls.joined()),
             net_speech_s=float(rows.net_speech_s.sum()),
             probability=called_for(
-                self._policy.others + 1, counted, calls, odds, self._evidence, known
+                self._policy.others + 1, counted, calls, odds, self._evidence, self.odds
             ),
             households=sum(probability(float(odds[row])) for row in counted),
         )

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from shengdun.index.scoring import Scorer
 from shengdun.index.voices.columns import CallCoder, CallColumns
-from shengdun.index.voices.spread import Gathered, Others, Spread
+from shengdun.index.voices.spread import Gathered, Spread
 
 Floats64 = NDArray[np.float64]
 
@@ -121,14 +121,6 @@ class VoiceEvidence:
         if not len(others):
             return np.empty(0)
         return self._spread.llr(one.gathered, others.gathered)
-
-    def others(self, voices: Voices) -> Others:
-        """At least one voice, to be compared with many by ``table``."""
-        return self._spread.others(voices.gathered)
-
-    def table(self, calls: Voices, others: Others) -> Floats64:
-        """(n, k) LLRs of each of n voices and each of k others; roughly, but quickly (``Others``)."""
-        return self._spread.llrs(calls.gathered, others)
 
     def of_others(self, calls: Voices) -> Floats64:
         """(n,) for each of n calls, n > 1, the LLR that it is by the voice of all the others."""

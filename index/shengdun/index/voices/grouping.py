@@ -11,14 +11,13 @@ What comes out depends on the calls and not on the order in which they came, as 
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
 from shengdun.index.voices.evidence import Floats64, VoiceEvidence, Voices
 from shengdun.index.voices.policy import VoicePolicy, log_odds
-from shengdun.index.voices.spread import Others
 
 _MOST_REPEATING: Final = 0.5
 """What a window has shown counts up to this share."""
@@ -32,13 +31,11 @@ class Odds:
         policy: what is taken for granted.
         window: calls in it.
         of_many: how many of these are by voices that have called for several customers, as far as is known.
-        others: some calls of the window, to see who else sounds like a call; None where that isn't asked.
     """
 
     policy: VoicePolicy
     window: int
     of_many: int = 0
-    others: Others | None = field(default=None, repr=False, compare=False)
 
     @property
     def repeating(self) -> float:

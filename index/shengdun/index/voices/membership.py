@@ -22,12 +22,6 @@ from shengdun.index.voices.grouping import Odds, probability
 
 _TWO: Final = 2
 _LIKELY: Final = 0.5
-_LEAST_OTHERS: Final = 50
-_COULD_BE: Final = 3.0
-"""Natural log odds by which a call may fall short of being a voice's own, and is still not one of the others."""
-_MOST_NEARNESS: Final = 50.0
-_USUAL_NEARNESS: Final = -5.0
-"""The log of that mean where the spread knows people of the kind; decision note 0033."""
 
 
 def membership(calls: Voices, evidence: VoiceEvidence, odds: Odds) -> Floats64:
@@ -38,27 +32,7 @@ def membership(calls: Voices, evidence: VoiceEvidence, odds: Odds) -> Floats64:
     if len(calls) == 1:
         return np.array([np.inf])
     prior = odds.of_strangers(len(calls) - 1)
-    return evidence.of_others(calls) + prior - crowding(calls, evidence, odds)
-
-
-def crowding(calls: Voices, evidence: VoiceEvidence, odds: Odds) -> Floats64:
-    """(n,) natural log odds that are taken off each of n calls of a voice because others sound like it.
-
-    It is the mean likelihood ratio of the call and other calls of the window that counts, so that people of a kind that
-    the spread has seen little of, and who are all a little alike to it, have to be surer. Those of the others that
-    could be of the voice itself are left out.
-    """
-    if odds.others is None or len(odds.others) < _LEAST_OTHERS or not odds.policy.crowding:
-        return np.zeros(len(calls))
-    llrs = evidence.table(Voices.concatenate([calls, calls.joined()]), odds.others)
-    fits = llrs[-1] + odds.of_strangers(len(calls))
-    apart = fits < odds.policy.join_log_odds - _COULD_BE
-    ratios = np.exp(np.minimum(llrs[:-1], _MOST_NEARNESS)).sum(axis=1, where=apart) / len(
-        odds.others
-    )
-    nearness = np.log(np.maximum(ratios, np.finfo(float).tiny))
-    crowded: Floats64 = odds.policy.crowding * np.maximum(nearness - _USUAL_NEARNESS, 0.0)
-    return crowded
+    return evidence.of_others(calls) + prior
 
 
 def belonging(calls: Voices, columns: CallColumns, evidence: VoiceEvidence, odds: Odds) -> Floats64:
@@ -133,10 +107,7 @@ def together(calls: Voices, evidence: VoiceEvidence, odds: Odds) -> float:
     if len(calls) < _TWO:
         return 1.0
     prior = sum(odds.of_strangers(so_far) for so_far in range(1, len(calls)))
-    # Whichever came first was compared with nobody.
-    crowded = crowding(calls, evidence, odds).sum() * (len(calls) - 1) / len(calls)
-    alike = math.log(odds.policy.lookalikes) + float(crowded)
-    return probability(evidence.of_all(calls) + prior - alike)
+    return probability(evidence.of_all(calls) + prior - math.log(odds.policy.lookalikes))
 
 
 def called_for(

@@ -16,8 +16,6 @@ class VoicePolicy:
         founding_s: net speech from which a call may found or move a voice, in seconds. Shorter ones are only matched.
         lookalikes: how many times likelier than the spread of voices has it that calls for several customers are by
             several people who sound like one; 1 or more. Decision note 0033 says where it comes from.
-        crowding: weight of how many others in the window sound like a call, in natural log odds; 0 or more, 0 lets it
-            be. Decision note 0033 says where it comes from.
         join: probability of one voice from which calls are put together; in (0, 1).
         sure: probability from which a call is named as the voice's; in (0, 1).
         least_window: calls that the window counts as at least, so that the first calls of a line prove nothing.
@@ -30,7 +28,6 @@ class VoicePolicy:
     household: int = 1
     founding_s: float = 2.9
     lookalikes: float = 400.0
-    crowding: float = 0.5
     join: float = 0.5
     sure: float = 0.99
     least_window: int = 100
@@ -46,8 +43,6 @@ class VoicePolicy:
             raise ValueError("least_window and neighbours must be at least 1")
         if not self.lookalikes >= 1.0:
             raise ValueError("lookalikes must be at least 1")
-        if not self.crowding >= 0.0:
-            raise ValueError("crowding must be at least 0")
         if self.founding_s <= 0.0:
             raise ValueError("founding_s must be above 0")
 

@@ -19,7 +19,7 @@ from shengdun.index.voices.clusters import VoiceClusters
 from shengdun.index.voices.columns import CallColumns, moment, text_hash
 from shengdun.index.voices.evidence import Floats64, Voices
 from shengdun.index.voices.grouping import Odds, probability
-from shengdun.index.voices.membership import called_for, crowding, membership
+from shengdun.index.voices.membership import called_for, membership
 from shengdun.index.voices.policy import log_odds
 
 
@@ -113,9 +113,8 @@ class RepeatWatch:
     def _told(
         self, found: Candidates, one: Voices, customer: int, at: datetime
     ) -> RepeatVoice | None:
-        clusters, odds = self._clusters, self._clusters.odds_among_others()
-        crowded = crowding(one, self._evidence, odds)
-        shares = _shares(found.log_odds(one, customer, self._evidence, odds) - crowded)
+        clusters, odds = self._clusters, self._clusters.odds
+        shares = _shares(found.log_odds(one, customer, self._evidence, odds))
         best, total = (-1.0, -1), 0.0
         for place in np.flatnonzero(shares > 1e-6).tolist():
             reached = float(shares[place]) * self._reached(found, place, one, customer, odds, at)

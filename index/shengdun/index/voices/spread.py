@@ -102,28 +102,6 @@ class Spread:
         llr: Floats = self.offset + self.scale * (together - apart)
         return llr
 
-    def others(self, sets: "Gathered") -> "Others":
-        """At least one set, to be compared with many by ``llrs``."""
-        level = float(np.median(sets.precisions))
-        sums = sets.sums * (level / sets.precisions)[:, np.newaxis]
-        return Others(
-            sums=sums,
-            squares=sums**2,
-            precision=level,
-            evidence=self._evidence(sums, np.array([level])),
-        )
-
-    def llrs(self, calls: "Gathered", others: "Others") -> Floats:
-        """(n, k) as ``llr`` has it, of every one of n sets and every one of k others, by products of matrices."""
-        joined = 1.0 + self.between * (calls.precisions + others.precision)[:, np.newaxis]
-        gain = self.between / joined
-        weighed = calls.sums * gain
-        alone = 0.5 * (calls.sums * weighed - np.log(joined)).sum(axis=1)
-        alone -= self._evidence(calls.sums, calls.precisions)
-        both = 0.5 * gain @ others.squares.T + weighed @ others.sums.T
-        llrs: Floats = self.offset + self.scale * (alone[:, np.newaxis] + both - others.evidence)
-        return llrs
-
     def joint_llr(self, calls: "Gathered") -> float:
         """Natural-log LLR that n calls are all of one voice, against n different voices; 0 for one call."""
         whole = calls.joined()
@@ -191,23 +169,3 @@ class Gathered:
             sums=self.sums - other.sums,
             precisions=np.maximum(self.precisions - other.precisions, 0.0),
         )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Others:
-    """k sets of calls, each of which is taken to say as much as the median of them does.
-
-    Attributes:
-        sums: (k, d) places along the axes, by that precision.
-        squares: of these.
-        precision: of each.
-        evidence: (k,) of each alone.
-    """
-
-    sums: Floats
-    squares: Floats
-    precision: float
-    evidence: Floats
-
-    def __len__(self) -> int:
-        return len(self.sums)
