@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from fixtures.unknown_voices import BEGINS, DIMENSION, EVIDENCE, made_call, made_clusters
 from shengdun.index.archive.rows import ArchivedCall
+from shengdun.index.scoring import unit_rows
 from shengdun.index.voices.allowed import (
     AllowList,
     Entry,
@@ -263,34 +264,3 @@ def test_what_was_scanned_is_kept_for_few() -> None:
     assert scans.of(743) is None
     assert scans.pop(744) is scan
     assert scans.pop(744) is None
-
-
-def test_who_else_is_in_the_window_counts_when_a_voice_is_told() -> None:
-    """Among people who sound like the caller less is told than if nobody asked; removed calls aren't asked."""
-    calls = [made_call(1, number) for number in range(4)]
-    alike = [leaning(made_call(voice, 0), calls[3], 0.35) for voice in range(100, 180)]
-    evidence = EVIDENCE.of_all(EVIDENCE.calls(EVIDENCE.coder.columns(calls)))
-    said = []
-    for crowding in (0.0, 0.5):
-        policy = VoicePolicy(lookalikes=np.exp(evidence - 21.0), crowding=crowding)
-        clusters = made_clusters(policy)
-        for call in [*alike, *calls[:3]]:
-            clusters.take(call)
-        heard = look(clusters, calls[3])
-        said.append(heard.probability if heard else 0.0)
-        asked = clusters.odds_among_others().others
-        assert asked is not None
-        assert len(asked) == len(alike) + 3
-        clusters.remove([alike[0].call_id])
-        left = clusters.odds_among_others().others
-        assert left is not None
-        assert len(left) == len(asked) - 1
-    assert said[0] > said[1] + 0.1
-
-
-def leaning(call: ArchivedCall, towards: ArchivedCall, share: float) -> ArchivedCall:
-    """A call of somebody who sounds somewhat like another."""
-    assert call.voiceprint is not None
-    assert towards.voiceprint is not None
-    row = (1.0 - share) * call.voiceprint + share * towards.voiceprint
-    return replace(call, voiceprint=unit_rows(row[np.newaxis, :])[0])

@@ -132,19 +132,3 @@ def test_a_fit_needs_voices_that_call_often() -> None:
     )
     with pytest.raises(ValueError, match="4 calls"):
         fit_spread(calls)
-
-
-def test_many_against_many_at_once_is_what_each_pair_is() -> None:
-    """Exact where the others say equally much, and near enough where they don't."""
-    spread = _spread(scale=0.3)
-    _, calls = _calls(spread, 4)
-    places, _ = _calls(spread, 5, seed=3)
-    level = np.full(5, 6.0)
-    others = spread.gather(places, net_speech_s=level, snr_db=np.full(5, 18.0))
-    pairs = np.stack([spread.llr(calls.take(np.array([row])), others) for row in range(4)])
-    np.testing.assert_allclose(spread.llrs(calls, spread.others(others)), pairs)
-    mixed = spread.gather(
-        places, net_speech_s=level + np.arange(5.0) - 2.0, snr_db=np.full(5, 18.0)
-    )
-    pairs = np.stack([spread.llr(calls.take(np.array([row])), mixed) for row in range(4)])
-    assert np.corrcoef(spread.llrs(calls, spread.others(mixed)).ravel(), pairs.ravel())[0, 1] > 0.99

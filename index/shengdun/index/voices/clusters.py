@@ -36,7 +36,6 @@ from shengdun.index.voices.partition import ClusterEvent, Groups, Keys
 from shengdun.index.voices.policy import VoicePolicy
 from shengdun.index.voices.recent import Nearest, RecentCalls, Scan
 from shengdun.index.voices.scans import Scans
-from shengdun.index.voices.spread import Others
 
 _TAKEN_APART: Final = 12
 """Groups of so many calls at most are put together anew with what comes near them."""
@@ -109,15 +108,6 @@ class VoiceClusters:
     def odds(self) -> Odds:
         """Before anything is heard, in the window as it is."""
         return Odds(policy=self._policy, window=len(self._recent), of_many=self._many.calls)
-
-    def odds_among_others(self) -> Odds:
-        """The same, with some calls of the window to see who else sounds like a call."""
-        keys = self._recent.some()
-        known, others = self._others
-        if not np.array_equal(known, keys):
-            others = self._evidence.others(self._evidence.calls(self._recent.rows(keys)))
-            self._others = keys, others
-        return replace(self.odds, others=others)
 
     @property
     def events(self) -> tuple[ClusterEvent, ...]:

@@ -39,8 +39,6 @@ PROPOSED_ROWS: Final = 2048
 """Rows of all parts whose voiceprints are compared exactly."""
 KEPT_ROWS: Final = 512
 """The nearest of these, among which a caller is looked for again who was heard little further."""
-SOME_ROWS: Final = 200
-"""That stand for the window."""
 SAME_VOICE: Final = 0.99
 """Cosine from which on that is so."""
 _LEAST_ROWS: Final = 64
@@ -214,11 +212,6 @@ class RecentCalls:
         order = np.lexsort((found, -cosines))[:count]
         return Nearest(keys=found[order], cosines=cosines[order], scan=scan)
 
-    def some(self) -> Hashes:
-        """Keys of ``SOME_ROWS`` calls at most, the lowest ones: as good as drawn, and whoever asks gets the same."""
-        lowest = [np.empty(0, np.uint64), *(part.lowest for part in self._held.parts)]
-        return np.sort(np.concatenate(lowest))[:SOME_ROWS]
-
     def of_customer(self, customer: int) -> Hashes:
         """Keys of the calls for a customer, by the 64 bits of the pseudonym; none for 0."""
         found = self._held.of_customer(customer) if customer else ()
@@ -337,12 +330,6 @@ class _Part:
         rows = self._order[np.minimum(at, len(ordered) - 1)]
         place = np.flatnonzero(ordered[rows] == keys)
         return place, rows[place]
-
-    @cached_property
-    def lowest(self) -> Hashes:
-        """The ``SOME_ROWS`` lowest of its keys, in any order."""
-        keys = self.columns.id_hashes
-        return np.partition(keys, SOME_ROWS)[:SOME_ROWS] if len(keys) > SOME_ROWS else keys
 
     def propose(self, rotated: Floats, count: int) -> tuple[Floats, Numbers]:
         """How near some rows look, and which they are; all of a part without sketches."""
