@@ -7,12 +7,13 @@ itself, in the background. What was put together is written to a sealed file, so
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Final, Self
+from itertools import takewhile
+from typing import Final, Self, TypeVar
 
 import numpy as np
 import structlog
@@ -31,6 +32,7 @@ from shengdun.index.voices.repeat import RepeatVoice, RepeatWatch
 from shengdun.service.evidence import HeardSpeech
 from shengdun.service.texts import Run
 
+T = TypeVar("T")
 _EVERY_S: Final = 60.0
 _SAVE_S: Final = 300.0
 _WATCH_S: Final = 1.0
@@ -107,6 +109,9 @@ class UnknownVoices:
         self._tidied_s = -_EVERY_S
         self._is_behind = True
         self._is_caught_up = False
+        # Nothing is in the window that isn't archived, as far as this process has heard.
+        self._is_sound = False
+        self._is_leaving = False
 
     async def __aenter__(self) -> Self:
         self._archive.follow(
@@ -119,11 +124,13 @@ class UnknownVoices:
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        # To put many late calls together takes minutes; what was done of it is kept, and the next start goes on.
+        self._is_leaving = True
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        if self._is_caught_up:
-            await asyncio.to_thread(self._save)
+        # Behind what the lane is at, which ends soon.
+        await self._run(self._save_if_sound)
 
     @property
     def is_caught_up(self) -> bool:
@@ -219,7 +226,7 @@ class UnknownVoices:
         fresh, before = self._make(), self.clusters
         kept = KeptVoices(held=self._held_hashes())
         with Filling(fresh) as filling:
-            for block in self._archived():
+            for block in self._until_left(self._archived()):
                 filling.take(block, np.flatnonzero(kept.has(block.call_ids, block.ended_us)))
         fresh.restore(before.state())
         return fresh
@@ -275,25 +282,32 @@ class UnknownVoices:
         # A call that may found no voice changes none either.
         founding_s = self.clusters.policy.founding_s
         with Filling(self.clusters) as filling:
-            for block in self._archived():
+            for block in self._until_left(self._archived()):
                 is_known = kept.has(block.call_ids, block.ended_us)
                 filling.take(block, np.flatnonzero(is_known))
                 is_late = ~is_known & (block.net_speech_s >= founding_s)
                 late += [block.row(row) for row in np.flatnonzero(is_late).tolist()]
+        if self._is_leaving:
+            return
         self.clusters.restore(kept.state)
-        for call in sorted(late, key=lambda one: one.ended_at):
+        self._is_sound = True
+        for call in self._until_left(sorted(late, key=lambda one: one.ended_at)):
             self.clusters.take(call)
 
     def _learn_anew(self) -> None:
         """Take in what was archived, and let go of what was erased, without this process having heard of it."""
         archived: set[str] = set()
         held = self._held()
-        for block in self._archived():
+        self._is_sound = False
+        for block in self._until_left(self._archived()):
             names = list(block.call_ids)
             archived.update(names)
             for row in (row for row, name in enumerate(names) if name not in held):
                 self.clusters.take(block.row(row))
+        if self._is_leaving:
+            return
         self.clusters.remove(self._held() - archived, reason="calls were erased")
+        self._is_sound = True
 
     def _held(self) -> set[str]:
         """The ids of the calls in the window."""
@@ -309,6 +323,14 @@ class UnknownVoices:
             since=datetime.now(UTC) - self._window.age, model_id=self.clusters.model_id
         )
         return self._archive.scan(query)
+
+    def _until_left(self, what: Iterable[T]) -> Iterator[T]:
+        """All of it, unless this is left meanwhile; whoever goes through it asks then whether that was all."""
+        return takewhile(lambda _: not self._is_leaving, what)
+
+    def _save_if_sound(self) -> None:
+        if self._is_sound:
+            self._save()
 
     def _save(self) -> None:
         try:
