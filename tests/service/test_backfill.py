@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from redis.asyncio import Redis
 
 from fixtures.backfilling import (
     archived_ids,
@@ -32,6 +33,7 @@ from fixtures.scripts import COERCED
 from fixtures.signals import noise, wav_file
 from fixtures.store import until
 from shengdun.fingerprint.voice.demo_recordings import DemoRecording
+from shengdun.index.valkey_files import ValkeyFiles
 from shengdun.service.client import NewScript, ScriptKind
 from shengdun.service.contract.archive import CallSelection
 from shengdun.service.server import Server
@@ -239,6 +241,10 @@ async def test_a_server_that_cannot_be_reached_ends_the_run(
         await until(lambda: journaled(listed) >= 3, within_s=60)
         server.kill()
         _, complaint = await asyncio.to_thread(process.communicate, timeout=TOO_LONG_S)
+    # A store outlives a server that is killed, for the next one to take up.
+    store: Any = Redis(unix_socket_path=str(ValkeyFiles(tmp_path / "data" / "store").socket))
+    await store.shutdown(nosave=True)
+    await store.aclose()
     assert process.returncode == 3
     assert "run the same command again" in complaint.splitlines()[-1]
 
