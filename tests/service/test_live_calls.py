@@ -1,7 +1,7 @@
 """The live calls of processes that share a store: leases that last as long as their calls, memory that is bounded."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -87,3 +87,31 @@ async def test_decisions_that_cannot_be_shared_do_not_fill_the_memory(
             async with calls.open(f"call-{number}") as call:
                 calls.publish(call, b"decision")
         assert calls.unshared == 3
+
+
+class _FarAway(CallDirectory):
+    """The same, of a store that is some way off: what is sent to it, or asked, takes a while to get there."""
+
+    async def publish_decisions(
+        self, payloads: Mapping[str, bytes], *, keep_for: timedelta
+    ) -> None:
+        await asyncio.sleep(0.05)
+        await super().publish_decisions(payloads, keep_for=keep_for)
+
+    async def is_live(self, call_id: str) -> bool:
+        await asyncio.sleep(0.1)
+        return await super().is_live(call_id)
+
+
+async def test_what_a_call_ended_with_is_told_while_it_is_being_shared(
+    store: Store, tmp_path: Path
+) -> None:
+    """Though the store has an earlier decision when it is asked, and the last one before it has answered."""
+    directory = _FarAway(store, KeyRing.open(tmp_path / "keys.json"))
+    async with _process(directory) as calls:
+        async with calls.open("short") as call:
+            calls.publish(call, b"first")
+            await until(lambda: calls._being_shared != {})
+            calls.publish(call, b"last")
+        await until(lambda: calls._being_shared == {"short": b"last"})
+        assert await calls.latest("short") == (b"last", False)

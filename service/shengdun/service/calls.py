@@ -177,6 +177,8 @@ class LiveCalls:
         """
         if call_id in self._live and call_id in self._latest:
             return self._latest[call_id], True
+        # What has yet to be shared may be shared just after the store was asked, and would be missed in both.
+        unshared = self._unshared.get(call_id)
         try:
             payload = await self._directory.decision(call_id)
             live = await self._directory.is_live(call_id)
@@ -184,8 +186,8 @@ class LiveCalls:
             if call_id not in self._latest:
                 raise
             return self._latest[call_id], False
-        if call_id in self._unshared and not live:
-            payload = self._unshared[call_id]
+        if not live:
+            payload = self._unshared.get(call_id) or unshared or payload
         if payload is None:
             raise CallUnknown(
                 f"no call {call_id!r} is live or ended within the last hour; check the id, and that the call "
