@@ -8,7 +8,6 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from enum import Enum
 from functools import partial
 from typing import Final
 
@@ -21,6 +20,7 @@ from shengdun.index.scorers import Scorers
 from shengdun.index.scoring import Scorer
 from shengdun.index.snapshot import Snapshot
 from shengdun.service.archiving import KNOWN_VOICE
+from shengdun.service.contract.archive import ScoreDifference
 from shengdun.service.decision import Risk
 from shengdun.service.errors import NothingToScore
 from shengdun.service.evidence import HeardSpeech, search_lists
@@ -32,16 +32,6 @@ _LLR_ROUNDING: Final = 0.002
 _PROBABILITY_ROUNDING: Final = 0.0005
 """Ten times what was seen in 51 calls of the demonstration's recordings."""
 _LIST: Final = "watchlist/"
-
-
-class Difference(Enum):
-    """What has changed since a call was decided, or makes its scores say less than its decision did."""
-
-    PROFILE = "profile"
-    WATCHLIST_CHANGED = "watchlist_changed"
-    WATCHLIST_DELETED = "watchlist_deleted"
-    POLICY_CHANGED = "policy_changed"
-    OTHER_EVIDENCE = "other_evidence"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +48,7 @@ class ScoredCall:
     call: ArchivedCall
     profile_id: str
     risk: Risk
-    differences: frozenset[Difference]
+    differences: frozenset[ScoreDifference]
 
     @property
     def agrees(self) -> bool:
@@ -66,7 +56,7 @@ class ScoredCall:
         decision = self.call.decision
         then = {flag.subject: flag.llr for flag in decision.flags if flag.kind == KNOWN_VOICE}
         now = {flag.candidate.actor_id: flag.candidate.llr for flag in self.risk.flags}
-        rests_on_more = Difference.OTHER_EVIDENCE in self.differences
+        rests_on_more = ScoreDifference.OTHER_EVIDENCE in self.differences
         level = "" if self.risk.level is None else self.risk.level.value
         return (
             (rests_on_more or level == decision.level)
@@ -146,11 +136,11 @@ class Rescoring:
             flag.kind != KNOWN_VOICE for flag in call.decision.flags
         )
         found = {
-            Difference.PROFILE: profile_id not in ("", decided_by),
-            Difference.WATCHLIST_CHANGED: _differs(then, now),
-            Difference.WATCHLIST_DELETED: bool(then.keys() - now.keys()),
-            Difference.POLICY_CHANGED: versions.get("policy") != line.policy_id,
-            Difference.OTHER_EVIDENCE: bool(rests_on_more),
+            ScoreDifference.PROFILE: profile_id not in ("", decided_by),
+            ScoreDifference.WATCHLIST_CHANGED: _differs(then, now),
+            ScoreDifference.WATCHLIST_DELETED: bool(then.keys() - now.keys()),
+            ScoreDifference.POLICY_CHANGED: versions.get("policy") != line.policy_id,
+            ScoreDifference.OTHER_EVIDENCE: bool(rests_on_more),
         }
         return ScoredCall(
             call=call,

@@ -13,11 +13,12 @@ from shengdun.index.archive.rows import ArchivedCall, CallQuery
 from shengdun.index.archive.tables import microseconds
 from shengdun.index.watchlists import ErasureReceipt
 from shengdun.service.archiving import number_pseudonym
+from shengdun.service.contract.archive import ScoreDifference
 from shengdun.service.convert.calls import check_call_id
 from shengdun.service.convert.decisions import watchlist_message
 from shengdun.service.convert.times import timestamp
 from shengdun.service.errors import InvalidRequest, NotAReceipt
-from shengdun.service.rescoring import Difference, ScoredCall
+from shengdun.service.rescoring import ScoredCall
 from shengdun.v1 import archive_pb2 as pb
 from shengdun.v1 import decision_pb2
 
@@ -172,7 +173,7 @@ def scored_message(scored: ScoredCall) -> pb.ScoreCallResponse:
         ],
         differences=[
             pb.ScoreDifference.Value(f"SCORE_DIFFERENCE_{difference.name}")
-            for difference in Difference
+            for difference in ScoreDifference
             if difference in scored.differences
         ],
         agrees=scored.agrees,
