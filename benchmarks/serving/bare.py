@@ -8,17 +8,25 @@ then the features and the network of each window. Nothing is received, decoded, 
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 import numpy as np
 
 from shengdun.fingerprint.voice.activity import FRAME_SAMPLES, VoiceActivity
 from shengdun.fingerprint.voice.codecs import AudioFormat, StreamDecoder
 from shengdun.fingerprint.voice.front_end import FrontEnd, hear
-from shengdun.fingerprint.voice.models import VoiceModel
+from shengdun.fingerprint.voice.models import Voiceprints
 from shengdun.fingerprint.voice.samples import MODEL_RATE_HZ, Samples, Seconds
 
 FRAMES_A_RUN: Final = 3
+
+
+class BareModel(Protocol):
+    """Features and network alone."""
+
+    def embed(self, batch: Sequence[Samples]) -> Voiceprints:
+        """One voiceprint for each stretch of net speech."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -88,9 +96,7 @@ def screened(
     )
 
 
-def bare_cost(
-    calls: Sequence[ScreenedCall], activity: VoiceActivity, model: VoiceModel
-) -> BareCost:
+def bare_cost(calls: Sequence[ScreenedCall], activity: VoiceActivity, model: BareModel) -> BareCost:
     """Runs the models on all calls, and tells what that took."""
     begun = time.process_time()
     _detect(calls, activity)

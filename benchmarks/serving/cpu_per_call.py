@@ -1,16 +1,18 @@
 """Processor time of a server for each screened call, over what the models alone take; and how that grows with the call.
 
     python -m benchmarks.serving.cpu_per_call MODELS OUTPUT --directory DIR [--lengths 10,30,60] [--calls 24]
+      [--stock EXPORT.onnx]
 
 Every length of call has a server of its own, all at the same time, so that they share what a neighbour on the machine
 does to them. Calls are sent in chunks of 100 ms in real time. Of a server all its processes count, the store too. The
-floor of the very same calls is measured right after (``bare``), in float32 and in the precision of the server; the
-report has a plot beside it. Lists have 10,000 random voiceprints, which nobody is on: a call rests once nothing that
-follows could change what is recommended.
+floor of the very same calls is measured right after (``bare``): our network in float32 and in the precision of the
+server, and with ``--stock`` the network as PyTorch exports it, which is how it comes without us. The report has a plot
+beside it. Lists have 10,000 random voiceprints, which nobody is on: a call rests once nothing that follows could change
+what is recommended.
 """
 
 import argparse
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
@@ -18,17 +20,18 @@ from pathlib import Path
 from shutil import copytree
 from typing import Any, Final
 
-from benchmarks.serving.bare import BareCost, bare_cost, screened
+from benchmarks.serving.bare import BareCost, BareModel, bare_cost, screened
 from benchmarks.serving.calls import HeardCall, net_speech, play_calls, together
 from benchmarks.serving.playing import Stage, stage
 from benchmarks.serving.processes import Running
 from benchmarks.serving.results import load_average, summed_up, write
+from benchmarks.serving.stock_model import StockCamPlusPlus
 from benchmarks.serving.systems import Shengdun
 
 from shengdun.fingerprint.voice.activity import VoiceActivity
+from shengdun.fingerprint.voice.campplus import WINDOW_S
 from shengdun.fingerprint.voice.codecs import AudioFormat, Encoding
 from shengdun.fingerprint.voice.model_store import ModelStore
-from shengdun.fingerprint.voice.models import VoiceModel
 from shengdun.service.load.plots import Chart, drawn
 
 BEGIN_WITHIN_S: Final = 6.0
@@ -45,6 +48,7 @@ class Cost:
         server_s: processor seconds of the server.
         bare: of the models alone, in float32.
         bare_as_served: the same in the precision that the server computes in.
+        bare_stock: the same with PyTorch's export in place of our graph; None where there is none.
         heard_s: mean audio of a call that had to be heard.
         net_speech_s: mean net speech of the last decision.
         memory_mb: of the server afterwards.
@@ -55,6 +59,7 @@ class Cost:
     server_s: float
     bare: BareCost
     bare_as_served: BareCost
+    bare_stock: BareCost | None
     heard_s: float
     net_speech_s: float
     memory_mb: float
@@ -69,12 +74,18 @@ class Cost:
         """Of the server over the floor in its own precision."""
         return self.server_s / self.bare_as_served.whole_s
 
+    @property
+    def ratio_over_stock(self) -> float | None:
+        """Of the server over the floor with the stock network."""
+        return self.bare_stock and self.server_s / self.bare_stock.whole_s
+
     def as_json(self) -> dict[str, Any]:
         """Everything, and what follows from it."""
         return {
             **asdict(self),
             "ratio": self.ratio,
             "ratio_as_served": self.ratio_as_served,
+            "ratio_over_stock": self.ratio_over_stock,
             "server_ms_per_call": 1000 * self.server_s / self.calls,
             "bare_ms_per_call": 1000 * self.bare.whole_s / self.calls,
             "bare_as_served_ms_per_call": 1000 * self.bare_as_served.whole_s / self.calls,
@@ -90,6 +101,7 @@ def costs(
     calls: int,
     repetition: int,
     end_at_final: bool = False,
+    stock: BareModel | None = None,
 ) -> list[Cost]:
     """One repetition: every length at the same time on its own server, then the floors one after the other."""
 
@@ -115,6 +127,7 @@ def costs(
             server_s=server_s,
             bare=floor(heard, activity, model),
             bare_as_served=floor(heard, activity, served),
+            bare_stock=floor(heard, activity, stock) if stock else None,
             heard_s=sum(call.heard_s for call in heard) / calls,
             net_speech_s=net_speech(heard),
             memory_mb=server.memory_bytes() / 1e6,
@@ -123,7 +136,7 @@ def costs(
     ]
 
 
-def floor(calls: Sequence[HeardCall], activity: VoiceActivity, model: VoiceModel) -> BareCost:
+def floor(calls: Sequence[HeardCall], activity: VoiceActivity, model: BareModel) -> BareCost:
     """What the models alone take for calls that were played."""
     needed = [
         screened(
@@ -134,7 +147,7 @@ def floor(calls: Sequence[HeardCall], activity: VoiceActivity, model: VoiceModel
             ),
             heard_s=call.heard_s,
             activity=activity,
-            window_s=model.window_s,
+            window_s=WINDOW_S,
         )
         for call in calls
     ]
@@ -162,6 +175,18 @@ def servers_for(
                 copytree(first, directory / "filled")
             servers.append(stack.enter_context(system.started()))
         yield servers
+
+
+def by_length(
+    results: Sequence[Sequence[Cost]], ratio_of: Callable[[Cost], float | None]
+) -> dict[str, Any]:
+    """A ratio over the repetitions, for each length of call; nothing where it wasn't measured."""
+    found = {}
+    for of_length in zip(*results, strict=True):
+        ratios = [ratio for one in of_length if (ratio := ratio_of(one)) is not None]
+        if ratios:
+            found[str(of_length[0].length_s)] = summed_up(ratios)
+    return found
 
 
 def chart(results: Sequence[Sequence[Cost]]) -> Chart:
@@ -196,6 +221,7 @@ def main() -> None:
     parser.add_argument("--directory", type=Path, required=True, help="for the servers' lists")
     parser.add_argument("--lengths", default="30")
     parser.add_argument("--calls", type=int, default=24)
+    parser.add_argument("--stock", type=Path, help="a floor more: what stock_export wrote")
     parser.add_argument("--end-at-final", action="store_true", help="send nothing after FINAL")
     parser.add_argument("--listed", type=int, default=10_000)
     parser.add_argument("--repetitions", type=int, default=5)
@@ -203,6 +229,7 @@ def main() -> None:
     arguments = parser.parse_args()
     lengths = [float(length) for length in arguments.lengths.split(",")]
     results, loads, store = [], [], ModelStore(arguments.models)
+    stock = StockCamPlusPlus(arguments.stock) if arguments.stock else None
     with (
         stage(arguments.models, seed=arguments.seed) as asked,
         servers_for(
@@ -219,13 +246,14 @@ def main() -> None:
                 calls=arguments.calls,
                 repetition=repetition,
                 end_at_final=arguments.end_at_final,
+                stock=stock,
             )
             results.append(found)
             loads.append(load_average())
-            ratios = {
-                one.length_s: (round(one.ratio, 3), round(one.ratio_as_served, 3)) for one in found
-            }
-            print(ratios, flush=True)
+            for one in found:
+                print(
+                    one.length_s, one.ratio, one.ratio_as_served, one.ratio_over_stock, flush=True
+                )
     write(
         arguments.output,
         {
@@ -233,14 +261,9 @@ def main() -> None:
             "end_at_final": arguments.end_at_final,
             "seed": arguments.seed,
             "load_average_of_repetitions": loads,
-            "ratio_by_length": {
-                str(of_length[0].length_s): summed_up([one.ratio for one in of_length])
-                for of_length in zip(*results, strict=True)
-            },
-            "ratio_as_served_by_length": {
-                str(of_length[0].length_s): summed_up([one.ratio_as_served for one in of_length])
-                for of_length in zip(*results, strict=True)
-            },
+            "ratio_by_length": by_length(results, lambda one: one.ratio),
+            "ratio_as_served_by_length": by_length(results, lambda one: one.ratio_as_served),
+            "ratio_over_stock_by_length": by_length(results, lambda one: one.ratio_over_stock),
             "repetitions": [[one.as_json() for one in found] for found in results],
         },
     )

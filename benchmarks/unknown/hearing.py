@@ -38,7 +38,7 @@ AS_RECORDED: Final = 1.0
 SPEEDS: Final = (0.76, 0.82, 0.88, 1.14, 1.22, 1.3)
 """Of made voices: each at least 7 % from the next and 12 % from the recording, which is another person to the model
 (decision note 0034)."""
-_VERSION: Final = "1"
+_VERSION: Final = "2"
 _PAUSE: Final = np.zeros(MODEL_RATE_HZ // 5, np.float32)
 _AT_ONCE: Final = 8
 _FULL_WINDOW_S: Seconds = 2.9
@@ -147,6 +147,8 @@ class Listener:
         activity: finds speech.
         acoustics: noises and rooms of the channels.
         cache: directory in which what was heard is kept.
+        draw: says which noise there is and what is lost, of many ways it could have been; the same after changes of
+            the voice path.
         jobs: threads.
     """
 
@@ -157,12 +159,14 @@ class Listener:
         activity: VoiceActivity,
         acoustics: Acoustics,
         cache: Path,
+        draw: int = 0,
         jobs: int = 1,
     ) -> None:
         self._model = model
         self._activity = activity
         self._acoustics = acoustics
         self._cache = cache
+        self._draw = draw
         self._jobs = jobs
 
     def hear_all(
@@ -210,12 +214,16 @@ class Listener:
         channel: Channel,
         at_most_s: Seconds,
     ) -> HeardTape:
-        path = self._path(recordings, speed, channel, at_most_s)
+        drawn = _digest(
+            *(recording.sha256 for recording in recordings),
+            *(repr(speed), channel.name, repr(self._draw)),
+        )
+        path = self._path(drawn, at_most_s)
         kept = _read(path, channel)
         if kept is not None:
             return kept
         samples = _played(recordings, speed)[: round(at_most_s * MODEL_RATE_HZ)]
-        seed = int(path.stem[:15], 16)
+        seed = int(drawn[:15], 16)
         call = carry(samples, channel.condition, acoustics=self._acoustics, seed=seed)
         windows, snr_db = self._windows(call)
         heard = HeardTape(
@@ -248,26 +256,16 @@ class Listener:
         ]
         return np.array(rows, np.float32).reshape(-1, self._model.dimension)
 
-    def _path(
-        self,
-        recordings: Sequence[CorpusRecording],
-        speed: float,
-        channel: Channel,
-        at_most_s: Seconds,
-    ) -> Path:
-        parts = (
-            _VERSION,
-            *(recording.sha256 for recording in recordings),
-            repr(speed),
-            channel.name,
-            repr(at_most_s),
-            self._acoustics.fingerprint,
-            self._model.model_id,
-            self._model.precision,
-            front_end_version(),
+    def _path(self, drawn: str, at_most_s: Seconds) -> Path:
+        key = _digest(
+            *(_VERSION, drawn, repr(at_most_s), self._acoustics.fingerprint),
+            *(self._model.model_id, self._model.precision, front_end_version()),
         )
-        key = hashlib.sha256("\n".join(parts).encode()).hexdigest()
         return self._cache / key[:2] / f"{key}.npz"
+
+
+def _digest(*parts: str) -> str:
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
 def _full(heard: HeardTape) -> int:

@@ -2,7 +2,7 @@
 
     python -m benchmarks.unknown.run CORPUS MODELS OUTPUT --peers PYTHON [--same-speaker NAME=OTHER ...] [--worlds N]
         [--rehearsals N] [--windows N] [--window-calls N ...] [--made N] [--told P] [--sure P] [--shipped]
-        [--seed N] [--jobs N]
+        [--seed N] [--draw N] [--jobs N]
 
 ``CORPUS`` is a corpus as ``shengdun evaluate`` reads it; where it has ``noise_and_rooms`` beside it, its noises are
 used. ``OUTPUT`` gets ``report.md`` and ``report.json``, and keeps what was heard. ``PYTHON`` is an interpreter with the
@@ -184,6 +184,7 @@ def listen(arguments: argparse.Namespace) -> Material:
         activity=store.voice_activity(),
         acoustics=acoustics,
         cache=arguments.output / "voices",
+        draw=arguments.draw,
         jobs=arguments.jobs,
     )
     people = read_people(arguments.corpus, same_speaker=arguments.same_speaker)
@@ -299,7 +300,7 @@ def described(
         f"speakers whom the corpus says to be under {OF_AGE}."
     )
     return (
-        f"Commit {at}, seed {arguments.seed}, {seconds / 60:.0f} minutes.",
+        f"Commit {at}, seed {arguments.seed}, draw {arguments.draw}, {seconds / 60:.0f} minutes.",
         f"{len(material.fit)} speakers to fit on, {len(material.evaluate)} to evaluate on; noise {material.noises}.",
         rule,
     )
@@ -338,6 +339,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--sure", type=float, metavar="PROBABILITY")
     parser.add_argument("--shipped", action="store_true", help="the package's profile and spread")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--draw", type=int, default=0, help="of noises and losses")
     parser.add_argument("--jobs", type=int, default=1)
     return parser.parse_args()
 
