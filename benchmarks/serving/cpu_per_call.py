@@ -35,6 +35,7 @@ from shengdun.fingerprint.voice.model_store import ModelStore
 from shengdun.service.load.plots import Chart, drawn
 
 BEGIN_WITHIN_S: Final = 6.0
+"""So that calls overlap, and no more come at once than a server takes."""
 MODEL: Final = "campplus-zh-en"
 
 
@@ -100,6 +101,7 @@ def costs(
     *,
     calls: int,
     repetition: int,
+    within_s: float = BEGIN_WITHIN_S,
     end_at_final: bool = False,
     stock: BareModel | None = None,
 ) -> list[Cost]:
@@ -110,7 +112,7 @@ def costs(
         before_s = server.cpu_s()
         heard = play_calls(
             server.address,
-            together(plan, within_s=BEGIN_WITHIN_S),
+            together(plan, within_s=within_s),
             asked.reel,
             end_at_final=end_at_final,
         )
@@ -221,6 +223,7 @@ def main() -> None:
     parser.add_argument("--directory", type=Path, required=True, help="for the servers' lists")
     parser.add_argument("--lengths", default="30")
     parser.add_argument("--calls", type=int, default=24)
+    parser.add_argument("--within-s", type=float, default=BEGIN_WITHIN_S, help="all begin in that")
     parser.add_argument("--stock", type=Path, help="a floor more: what stock_export wrote")
     parser.add_argument("--end-at-final", action="store_true", help="send nothing after FINAL")
     parser.add_argument("--listed", type=int, default=10_000)
@@ -245,6 +248,7 @@ def main() -> None:
                 store,
                 calls=arguments.calls,
                 repetition=repetition,
+                within_s=arguments.within_s,
                 end_at_final=arguments.end_at_final,
                 stock=stock,
             )
@@ -258,6 +262,7 @@ def main() -> None:
         arguments.output,
         {
             "listed": arguments.listed,
+            "within_s": arguments.within_s,
             "end_at_final": arguments.end_at_final,
             "seed": arguments.seed,
             "load_average_of_repetitions": loads,
