@@ -1,11 +1,14 @@
 """What words, and voices that nobody has enrolled, cost of the load that a server takes: rated loads side by side.
 
     python -m benchmarks.serving.rated_beside MODELS OUTPUT --directory DIR --transcripts FILE [--window 1000000]
+      [--recordings DIR]
 
 ``shengdun load rated`` is run in turns against one server after the other: *alone* takes calls and compares them with a
 list of 10,000 voiceprints, without a call archive; *words* is the same server, and each call has a transcript; *voices*
 archives its calls, compares them with a window of made calls, and watches the whole of each call for a handover. The
-data directory is filled once and used again. Client and servers share the machine.
+data directory is filled once, and every search has a copy of it: a search archives thousands of calls by the speakers
+of its recordings, and voices with hundreds of calls each, which no line has, are slow to compare. ``--recordings``
+names recordings of more speakers than the few of the demonstration. Client and servers share the machine.
 """
 
 import argparse
@@ -17,6 +20,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from shutil import copytree, rmtree
 from typing import Any, Final
 
 from benchmarks.serving.processes import Running, running, shengdun_command
@@ -62,6 +66,7 @@ class Bench:
         call_length: of the calls, as ``shengdun load`` takes it.
         duration_s: that is measured of each rate.
         precision: factor between the highest rate that was kept and one that wasn't.
+        recordings: directory of what callers say; None for the demonstration's.
     """
 
     system: Shengdun
@@ -71,6 +76,7 @@ class Bench:
     call_length: str
     duration_s: int
     precision: float
+    recordings: Path | None
 
     def rated(self, variant: str) -> dict[str, Any]:
         """One search for the rated load of a variant."""
@@ -91,10 +97,11 @@ class Bench:
 
     def _load(self, address: str, variant: str, place: Path) -> dict[str, Any]:
         words = ("--transcripts", str(self.transcripts)) if variant == WORDS else ()
+        said = ("--recordings", str(self.recordings)) if self.recordings else ()
         command = (
             *(shengdun_command(), "load", "rated", "--server", address, "--output", str(place)),
             *("--call-length", self.call_length, "--duration", str(self.duration_s)),
-            *("--precision", str(self.precision), "--rate", "8", *words),
+            *("--precision", str(self.precision), "--rate", "8", *words, *said),
         )
         done = subprocess.run(command, check=False, stdout=subprocess.DEVNULL)
         if done.returncode not in _COMPLETE:
@@ -110,9 +117,12 @@ class Bench:
         given.write_text(text, "utf-8")
         if kind == VOICES:
             asyncio.run(fill_window(self.system, self.window))
+        own = self.system.directory.with_name("searched")
+        rmtree(own, ignore_errors=True)
+        copytree(self.system.directory, own)
         command = (
             *(shengdun_command(), "serve", "--port", "0", "--log-level", "error"),
-            *("--config", str(given), "--data-dir", str(self.system.directory)),
+            *("--config", str(given), "--data-dir", str(own)),
             *("--models-dir", str(self.models)),
         )
         with running(command, {}) as server:
@@ -168,6 +178,7 @@ def main() -> None:
     parser.add_argument("output", type=Path)
     parser.add_argument("--directory", type=Path, required=True, help="for the server's data")
     parser.add_argument("--transcripts", type=Path, required=True)
+    parser.add_argument("--recordings", type=Path, default=None)
     parser.add_argument("--window", type=int, default=1_000_000)
     parser.add_argument("--call-length", default="7")
     parser.add_argument("--duration", type=int, default=20)
@@ -193,6 +204,7 @@ def main() -> None:
         call_length=options.call_length,
         duration_s=options.duration,
         precision=options.precision,
+        recordings=options.recordings,
     )
     beside = [options.only] if options.only else [WORDS, VOICES]
     found: dict[str, list[dict[str, Any]]] = {variant: [] for variant in (ALONE, *beside)}

@@ -1,4 +1,8 @@
-"""CAM++ as PyTorch exports it, run by ONNX Runtime on prepared features: the bare model that anyone has without us."""
+"""CAM++ as PyTorch exports it, run by ONNX Runtime on prepared features: the bare model that anyone has without us.
+
+Features are products of NumPy: set ``OMP_NUM_THREADS`` and ``OPENBLAS_NUM_THREADS`` to 1, for threads that wait for
+each other count as processor time.
+"""
 
 from collections.abc import Sequence
 from pathlib import Path
