@@ -78,7 +78,7 @@ class Cost:
     @property
     def ratio_over_stock(self) -> float | None:
         """Of the server over the floor with the stock network."""
-        return self.bare_stock and self.server_s / self.bare_stock.whole_s
+        return None if self.bare_stock is None else self.server_s / self.bare_stock.whole_s
 
     def as_json(self) -> dict[str, Any]:
         """Everything, and what follows from it."""
