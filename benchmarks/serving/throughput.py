@@ -6,9 +6,11 @@
 Every repetition starts each system anew. First all get the same few calls, which none of them has trouble with, and
 the processor time of the server for each call is taken: a neighbour on the machine hardly changes that. Then each
 climbs a ladder of rates (``ladder``), drawn from the same seed. Calls last ``--call-s``, in chunks of 100 ms from the
-same recordings: too short for anyone to be settled and rest, and too short for the product's further voiceprint of what
-is left at a call's end, so all make two voiceprints a call. The client and the system share the cores. Lists have
-10,000 random voiceprints. A load is told in calls, since the product also answers the end of each.
+same recordings. The 7 s that they last by default are too short for anyone to be settled and rest, and for the
+product's further voiceprint of what is left at a call's end, so all make two voiceprints a call. In longer calls peers
+make one of every 3 s of speech, and the product until nothing that follows could change its decision. The client and
+the system share the cores. Lists have 10,000 random voiceprints. A load is told in calls, since the product also
+answers the end of each.
 
 ``MODELS`` has the converted ECAPA beside the default model; ``hub`` is what ``random_ecapa`` wrote and it was
 converted from; ``sherpa-model`` is what ``sherpa_model`` wrote. A system that isn't given is left out.
