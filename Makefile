@@ -133,7 +133,7 @@ bench-full: $(VENV)/.runtime $(SHERPA_VENV)/.sherpa $(BENCH)/.models ## Measure 
 	$(BIN)/python -m benchmarks.network.measure $(BENCH)/stock.onnx > $(BENCH)/network.json
 	$(BIN)/python -m benchmarks.front_lane.measure > $(BENCH)/front_lane.json
 	$(CALL_COST) $(BENCH)/cpu_per_call.json --directory $(BENCH)/cpu --lengths 30 --calls 120 --within-s 12
-	$(CALL_COST) $(BENCH)/cpu_per_call_7s.json --directory $(BENCH)/cpu --lengths 7 --calls 40 --within-s 4
+	$(CALL_COST) $(BENCH)/cpu_per_call_7s.json --directory $(BENCH)/cpu --lengths 7 --calls 120 --within-s 12
 	$(CALL_COST) $(BENCH)/cost_over_length.json --directory $(BENCH)/cpu-lengths --lengths 5,10,20,30,45,60 --calls 12
 	$(BESIDE_PEERS) $(BENCH)/throughput.json
 	$(BESIDE_PEERS) $(BENCH)/throughput_30s.json --call-s 30 --rung-s 10 --rungs 7 --factor 1.35 \

@@ -151,7 +151,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--rung-s", type=int, default=3)
     parser.add_argument("--factor", type=float, default=1.2)
     parser.add_argument("--seed", type=int, default=1)
-    for name, rate in (("ours", 4.0), ("ecapa", 1.5), ("speechbrain", 1.0), ("sherpa", 3.0)):
+    for name, rate in (("ours", 4.0), ("ecapa", 1.5), ("speechbrain", 1.0), ("sherpa", 4.0)):
         parser.add_argument(f"--{name}-from", type=float, default=rate, help="calls/s, first rung")
     return parser.parse_args()
 
