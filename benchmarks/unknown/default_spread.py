@@ -1,17 +1,16 @@
 """Fit the spread that ships: ``python -m benchmarks.unknown.default_spread SPEECH MODELS CACHE``.
 
 On speakers of ``FIT`` alone whose recordings have an open licence, under the default profile of the voice model. That
-profile has met most of them, so what an LLR is worth can't be told from them: those two numbers are of speakers whom no
-projection had met (decision note 0034).
+profile has met most of them, so what an LLR is worth can't be told from them. What all speakers of ``FIT`` say of that,
+each corpus under projections that hadn't met it, is printed (decision note 0034).
 """
 
 import csv
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from benchmarks.unknown.calibrating import fit_under
+from benchmarks.unknown.calibrating import SHIPPED_WORTH, fit_under, worth_where_new
 from benchmarks.unknown.hearing import Listener
 from benchmarks.unknown.people import Side, read_people
 
@@ -23,9 +22,6 @@ from shengdun.index.voices.shipped import save_spread
 
 CHANNELS: Final = 8
 AT_MOST_S: Final = 400.0
-SCALE: Final = 0.131
-OFFSET: Final = 2.785
-"""What ``benchmarks.unknown.run`` fits on all speakers of ``FIT``, each judged under a profile without it."""
 _SEED: Final = 5
 
 
@@ -40,10 +36,14 @@ def main(speech: Path, models: Path, cache: Path) -> None:
         cache=cache,
     )
     able = open_corpora(speech)
-    people = [p for p in read_people(speech) if p.side is Side.FIT and p.corpus in able]
-    voices = listener.hear_all(people, channels=CHANNELS, at_most_s=AT_MOST_S)
-    fitted = fit_under(default_profile(model.model_id), voices, seed=_SEED)
-    spread = replace(fitted, scale=SCALE, offset=OFFSET)
+    people = [person for person in read_people(speech) if person.side is Side.FIT]
+    everybody = listener.hear_all(people, channels=CHANNELS, at_most_s=AT_MOST_S)
+    found = worth_where_new(everybody, model_id=model.model_id, seed=_SEED)
+    print(
+        f"offset and scale {SHIPPED_WORTH}; where nothing is known: {found[0]:.3f}, {found[1]:.3f}"
+    )
+    voices = [voice for voice in everybody if voice.person.corpus in able]
+    spread = fit_under(default_profile(model.model_id), voices, seed=_SEED, worth=SHIPPED_WORTH)
     name = model.model_id.split("@")[0]
     folder = Path(next(iter(shengdun.index.voices.__path__))) / "spreads"
     corpora = sorted({voice.person.corpus for voice in voices})

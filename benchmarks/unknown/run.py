@@ -2,13 +2,15 @@
 
     python -m benchmarks.unknown.run CORPUS MODELS OUTPUT --peers PYTHON [--same-speaker NAME=OTHER ...] [--worlds N]
         [--rehearsals N] [--windows N] [--window-calls N ...] [--made N] [--told P] [--sure P] [--shipped]
-        [--seed N] [--draw N] [--jobs N]
+        [--line NAME] [--seed N] [--draw N] [--jobs N]
 
 ``CORPUS`` is a corpus as ``shengdun evaluate`` reads it; where it has ``noise_and_rooms`` beside it, its noises are
 used. ``OUTPUT`` gets ``report.md`` and ``report.json``, and keeps what was heard. ``PYTHON`` is an interpreter with the
 peers (``requirements/unknown-peers.lock``). The product is as sure as it comes, unless ``--told`` (``flag_at`` of a
 line) or ``--sure`` says otherwise. With ``--shipped`` it has the profile and the spread of the package and not those
-that speakers of the corpus fit. Decision note 0034 says how the simulation is made.
+that speakers of the corpus fit; and with ``--line`` the callers of a world are then all speakers of one corpus that
+nothing of the package has met, as a bank's are of one country and its telephones. Decision note 0034 says how the
+simulation is made.
 """
 
 import argparse
@@ -19,13 +21,15 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 from benchmarks.other_interpreter import PeerUnavailable
-from benchmarks.unknown.calibrating import Fitted, calls_of, fit
+from benchmarks.unknown.calibrating import SHIPPED_WORTH, Fitted, calls_of, fit
 from benchmarks.unknown.candidates import PROJECTED, RAW, candidates, of_product, product_at
 from benchmarks.unknown.contest import FOR_GROUPING, Contender, Family, measured
+from benchmarks.unknown.default_spread import open_corpora
 from benchmarks.unknown.hearing import SPEEDS, Listener, Voice
 from benchmarks.unknown.ours import Level, Product
 from benchmarks.unknown.peers import PeerName, PeerProcess
@@ -48,6 +52,7 @@ _CHANNELS: Final = 8
 _MADE_CHANNELS: Final = 4
 _TAPE_S: Final = 400.0
 _MADE_TAPE_S: Final = 20.0
+_LINE_PLAN: Final = Plan(agents=(2, 2, 2), families=2)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -79,6 +84,7 @@ def main() -> None:
 
 def _run(arguments: argparse.Namespace, stack: contextlib.ExitStack) -> None:
     begun_s, at = time.perf_counter(), commit()
+    _check_line(arguments)
     material = listen(arguments)
     fitted, rehearsals = _fitted(material, arguments)
     worlds, windows = _worlds(material, arguments), _windows(material, arguments)
@@ -104,16 +110,34 @@ def _run(arguments: argparse.Namespace, stack: contextlib.ExitStack) -> None:
     print(text)
 
 
+def _check_line(arguments: argparse.Namespace) -> None:
+    if arguments.line is None:
+        return
+    if not arguments.shipped or arguments.windows:
+        raise SystemExit("--line is for worlds of what ships: add --shipped --windows 0")
+    if arguments.line in open_corpora(arguments.corpus):
+        raise SystemExit(
+            f"what ships was fitted on {arguments.line}: --line wants a corpus without an open licence"
+        )
+    known = {person.corpus for person in read_people(arguments.corpus)}
+    if arguments.line not in known:
+        raise SystemExit(
+            f"{arguments.corpus} has no {arguments.line}: --line wants one of {', '.join(sorted(known))}"
+        )
+
+
 def _fitted(material: Material, arguments: argparse.Namespace) -> tuple[Fitted, list[Rehearsal]]:
     """What is asked on the evaluated speakers, and rehearsals of it."""
     model_id, seed = material.model_id, arguments.seed
-    fitting = None
-    fitted = fit(material.fit, model_id=model_id, seed=seed)
+    rehearsing = [voice for voice in material.fit if voice.person.corpus != arguments.line]
     if arguments.shipped:
         fitted = as_shipped(model_id)
         fitting = fitting_as_shipped(arguments.corpus, model_id=model_id, seed=seed)
+    else:
+        fitting = partial(fit, model_id=model_id, seed=seed, worth=SHIPPED_WORTH)
+        fitted = fitting(material.fit)
     return fitted, rehearse(
-        material.fit, model_id=model_id, worlds=arguments.rehearsals, seed=seed, fitting=fitting
+        rehearsing, model_id=model_id, worlds=arguments.rehearsals, seed=seed, fitting=fitting
     )
 
 
@@ -211,11 +235,17 @@ def _made(listener: Listener, people: Sequence[Person], speeds: Sequence[float])
 
 def _worlds(material: Material, arguments: argparse.Namespace) -> list[World]:
     """Many worlds of real voices, of which each is one identity of a world."""
+    voices, plan = material.evaluate, Plan()
+    if arguments.line:
+        # Nothing that ships was fitted on either side's.
+        everybody = [*material.fit, *material.evaluate]
+        voices = [voice for voice in everybody if voice.person.corpus == arguments.line]
+        plan = _LINE_PLAN
     return [
         make_world(
-            material.evaluate,
+            voices,
             model_id=material.model_id,
-            plan=Plan(),
+            plan=plan,
             name=f"world-{number}",
             seed=arguments.seed + number,
         )
@@ -299,8 +329,9 @@ def described(
         "calls themselves, which flatters whoever it is said of. Intervals are 95 %, drawn over speakers. Children are "
         f"speakers whom the corpus says to be under {OF_AGE}."
     )
+    callers = f"; all callers are of {arguments.line}" if arguments.line else ""
     return (
-        f"Commit {at}, seed {arguments.seed}, draw {arguments.draw}, {seconds / 60:.0f} minutes.",
+        f"Commit {at}, seed {arguments.seed}, draw {arguments.draw}, {seconds / 60:.0f} minutes{callers}.",
         f"{len(material.fit)} speakers to fit on, {len(material.evaluate)} to evaluate on; noise {material.noises}.",
         rule,
     )
@@ -338,6 +369,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--told", type=float, metavar="PROBABILITY")
     parser.add_argument("--sure", type=float, metavar="PROBABILITY")
     parser.add_argument("--shipped", action="store_true", help="the package's profile and spread")
+    parser.add_argument(
+        "--line", metavar="NAME", help="of a corpus, whose speakers are all callers"
+    )
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--draw", type=int, default=0, help="of noises and losses")
     parser.add_argument("--jobs", type=int, default=1)

@@ -1,10 +1,9 @@
 """What users get: the profile and the spread of the package, in place of what is fitted on speakers of one side."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 
-from benchmarks.unknown.calibrating import Fitted, fit_under
+from benchmarks.unknown.calibrating import SHIPPED_WORTH, Fitted, fit_under
 from benchmarks.unknown.default_spread import open_corpora
 from benchmarks.unknown.hearing import Voice
 
@@ -22,15 +21,15 @@ def fitting_as_shipped(
 ) -> Callable[[Sequence[Voice]], Fitted]:
     """How the shipped spread is fitted, for rehearsals: on those of some voices whose corpora have an open licence.
 
-    What an LLR is worth is what ships. The profile has met most of the rehearsed speakers as it has met those who are
+    The profile has met most of the rehearsed speakers as it has met those who are
     evaluated; of corpora without an open licence it has met nobody.
     """
-    shipped, able = as_shipped(model_id), open_corpora(corpus)
+    profile, able = default_profile(model_id), open_corpora(corpus)
 
     def fitted(voices: Sequence[Voice]) -> Fitted:
         known = [voice for voice in voices if voice.person.corpus in able]
-        spread = fit_under(shipped.profile, known, seed=seed)
-        worth = replace(spread, scale=shipped.spread.scale, offset=shipped.spread.offset)
-        return Fitted(profile=shipped.profile, spread=worth)
+        return Fitted(
+            profile=profile, spread=fit_under(profile, known, seed=seed, worth=SHIPPED_WORTH)
+        )
 
     return fitted

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from benchmarks.unknown.calibrating import Fitted, fit
+from benchmarks.unknown.calibrating import Fitted
 from benchmarks.unknown.figures import FIVE_OR_MORE, Figures, judge, summed_up
 from benchmarks.unknown.hearing import Voice
 from benchmarks.unknown.systems import System
@@ -53,14 +53,14 @@ def rehearse(
     model_id: str,
     worlds: int,
     seed: int,
-    fitting: Callable[[Sequence[Voice]], Fitted] | None = None,
+    fitting: Callable[[Sequence[Voice]], Fitted],
 ) -> list[Rehearsal]:
     """So many worlds without each third of the voices, with what is fitted on that third."""
     rehearsals = []
     for part in range(_PARTS):
         others = [voice for row, voice in enumerate(voices) if row % _PARTS != part]
         third = voices[part::_PARTS]
-        fitted = fitting(third) if fitting else fit(third, model_id=model_id, seed=seed)
+        fitted = fitting(third)
         for number in range(worlds):
             world = make_world(
                 others,

@@ -53,6 +53,11 @@ class SketchForm:
         pairs = np.stack([np.tile(levels, 4), np.repeat(levels, 4)], axis=1)
         self._centroids = np.tile(pairs, (self._codes, 1, 1)).ravel()
 
+    @property
+    def width(self) -> int:
+        """Components of a rotated row."""
+        return int(self._rotation.shape[1])
+
     @classmethod
     def of(cls, dimension: int) -> "SketchForm":
         """The form for a dimension; made once."""

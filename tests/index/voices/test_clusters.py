@@ -1,6 +1,7 @@
 """Calls put together into voices as they arrive."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 
 from fixtures.unknown_voices import EVIDENCE, made_call, made_clusters, parts_of
 from shengdun.index.archive.rows import ArchivedCall
+from shengdun.index.scoring import unit_rows
 from shengdun.index.voices.errors import ClusterNotFound
 from shengdun.index.voices.partition import Change
 from shengdun.index.voices.policy import VoicePolicy
@@ -157,3 +159,43 @@ def test_evidence_is_of_the_model() -> None:
     for number in range(2):
         clusters.take(made_call(1, number))
     assert clusters.clusters()[0].model_id == EVIDENCE.model_id
+
+
+def of_another_telephone(call: ArchivedCall) -> ArchivedCall:
+    """The call as a telephone would send it that moves every voiceprint the same way."""
+    assert call.voiceprint is not None
+    way = np.random.default_rng(7).standard_normal(len(call.voiceprint))
+    moved = call.voiceprint + 1.2 * unit_rows(way[np.newaxis, :])[0]
+    return replace(call, voiceprint=unit_rows(moved[np.newaxis, :])[0])
+
+
+def test_strangers_are_not_alike_for_their_telephone() -> None:
+    """What all callers of a window share says nothing of who they are, and the calls that came first learn it too."""
+    strangers = [of_another_telephone(made_call(voice, 0)) for voice in range(200)]
+    clusters = made_clusters()
+    evidence = clusters.evidence
+    calls = evidence.calls(evidence.coder.columns(strangers))
+    first, others = calls.take(np.arange(1)), calls.take(np.arange(1, 200))
+    before = evidence.llrs(first, others)
+    for call in strangers:
+        clusters.take(call)
+    after = evidence.llrs(first, others)
+    assert np.median(before) > 5.0
+    assert np.quantile(after, 0.95) < 0.0
+    clusters.remove([call.call_id for call in strangers])
+    np.testing.assert_array_equal(evidence.llrs(first, others), before)
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.sets(st.sampled_from(CALLS)))
+def test_removed_calls_leave_no_trace_in_the_centre(gone: set[ArchivedCall]) -> None:
+    """To the bit: sums of codes are whole numbers."""
+    clusters = made_clusters()
+    for call in CALLS:
+        clusters.take(call)
+    clusters.remove([call.call_id for call in gone])
+    left = [call for call in CALLS if call not in gone]
+    total, calls = clusters.recent.total
+    assert calls == len(left)
+    expected = clusters.recent.coder.columns(left).total if left else np.zeros_like(total)
+    np.testing.assert_array_equal(total, expected)

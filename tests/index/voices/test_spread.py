@@ -1,5 +1,7 @@
 """Tests of the spread of voices: its likelihood ratios against those worked out from densities, and its fit."""
 
+from dataclasses import fields as fields_of
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -95,9 +97,26 @@ def test_less_speech_and_more_noise_say_less() -> None:
 def test_impossible_spreads_are_refused(wrong: dict[str, object]) -> None:
     """A bad value can't exist."""
     good = _spread()
-    fields = {name: getattr(good, name) for name in Spread.__slots__}
+    fields = {each.name: getattr(good, each.name) for each in fields_of(Spread) if each.init}
     with pytest.raises(ValueError, match=r"must|can't"):
         Spread(**(fields | wrong))
+
+
+@given(seed=st.integers(0, 2**16))
+def test_another_centre_is_as_if_everything_had_moved(seed: int) -> None:
+    """What is gathered of calls doesn't depend on the centre, and LLRs depend on where calls lie from it alone."""
+    spread = _spread()
+    moved = np.random.default_rng(seed).standard_normal(DIMENSION)
+    projected, _ = _calls(spread, 5, seed=seed)
+    net_s = np.random.default_rng(seed).uniform(2.0, 15.0, 5)
+    quiet = np.full(5, 18.0)
+    here = spread.gather(projected, net_speech_s=net_s, snr_db=quiet)
+    there = spread.gather(projected + moved, net_speech_s=net_s, snr_db=quiet)
+    around = spread.around(spread.centre + moved)
+    assert around.joint_llr(there) == pytest.approx(spread.joint_llr(here), abs=1e-6)
+    assert around.others_llr(there) == pytest.approx(spread.others_llr(here), abs=1e-6)
+    same = around.gather(projected, net_speech_s=net_s, snr_db=quiet)
+    np.testing.assert_array_equal(same.sums, here.sums)
 
 
 def test_a_fit_finds_what_calls_were_drawn_from() -> None:

@@ -12,6 +12,7 @@ at the end of the call, there is no other search when it is put where it belongs
 
 import threading
 from collections.abc import Callable, Iterable, Sequence
+from copy import copy
 from datetime import UTC, datetime
 from typing import Final
 
@@ -44,13 +45,16 @@ _LENIENCE: Final = 2.0
 """Natural log odds below those of joining at which a call is let go of again."""
 _ROUNDS: Final = 3
 _SAME_CUSTOMER_CALLS: Final = 16
+_GIVEN_CENTRE_CALLS: Final = 30
+"""Calls for which the centre counts that the spread was fitted with. Strangers differ from each other by more than the
+centres of telephones and languages do, so a few dozen of a window's calls know better (decision note 0033)."""
 
 
 class VoiceClusters:
     """The clusters of one voice model, and the window that they are of. May be used from any thread.
 
     Args:
-        evidence: compares voices of the model.
+        evidence: compares voices of the model; what ``evidence`` gives follows the window's centre.
         policy: what is taken for granted, and what is asked of evidence.
         allowed: gives who may call for many, as of now.
     """
@@ -62,11 +66,11 @@ class VoiceClusters:
         allowed: Callable[[], AllowList] = AllowList,
     ) -> None:
         self._policy = policy or VoicePolicy()
-        self._evidence = evidence
+        self._evidence = copy(evidence)
         self._recent = RecentCalls(evidence.coder)
         self._scans = Scans()
         self._groups = Groups()
-        self._many = ManyCustomers(evidence)
+        self._many = ManyCustomers(self._evidence)
         self._lock = threading.Lock()
         self._allowed = allowed
         self._left_out_for: set[str] = set()
@@ -101,7 +105,7 @@ class VoiceClusters:
 
     @property
     def evidence(self) -> VoiceEvidence:
-        """What voices are compared with."""
+        """What voices are compared with, around the centre of the window as it is."""
         return self._evidence
 
     @property
@@ -134,6 +138,7 @@ class VoiceClusters:
             if call.net_speech_s < self._policy.founding_s:
                 return self._matched(one, text_hash(call.customer), scan)
             if self._recent.add_columns(columns):
+                self._centre()
                 self._settle(key, one, int(columns.customers[0]), call.ended_at, scan)
             return self._groups.of(key)
 
@@ -151,12 +156,12 @@ class VoiceClusters:
         able = columns.take(columns.net_speech_s >= np.float32(self._policy.founding_s))
         allowed = self.allowed
         if not len(able) or not allowed.own_voices:
-            return self._recent.add_columns(able)
+            return self._filled(able)
         times = [moment(at_us) for at_us in able.started_us.tolist()]
         own = allowed.are_own(self._evidence.calls(able), self._evidence, times)
         if own.any():
             self._leave_out(allowed)
-        return self._recent.add_columns(able.take(~own))
+        return self._filled(able.take(~own))
 
     def has_left_out(self) -> bool:
         """Whether calls were left out since the last time, for a voice that is the institution's own no more."""
@@ -267,6 +272,20 @@ class VoiceClusters:
         # Which of them it was isn't asked; any may have tipped the scales.
         self._left_out_for.update(entry.entry_id for entry in allowed.own_voices)
 
+    def _filled(self, columns: CallColumns) -> int:
+        taken = self._recent.add_columns(columns)
+        with self._lock:
+            self._centre()
+        return taken
+
+    def _centre(self) -> None:
+        """Compare voices around the mean of the window: what all of its callers share tells nobody from another."""
+        total, calls = self._recent.total
+        centre = _GIVEN_CENTRE_CALLS * self._evidence.given_centre
+        if calls:
+            centre = centre + calls * self._recent.coder.mean(total, calls)
+        self._evidence.centre_on(centre / (_GIVEN_CENTRE_CALLS + calls))
+
     def _near(self, one: Voices, without: Keys, known: Scan | None = None) -> Nearest:
         return self._recent.nearest(
             self._evidence.direction(one), self._policy.neighbours, without=without, known=known
@@ -340,6 +359,7 @@ class VoiceClusters:
         return True
 
     def _lost(self, gone: Hashes, at: datetime, reason: str) -> None:
+        self._centre()
         touched = {group_id for key in gone.tolist() if (group_id := self._groups.of(key))}
         lost = set(gone.tolist())
         for group_id in sorted(touched):

@@ -85,6 +85,12 @@ class CallColumns:
         return CallColumns(**{name: getattr(self, name)[start:end] for name in _FIELDS})
 
     @property
+    def total(self) -> Numbers:
+        """(D,) sum of the codes: exact, so that what is added and taken off again leaves nothing."""
+        total: Numbers = self.codes.sum(axis=0, dtype=np.int64)
+        return total
+
+    @property
     def nbytes(self) -> int:
         """Memory of the columns."""
         return sum(int(getattr(self, name).nbytes) for name in _FIELDS)
@@ -210,6 +216,11 @@ class CallCoder:
     def rough(self, codes: NDArray[np.int8]) -> Floats:
         """(n, D) the same, of nearly unit length: what they were before they were rounded, but for rounding."""
         return codes.astype(np.float32) * self._step
+
+    def mean(self, total: Numbers, count: int) -> NDArray[np.float64]:
+        """(d,) mean of at least one voiceprint as the scorer projects them, but for rounding; of their codes' sum."""
+        rotated = (total * (np.float64(self._step) / count)).astype(np.float32)
+        return self._form.restored(rotated[np.newaxis, :])[0].astype(np.float64)
 
     def decode(self, codes: NDArray[np.int8]) -> Floats:
         """(n, d) unit rows as the scorer projects voiceprints, but for rounding."""

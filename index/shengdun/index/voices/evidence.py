@@ -54,7 +54,7 @@ class Voices:
 
 
 class VoiceEvidence:
-    """Compares voices under one calibration profile. Immutable, so safe to share between threads.
+    """Compares voices under one calibration profile. May be used from any thread.
 
     LLRs aren't held to the profile's limits here: what they add up to has to keep its order far beyond what one
     comparison may claim. What is told of a voice is held to them (``repeat``).
@@ -66,6 +66,7 @@ class VoiceEvidence:
 
     def __init__(self, scorer: Scorer, spread: Spread) -> None:
         self._scorer = scorer
+        self._given = spread
         self._spread = spread
         self._coder = CallCoder(scorer)
 
@@ -78,6 +79,15 @@ class VoiceEvidence:
     def model_id(self) -> str:
         """The voice model of the voiceprints."""
         return self._scorer.model_id
+
+    @property
+    def given_centre(self) -> Floats64:
+        """(d,) where the mean of all voices lies by the spread as it was given, as the scorer projects them."""
+        return self._given.centre
+
+    def centre_on(self, centre: Floats64) -> None:
+        """Compare voices as ones that lie around another centre, (d,), from now on; ``Voices`` stay what they are."""
+        self._spread = self._given.around(centre)
 
     @property
     def coder(self) -> CallCoder:

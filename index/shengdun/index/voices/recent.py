@@ -101,11 +101,17 @@ class RecentCalls:
 
     def __init__(self, coder: CallCoder) -> None:
         self._coder = coder
-        self._held = _Held()
+        self._held = _Held(total=np.zeros(coder.form.width, np.int64))
         self._writing = threading.Lock()
 
     def __len__(self) -> int:
         return self._held.calls
+
+    @property
+    def total(self) -> tuple[Numbers, int]:
+        """(D,) sum of the codes of its calls, not to be altered; and how many calls these are."""
+        held = self._held
+        return held.total, held.calls
 
     @property
     def model_id(self) -> str:
@@ -267,13 +273,13 @@ class RecentCalls:
         return has
 
     def _append(self, columns: CallColumns) -> None:
-        parts = list(self._held.parts)
+        parts, total = list(self._held.parts), self._held.total + columns.total
         while parts and len(parts[-1].columns) < TAIL_ROWS:
             columns = CallColumns.concatenate([parts.pop().columns, columns])
         for start in range(0, len(columns), PART_ROWS):
             piece = columns.take(np.arange(start, min(start + PART_ROWS, len(columns))))
             parts.append(_Part(piece, self._coder))
-        self._held = self._held.with_parts(self._joined(parts))
+        self._held = self._held.with_parts(self._joined(parts), total)
 
     def _joined(self, parts: list["_Part"]) -> list["_Part"]:
         """Neighbours put together while there are many small ones."""
@@ -290,16 +296,17 @@ class RecentCalls:
 
     def _forget(self, gone_of: Callable[[CallColumns], NDArray[np.bool_]]) -> Hashes:
         with self._writing:
-            parts, gone_keys = [], [np.empty(0, np.uint64)]
+            parts, gone_keys, total = [], [np.empty(0, np.uint64)], self._held.total
             for part in self._held.parts:
                 gone = gone_of(part.columns)
                 if not gone.any():
                     parts.append(part)
                     continue
                 gone_keys.append(part.columns.id_hashes[gone])
+                total = total - part.columns.take(gone).total
                 if not gone.all():
                     parts.append(_Part(part.columns.take(~gone), self._coder))
-            self._held = self._held.with_parts(parts)
+            self._held = self._held.with_parts(parts, total)
             return np.concatenate(gone_keys)
 
 
@@ -357,18 +364,21 @@ class _Held:
     """All calls at one time.
 
     Attributes:
+        total: (D,) sum of their codes.
         parts: that they are in, the newest last.
         calls: how many.
         places: of those in sketched parts.
     """
 
+    total: Numbers
     parts: tuple[_Part, ...] = ()
     calls: int = 0
     places: Places = field(default_factory=Places)
 
-    def with_parts(self, parts: Sequence[_Part]) -> "_Held":
-        """Others in their place."""
+    def with_parts(self, parts: Sequence[_Part], total: Numbers) -> "_Held":
+        """Others in their place, with their sum."""
         return _Held(
+            total=total,
             parts=tuple(parts),
             calls=sum(len(part.columns) for part in parts),
             places=self.places.of([part.columns for part in parts if part.is_sketched]),

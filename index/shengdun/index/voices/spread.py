@@ -5,14 +5,15 @@ the best of ten comparisons, and three strangers who are a little alike must not
 comparisons. Both follow from one model, two-covariance PLDA (Brümmer and de Villiers, "The speaker partitioning
 problem", Odyssey 2010): in suitable axes a voice is drawn from ``N(0, diag(between))`` and a call of it from
 ``N(voice, w I)``, where ``w`` grows as net speech falls and noise rises. For a set of calls the sum of ``x / w`` and of
-``1 / w`` is all that matters, so calls join and leave a set in O(d), exactly and in any order.
+``1 / w`` is all that matters, so calls join and leave a set in O(d), exactly and in any order. The sum is taken before
+the centre of all voices is taken off, so that a set stays what it is when the centre becomes another.
 
 Real calls of one voice stray further than the model allows, now and then, and strangers are alike less often: its
 ratios are multiplied by ``scale``, and ``offset`` is added. Both are fitted on pairs of calls that it has not met, and
 hold for sets of calls too (decision note 0033).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Final, Self
 
 import numpy as np
@@ -51,6 +52,8 @@ class Spread:
     stray_noise: float
     scale: float
     offset: float = 0.0
+    _origin: Floats = field(init=False, repr=False)
+    """The centre along the axes."""
 
     def __post_init__(self) -> None:
         dimension = len(self.centre)
@@ -62,6 +65,11 @@ class Spread:
             raise ValueError("less speech or more noise can't make calls stray less")
         if not 0.0 < self.scale <= 1.0:
             raise ValueError("the scale must be above 0 and at most 1")
+        object.__setattr__(self, "_origin", self.centre @ self.axes)
+
+    def around(self, centre: Floats) -> "Spread":
+        """The same spread of voices around another centre, (d,), as projected."""
+        return replace(self, centre=centre)
 
     def gather(
         self,
@@ -77,7 +85,7 @@ class Spread:
             net_speech_s: (n,) behind each.
             snr_db: (n,) speech over noise; NaN where it isn't known.
         """
-        places = (projected.astype(np.float64) - self.centre) @ self.axes
+        places = projected.astype(np.float64) @ self.axes
         precisions = 1.0 / self.variances(net_speech_s, snr_db)
         return Gathered(sums=places * precisions[:, np.newaxis], precisions=precisions)
 
@@ -116,7 +124,8 @@ class Spread:
     def direction(self, voice: "Gathered") -> NDArray[np.float32]:
         """(d,) where the voice of one set most probably lies, of unit length, as ``Scorer.project`` gives calls."""
         gain = self.between / (1.0 + self.between * voice.precisions[0])
-        place = self.centre + self.axes @ (voice.sums[0] * gain)
+        moved = voice.sums[0] - voice.precisions[0] * self._origin
+        place = self.centre + self.axes @ (moved * gain)
         unit: NDArray[np.float32] = (place / np.linalg.norm(place)).astype(np.float32)
         return unit
 
@@ -125,8 +134,9 @@ class Spread:
 
         With the voice integrated out, ``-1/2 sum(ln(1 + b P)) + 1/2 sum(s^2 b / (1 + b P))``.
         """
-        spread = 1.0 + self.between * np.atleast_1d(precisions)[:, np.newaxis]
-        rows = np.atleast_2d(sums)
+        of_each = np.atleast_1d(precisions)[:, np.newaxis]
+        spread = 1.0 + self.between * of_each
+        rows = np.atleast_2d(sums) - of_each * self._origin
         evidence: Floats = 0.5 * (rows**2 * (self.between / spread) - np.log(spread)).sum(axis=1)
         return evidence
 
