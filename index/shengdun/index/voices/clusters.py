@@ -45,9 +45,10 @@ _LENIENCE: Final = 2.0
 """Natural log odds below those of joining at which a call is let go of again."""
 _ROUNDS: Final = 3
 _SAME_CUSTOMER_CALLS: Final = 16
-_GIVEN_CENTRE_CALLS: Final = 30
+_GIVEN_CENTRE_CALLS: Final = 60
 """Calls for which the centre counts that the spread was fitted with. Strangers differ from each other by more than the
-centres of telephones and languages do, so a few dozen of a window's calls know better (decision note 0033)."""
+centres of telephones and languages do, so some dozens of other calls know better; while a window has few, whoever tries a
+line with one voice would be its centre (decision note 0033)."""
 
 
 class VoiceClusters:
