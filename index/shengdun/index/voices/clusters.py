@@ -46,9 +46,9 @@ _LENIENCE: Final = 2.0
 _ROUNDS: Final = 3
 _SAME_CUSTOMER_CALLS: Final = 16
 _GIVEN_CENTRE_CALLS: Final = 60
-"""Calls for which the centre counts that the spread was fitted with. Strangers differ from each other by more than the
-centres of telephones and languages do, so some dozens of other calls know better; while a window has few, whoever tries a
-line with one voice would be its centre (decision note 0033)."""
+"""Calls for which the centre counts that the spread was fitted with. Strangers differ more from each other than centres
+of telephones and languages do, so some dozens of calls know better. While there are few, a single voice that a line is
+tried with would be the centre (decision note 0033)."""
 
 
 class VoiceClusters:
