@@ -220,7 +220,9 @@ class CallCoder:
     def mean(self, total: Numbers, count: int) -> NDArray[np.float64]:
         """(d,) mean of at least one voiceprint as the scorer projects them, but for rounding; of their codes' sum."""
         rotated = (total * (np.float64(self._step) / count)).astype(np.float32)
-        mean: NDArray[np.float64] = self._form.restored(rotated[np.newaxis, :])[0].astype(np.float64)
+        mean: NDArray[np.float64] = self._form.restored(rotated[np.newaxis, :])[0].astype(
+            np.float64
+        )
         return mean
 
     def decode(self, codes: NDArray[np.int8]) -> Floats:
