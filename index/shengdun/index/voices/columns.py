@@ -217,6 +217,14 @@ class CallCoder:
         """(n, D) the same, of nearly unit length: what they were before they were rounded, but for rounding."""
         return codes.astype(np.float32) * self._step
 
+    @property
+    def restoring(self) -> NDArray[np.float64]:
+        """(D, d) matrix by which rows in the directions of sketches become projected ones."""
+        every: NDArray[np.float64] = self._form.restored(
+            np.eye(self._form.width, dtype=np.float32)
+        ).astype(np.float64)
+        return every
+
     def mean(self, total: Numbers, count: int) -> NDArray[np.float64]:
         """(d,) mean of at least one voiceprint as the scorer projects them, but for rounding; of their codes' sum."""
         rotated = (total * (np.float64(self._step) / count)).astype(np.float32)

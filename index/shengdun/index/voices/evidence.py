@@ -7,10 +7,12 @@ near their mean (decision note 0033).
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
+from shengdun.index.row_products import row_product
 from shengdun.index.scoring import Scorer
 from shengdun.index.voices.columns import CallCoder, CallColumns
 from shengdun.index.voices.spread import Gathered, Spread
@@ -69,6 +71,7 @@ class VoiceEvidence:
         self._given = spread
         self._spread = spread
         self._coder = CallCoder(scorer)
+        self._places_of_codes = self._coder.restoring @ spread.axes
 
     @property
     def scorer(self) -> Scorer:
@@ -95,8 +98,12 @@ class VoiceEvidence:
         return self._coder
 
     def calls(self, columns: CallColumns) -> Voices:
-        """Every call as a voice of its own."""
-        return self._voices(self._coder.decode(columns.codes), columns.net_speech_s, columns.snr_db)
+        """Every call as a voice of its own; a row doesn't depend on the others."""
+        places = row_product(self._coder.rotated(columns.codes), self._places_of_codes)
+        gathered = self._spread.gather_places(
+            places, net_speech_s=columns.net_speech_s, snr_db=columns.snr_db
+        )
+        return Voices(gathered=gathered, calls=np.ones(len(columns), np.int64))
 
     def voice(self, columns: CallColumns) -> Voices:
         """At least one call as one voice."""
@@ -106,14 +113,22 @@ class VoiceEvidence:
         """Each of some groups of at least one call as one voice, to the bit as ``voice`` gives it."""
         if not groups:
             return []
-        codes = np.concatenate([columns.codes for columns in groups])
-        # Rows are decoded each by itself, so many at once; what follows isn't, and so is done group by group.
-        decoded = np.split(
-            self._coder.decode(codes), np.cumsum([len(each) for each in groups])[:-1]
+        places = row_product(
+            self._coder.rotated(np.concatenate([columns.codes for columns in groups])),
+            self._places_of_codes,
         )
+        gathered = self._spread.gather_places(
+            places,
+            net_speech_s=np.concatenate([columns.net_speech_s for columns in groups]),
+            snr_db=np.concatenate([columns.snr_db for columns in groups]),
+        )
+        ends = np.cumsum([len(columns) for columns in groups]).tolist()
         return [
-            self._voices(projected, columns.net_speech_s, columns.snr_db).joined()
-            for projected, columns in zip(decoded, groups, strict=True)
+            Voices(
+                gathered=gathered.part(start, end).joined(),
+                calls=np.array([end - start], np.int64),
+            )
+            for start, end in pairwise([0, *ends])
         ]
 
     def heard(
@@ -124,7 +139,10 @@ class VoiceEvidence:
         snr_db: NDArray[np.floating],
     ) -> Voices:
         """Every one of (n, d) voiceprints, as the voice model gives them, as a voice of its own."""
-        return self._voices(self._scorer.project(voiceprints), net_speech_s, snr_db)
+        gathered = self._spread.gather(
+            self._scorer.project(voiceprints), net_speech_s=net_speech_s, snr_db=snr_db
+        )
+        return Voices(gathered=gathered, calls=np.ones(len(voiceprints), np.int64))
 
     def llrs(self, one: Voices, others: Voices) -> Floats64:
         """(k,) natural-log LLRs of "the same voice" of one voice and each of k others."""
@@ -147,12 +165,3 @@ class VoiceEvidence:
     def direction(self, voice: Voices) -> NDArray[np.float32]:
         """(d,) where one voice most probably lies, of unit length, as the scorer projects voiceprints."""
         return self._spread.direction(voice.gathered)
-
-    def _voices(
-        self,
-        projected: NDArray[np.float32],
-        net_speech_s: NDArray[np.floating],
-        snr_db: NDArray[np.floating],
-    ) -> Voices:
-        gathered = self._spread.gather(projected, net_speech_s=net_speech_s, snr_db=snr_db)
-        return Voices(gathered=gathered, calls=np.ones(len(projected), np.int64))

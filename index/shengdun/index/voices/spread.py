@@ -86,6 +86,16 @@ class Spread:
             snr_db: (n,) speech over noise; NaN where it isn't known.
         """
         places = projected.astype(np.float64) @ self.axes
+        return self.gather_places(places, net_speech_s=net_speech_s, snr_db=snr_db)
+
+    def gather_places(
+        self,
+        places: NDArray[np.floating],
+        *,
+        net_speech_s: NDArray[np.floating],
+        snr_db: NDArray[np.floating],
+    ) -> "Gathered":
+        """The same of (n, d) rows along the axes; a row doesn't depend on the others."""
         precisions = 1.0 / self.variances(net_speech_s, snr_db)
         return Gathered(sums=places * precisions[:, np.newaxis], precisions=precisions)
 
@@ -159,6 +169,10 @@ class Gathered:
     def take(self, rows: NDArray[np.int64]) -> Self:
         """Some of the sets, in the order of ``rows``."""
         return type(self)(sums=self.sums[rows], precisions=self.precisions[rows])
+
+    def part(self, start: int, end: int) -> Self:
+        """Some of the sets that follow each other."""
+        return type(self)(sums=self.sums[start:end], precisions=self.precisions[start:end])
 
     def joined(self) -> Self:
         """One set of all calls."""
