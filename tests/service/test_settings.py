@@ -150,3 +150,17 @@ def test_levels_are_in_order(medium: float, high: float) -> None:
     else:
         with pytest.raises(SettingsInvalid, match="medium must be below high"):
             load_settings(environment={}, overrides=levels)
+
+
+def test_a_list_of_the_environment_has_commas(tmp_path: Path) -> None:
+    """Also for a line; spaces around them don't count, and an empty text is an empty list."""
+    settings = load(
+        tmp_path,
+        "[lines.loans]\nprior = 0.1\n[text]\ncommon = ['a.txt']\n",
+        SHENGDUN_VOICE__SHADOW_MODELS="ecapa-voxceleb, other",
+        SHENGDUN_LINES__LOANS__WATCHLISTS="agents,callers",
+        SHENGDUN_TEXT__COMMON="",
+    )
+    assert settings.voice.shadow_models == ("ecapa-voxceleb", "other")
+    assert settings.lines["loans"].watchlists == ("agents", "callers")
+    assert settings.text.common == ()

@@ -1,14 +1,24 @@
 """The policy of a line of business: what its calls are screened against, what counts, and what is recommended."""
 
 from datetime import timedelta
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 Probability = Annotated[float, Field(gt=0, lt=1)]
 FalseFlags = Annotated[float, Field(ge=1e-4, le=1000)]
 """Of 10,000 calls; the least is one in a hundred million calls, which no site can show."""
 Slug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
+
+
+def _parted(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    return tuple(part.strip() for part in value.split(",") if part.strip())
+
+
+Listed: Final = BeforeValidator(_parted)
+"""Of a list: as one text its items have commas between them, as the environment has to write it."""
 
 
 class Group(BaseModel):
@@ -153,7 +163,7 @@ class LineHuntSettings(Group):
 class LineSettings(Group):
     """The policy of a line of business."""
 
-    watchlists: tuple[Slug, ...] = ()
+    watchlists: Annotated[tuple[Slug, ...], Listed] = ()
     """Watchlists to screen; none means every watchlist there is."""
     prior: Probability = 0.03
     """Share of this line's calls that come from someone on its watchlists, before anything is heard. It bounds how many

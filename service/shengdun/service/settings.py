@@ -1,8 +1,8 @@
 """The settings: one typed tree, loaded in one place.
 
 Later sources win: defaults, the TOML file, the environment, the command line. In the environment a key
-is written ``SHENGDUN_SERVER__PORT`` for ``server.port``. Unknown keys are refused, and all mistakes are reported at
-once.
+is written ``SHENGDUN_SERVER__PORT`` for ``server.port``, and a list with commas. Unknown keys are refused, and all
+mistakes are reported at once.
 """
 
 import os
@@ -19,7 +19,7 @@ from pydantic import (
 )
 
 from shengdun.service.errors import SettingsInvalid
-from shengdun.service.line_settings import Group, LineSettings, Probability, Slug
+from shengdun.service.line_settings import Group, LineSettings, Listed, Probability, Slug
 
 FILE_NAME = "shengdun.toml"
 ENVIRONMENT_PREFIX = "SHENGDUN_"
@@ -94,7 +94,9 @@ class VoiceSettings(Group):
     calibration_profile: Path | None = Field(default=None, examples=["/etc/shengdun/our-site.npz"])
     """A calibration profile of this model, which wins over the profile library; none means the one that is active in
     the library, or else the one that ships with the model."""
-    shadow_models: tuple[str, ...] = Field(default=(), examples=[("ecapa-voxceleb",)])
+    shadow_models: Annotated[tuple[str, ...], Listed] = Field(
+        default=(), examples=[("ecapa-voxceleb",)]
+    )
     """Names of further installed voice models that are tried out beside it: enrolments store their voiceprints too, and
     those with an active calibration profile say in every decision what they would have said."""
     prompts: Path | None = Field(default=None, examples=["/etc/shengdun/prompts"])
@@ -110,9 +112,13 @@ class VoiceSettings(Group):
 class TextSettings(Group):
     """Letters, chats and the words of calls."""
 
-    label_packs: tuple[Path, ...] = Field(default=(), examples=[("/etc/shengdun/bank-words.yaml",)])
+    label_packs: Annotated[tuple[Path, ...], Listed] = Field(
+        default=(), examples=[("/etc/shengdun/bank-words.yaml",)]
+    )
     """Files of the site's own label packs, loaded in this order after those that ship with Shengdun."""
-    common: tuple[Path, ...] = Field(default=(), examples=[("/etc/shengdun/disclosures.txt",)])
+    common: Annotated[tuple[Path, ...], Listed] = Field(
+        default=(), examples=[("/etc/shengdun/disclosures.txt",)]
+    )
     """Files of what the institution itself reads out, prints or sends. Its wording makes no campaign."""
     campaign_texts: Annotated[int, Field(ge=0, le=1_000_000)] = 20_000
     """Screened texts that are remembered, in memory only, to tell wording that different customers share; some 3 to

@@ -19,7 +19,7 @@ def example() -> str:
     """A settings file with every key, its meaning and its default; as it stands it changes nothing."""
     head = [
         f"# {FILE_NAME}: every key with its default. Remove the leading '# ' of a line to change it.",
-        "# In the environment a key is written SHENGDUN_SERVER__PORT for server.port.",
+        "# In the environment a key is written SHENGDUN_SERVER__PORT for server.port, and a list with commas.",
         "",
     ]
     return "\n".join([*head, *_section(Settings, ())]).rstrip()
