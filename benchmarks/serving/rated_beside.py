@@ -1,11 +1,12 @@
 """What words, and voices that nobody has enrolled, cost of the load that a server takes: rated loads side by side.
 
     python -m benchmarks.serving.rated_beside MODELS OUTPUT --directory DIR --transcripts FILE [--window 1000000]
-      [--recordings DIR]
+      [--recordings DIR] [--call-length 20-40] [--watch off] [--look-at-every N]
 
 ``shengdun load rated`` is run in turns against one server after the other: *alone* takes calls and compares them with a
 list of 10,000 voiceprints, without a call archive; *words* is the same server, and each call has a transcript; *voices*
-archives its calls, compares them with a window of made calls, and watches the whole of each call for a handover. The
+archives its calls, compares them with a window of made calls, and watches the whole of each call for a handover, which
+keeps it from resting; ``--watch`` and ``--look-at-every`` are settings of the line. The
 data directory is filled once, and every search has a copy of it: a search archives thousands of calls by the speakers
 of its recordings, and voices with hundreds of calls each, which no line has, are slow to compare. ``--recordings``
 names recordings of more speakers than the few of the demonstration. Client and servers share the machine.
@@ -50,7 +51,7 @@ SETTINGS: Final = {
     ALONE: "[archive]\nenabled = false\n",
     # Made calls are of the beginning of the year.
     VOICES: "[archive]\ndays = 3650\n[voices]\ndays = 366\ncalls = {window}\n"
-    '[lines.default.handover]\nwatch = "whole_call"\n',
+    '[lines.default.handover]\nwatch = "{watch}"\nlook_at_every = {look_at_every}\n',
 }
 
 
@@ -67,6 +68,8 @@ class Bench:
         duration_s: that is measured of each rate.
         precision: factor between the highest rate that was kept and one that wasn't.
         recordings: directory of what callers say; None for the demonstration's.
+        watch: for a handover; ``whole_call`` or ``off``.
+        look_at_every: window of a settled call.
     """
 
     system: Shengdun
@@ -77,6 +80,8 @@ class Bench:
     duration_s: int
     precision: float
     recordings: Path | None
+    watch: str
+    look_at_every: int
 
     def rated(self, variant: str) -> dict[str, Any]:
         """One search for the rated load of a variant."""
@@ -113,7 +118,9 @@ class Bench:
     def _started(self, kind: str) -> Iterator[Running]:
         settings = self.system.fill_if_empty()
         given = settings.with_name(f"{kind}.toml")
-        text = settings.read_text("utf-8") + SETTINGS[kind].format(window=2 * self.window)
+        text = settings.read_text("utf-8") + SETTINGS[kind].format(
+            window=2 * self.window, watch=self.watch, look_at_every=self.look_at_every
+        )
         given.write_text(text, "utf-8")
         if kind == VOICES:
             asyncio.run(fill_window(self.system, self.window))
@@ -181,6 +188,8 @@ def main() -> None:
     parser.add_argument("--recordings", type=Path, default=None)
     parser.add_argument("--window", type=int, default=1_000_000)
     parser.add_argument("--call-length", default="7")
+    parser.add_argument("--watch", choices=("whole_call", "off"), default="whole_call")
+    parser.add_argument("--look-at-every", type=int, default=1)
     parser.add_argument("--duration", type=int, default=20)
     parser.add_argument("--precision", type=float, default=1.03)
     parser.add_argument("--repetitions", type=int, default=5)
@@ -205,6 +214,8 @@ def main() -> None:
         duration_s=options.duration,
         precision=options.precision,
         recordings=options.recordings,
+        watch=options.watch,
+        look_at_every=options.look_at_every,
     )
     beside = [options.only] if options.only else [WORDS, VOICES]
     found: dict[str, list[dict[str, Any]]] = {variant: [] for variant in (ALONE, *beside)}
