@@ -6,10 +6,10 @@
 ``shengdun load rated`` is run in turns against one server after the other: *alone* takes calls and compares them with a
 list of 10,000 voiceprints, without a call archive; *words* is the same server, and each call has a transcript; *voices*
 archives its calls, compares them with a window of made calls, and watches the whole of each call for a handover, which
-keeps it from resting; ``--watch`` and ``--look-at-every`` are settings of the line. The
-data directory is filled once, and every search has a copy of it: a search archives thousands of calls by the speakers
-of its recordings, and voices with hundreds of calls each, which no line has, are slow to compare. ``--recordings``
-names recordings of more speakers than the few of the demonstration. Client and servers share the machine.
+keeps it from resting; ``--watch`` and ``--look-at-every`` are settings of the line. The data directory is filled once,
+and every search has a copy of it: a search archives thousands of calls by the speakers of its recordings, and voices
+with hundreds of calls each, which no line has, are slow to compare. ``--recordings`` names recordings of more speakers
+than the few of the demonstration. Client and servers share the machine.
 """
 
 import argparse
