@@ -188,7 +188,9 @@ def _held_out(calls: Calls, held_out: NDArray[np.bool_], model_id: str, seed: in
     projected = Scorer(profile).project(calls.voiceprints)
     theirs = projected[held_out[calls.voices]].mean(axis=0, dtype=np.float64)
     spread = fit_spread(_known(calls, ~held_out, profile)).around(theirs)
-    gathered = spread.gather(projected, net_speech_s=calls.net_speech_s, snr_db=calls.snr_db)
+    gathered = spread.gather(
+        spread.places(projected), net_speech_s=calls.net_speech_s, snr_db=calls.snr_db
+    )
     pairs = _pairs(calls, held_out, np.random.default_rng(seed))
     cosines = np.einsum("td,td->t", projected[pairs.left], projected[pairs.right])
     return _Trials(

@@ -31,7 +31,9 @@ def _calls(spread: Spread, count: int, *, seed: int = 2) -> tuple[np.ndarray, Ga
     rng = np.random.default_rng(seed)
     projected = rng.standard_normal((count, DIMENSION)).astype(np.float32)
     net_s = rng.uniform(2.0, 15.0, count)
-    gathered = spread.gather(projected, net_speech_s=net_s, snr_db=np.full(count, 18.0))
+    gathered = spread.gather(
+        spread.places(projected), net_speech_s=net_s, snr_db=np.full(count, 18.0)
+    )
     return projected, gathered
 
 
@@ -110,13 +112,13 @@ def test_another_centre_is_as_if_everything_had_moved(seed: int) -> None:
     projected, _ = _calls(spread, 5, seed=seed)
     net_s = np.random.default_rng(seed).uniform(2.0, 15.0, 5)
     quiet = np.full(5, 18.0)
-    here = spread.gather(projected, net_speech_s=net_s, snr_db=quiet)
+    here = spread.gather(spread.places(projected), net_speech_s=net_s, snr_db=quiet)
     elsewhere = (projected + moved).astype(np.float32)
-    there = spread.gather(elsewhere, net_speech_s=net_s, snr_db=quiet)
+    there = spread.gather(spread.places(elsewhere), net_speech_s=net_s, snr_db=quiet)
     around = spread.around(spread.centre + moved)
     assert around.joint_llr(there) == pytest.approx(spread.joint_llr(here), abs=1e-3)
     assert around.others_llr(there) == pytest.approx(spread.others_llr(here), abs=1e-3)
-    same = around.gather(projected, net_speech_s=net_s, snr_db=quiet)
+    same = around.gather(around.places(projected), net_speech_s=net_s, snr_db=quiet)
     np.testing.assert_array_equal(same.sums, here.sums)
 
 
@@ -135,7 +137,9 @@ def test_a_fit_finds_what_calls_were_drawn_from() -> None:
     )
     spread = fit_spread(calls)
     assert spread.stray + spread.stray_brevity / 5.0 == pytest.approx(0.11, rel=0.2)
-    gathered = spread.gather(calls.projected, net_speech_s=net_s, snr_db=calls.snr_db)
+    gathered = spread.gather(
+        spread.places(calls.projected), net_speech_s=net_s, snr_db=calls.snr_db
+    )
     left, right = rng.integers(2000, size=(2, 40_000))
     left, right = left[left != right], right[left != right]
     llrs = spread.llr(gathered.take(left), gathered.take(right))

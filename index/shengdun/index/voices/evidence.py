@@ -99,11 +99,7 @@ class VoiceEvidence:
 
     def calls(self, columns: CallColumns) -> Voices:
         """Every call as a voice of its own; a row doesn't depend on the others."""
-        places = row_product(self._coder.rotated(columns.codes), self._places_of_codes)
-        gathered = self._spread.gather_places(
-            places, net_speech_s=columns.net_speech_s, snr_db=columns.snr_db
-        )
-        return Voices(gathered=gathered, calls=np.ones(len(columns), np.int64))
+        return Voices(gathered=self._gathered([columns]), calls=np.ones(len(columns), np.int64))
 
     def voice(self, columns: CallColumns) -> Voices:
         """At least one call as one voice."""
@@ -113,15 +109,7 @@ class VoiceEvidence:
         """Each of some groups of at least one call as one voice, to the bit as ``voice`` gives it."""
         if not groups:
             return []
-        places = row_product(
-            self._coder.rotated(np.concatenate([columns.codes for columns in groups])),
-            self._places_of_codes,
-        )
-        gathered = self._spread.gather_places(
-            places,
-            net_speech_s=np.concatenate([columns.net_speech_s for columns in groups]),
-            snr_db=np.concatenate([columns.snr_db for columns in groups]),
-        )
+        gathered = self._gathered(groups)
         ends = np.cumsum([len(columns) for columns in groups]).tolist()
         return [
             Voices(
@@ -139,9 +127,8 @@ class VoiceEvidence:
         snr_db: NDArray[np.floating],
     ) -> Voices:
         """Every one of (n, d) voiceprints, as the voice model gives them, as a voice of its own."""
-        gathered = self._spread.gather(
-            self._scorer.project(voiceprints), net_speech_s=net_speech_s, snr_db=snr_db
-        )
+        places = self._spread.places(self._scorer.project(voiceprints))
+        gathered = self._spread.gather(places, net_speech_s=net_speech_s, snr_db=snr_db)
         return Voices(gathered=gathered, calls=np.ones(len(voiceprints), np.int64))
 
     def llrs(self, one: Voices, others: Voices) -> Floats64:
@@ -165,3 +152,12 @@ class VoiceEvidence:
     def direction(self, voice: Voices) -> NDArray[np.float32]:
         """(d,) where one voice most probably lies, of unit length, as the scorer projects voiceprints."""
         return self._spread.direction(voice.gathered)
+
+    def _gathered(self, groups: Sequence[CallColumns]) -> Gathered:
+        """The calls of at least one group, in order, each as a set of its own."""
+        codes = np.concatenate([columns.codes for columns in groups])
+        return self._spread.gather(
+            row_product(self._coder.rotated(codes), self._places_of_codes),
+            net_speech_s=np.concatenate([columns.net_speech_s for columns in groups]),
+            snr_db=np.concatenate([columns.snr_db for columns in groups]),
+        )

@@ -71,31 +71,25 @@ class Spread:
         """The same spread of voices around another centre, (d,), as projected."""
         return replace(self, centre=centre)
 
+    def places(self, projected: NDArray[np.float32]) -> Floats:
+        """(n, d) where voiceprints lie along the axes, of unit rows as ``Scorer.project`` gives them."""
+        places: Floats = projected.astype(np.float64) @ self.axes
+        return places
+
     def gather(
-        self,
-        projected: NDArray[np.float32],
-        *,
-        net_speech_s: NDArray[np.floating],
-        snr_db: NDArray[np.floating],
-    ) -> "Gathered":
-        """Sets of one call each.
-
-        Args:
-            projected: (n, d) unit rows as ``Scorer.project`` gives them.
-            net_speech_s: (n,) behind each.
-            snr_db: (n,) speech over noise; NaN where it isn't known.
-        """
-        places = projected.astype(np.float64) @ self.axes
-        return self.gather_places(places, net_speech_s=net_speech_s, snr_db=snr_db)
-
-    def gather_places(
         self,
         places: NDArray[np.floating],
         *,
         net_speech_s: NDArray[np.floating],
         snr_db: NDArray[np.floating],
     ) -> "Gathered":
-        """The same of (n, d) rows along the axes; a row doesn't depend on the others."""
+        """Sets of one call each; one doesn't depend on the others.
+
+        Args:
+            places: (n, d) along the axes.
+            net_speech_s: (n,) behind each.
+            snr_db: (n,) speech over noise; NaN where it isn't known.
+        """
         precisions = 1.0 / self.variances(net_speech_s, snr_db)
         return Gathered(sums=places * precisions[:, np.newaxis], precisions=precisions)
 
