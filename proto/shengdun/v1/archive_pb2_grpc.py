@@ -71,21 +71,21 @@ class ArchiveServiceServicer:
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')  # overridden: tests/service/test_servicers.py
 
     def GetCall(self, request, context):
         """One archived call.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')  # overridden: tests/service/test_servicers.py
 
     def ScoreCall(self, request, context):
         """Scores the voice of an archived call again, with the calibration profile that decided it or another one.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')  # overridden: tests/service/test_servicers.py
 
     def EraseCalls(self, request, context):
         """Erases calls for good: nothing finds them any more when this returns. At most 50,000 at once. Of a customer who is
@@ -93,14 +93,14 @@ class ArchiveServiceServicer:
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')  # overridden: tests/service/test_servicers.py
 
     def VerifyErasure(self, request, context):
         """Looks on the answering machine and in its store for what a receipt says is gone. Roles: investigator and auditor.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')  # overridden: tests/service/test_servicers.py
 
 
 def add_ArchiveServiceServicer_to_server(servicer, server):

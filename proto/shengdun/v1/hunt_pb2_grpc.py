@@ -74,35 +74,35 @@ class HuntServiceServicer:
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')  # overridden: tests/service/test_servicers.py
 
     def GetHunt(self, request, context):
         """A hunt as it stands, with the calls that it has found.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')  # overridden: tests/service/test_servicers.py
 
     def CancelHunt(self, request, context):
         """Ends a hunt that is running; it can be resumed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')  # overridden: tests/service/test_servicers.py
 
     def ResumeHunt(self, request, context):
         """Goes on with a hunt that was cancelled or interrupted, and tells how it goes, to its end.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')  # overridden: tests/service/test_servicers.py
 
     def ListHunts(self, request, context):
         """All hunts of this machine, the latest first, without the calls that they found.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')  # overridden: tests/service/test_servicers.py
 
 
 def add_HuntServiceServicer_to_server(servicer, server):

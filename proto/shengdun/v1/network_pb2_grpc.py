@@ -52,7 +52,7 @@ class NetworkServiceServicer:
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')  # overridden: tests/service/test_servicers.py
 
 
 def add_NetworkServiceServicer_to_server(servicer, server):

@@ -91,28 +91,28 @@ class ScriptServiceServicer:
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')  # overridden: tests/service/test_servicers.py
 
     def GetScript(self, request, context):
         """One script with its text as it is kept.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')  # overridden: tests/service/test_servicers.py
 
     def ListScripts(self, request, context):
         """The scripts of a network or campaign, or all, in pages, without their texts.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')  # overridden: tests/service/test_servicers.py
 
     def EraseScript(self, request, context):
         """Erases a script, and gives a signed receipt.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')  # overridden: tests/service/test_servicers.py
 
     def MatchText(self, request, context):
         """The scripts that a text may use, with the passages that show it; also those that little speaks for. Nothing of the
@@ -120,28 +120,28 @@ class ScriptServiceServicer:
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')  # overridden: tests/service/test_servicers.py
 
     def ListCampaigns(self, request, context):
         """The campaigns among the texts with a customer reference that are remembered.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')  # overridden: tests/service/test_servicers.py
 
     def GetCampaign(self, request, context):
         """One campaign with its texts' customers, lines and times, and the wording that they share.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')  # overridden: tests/service/test_servicers.py
 
     def PromoteCampaign(self, request, context):
         """Registers the wording that a campaign's texts share as a known script, masked.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')  # overridden: tests/service/test_servicers.py
 
     def GetTrends(self, request, context):
         """What customers have begun to say: phrases of the texts that were given with a customer
@@ -149,7 +149,7 @@ class ScriptServiceServicer:
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')  # overridden: tests/service/test_servicers.py
 
 
 def add_ScriptServiceServicer_to_server(servicer, server):

@@ -106,28 +106,28 @@ class WatchlistServiceServicer:
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')  # overridden: tests/service/test_servicers.py
 
     def GetWatchlist(self, request, context):
         """One watchlist.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')  # overridden: tests/service/test_servicers.py
 
     def ListWatchlists(self, request, context):
         """All watchlists.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')  # overridden: tests/service/test_servicers.py
 
     def UpdateWatchlist(self, request, context):
         """Changes the fields named in the mask.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')  # overridden: tests/service/test_servicers.py
 
     def DeleteWatchlist(self, request, context):
         """Deletes a watchlist. One that has actors is refused unless forced; actors that are then on no
@@ -135,7 +135,7 @@ class WatchlistServiceServicer:
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')  # overridden: tests/service/test_servicers.py
 
     def EnrollActor(self, request_iterator, context):
         """Registers an actor from one or several recordings: the configuration first, then for every
@@ -143,49 +143,49 @@ class WatchlistServiceServicer:
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')  # overridden: tests/service/test_servicers.py
 
     def AddVoiceprints(self, request_iterator, context):
         """Adds the voiceprints of further recordings to an actor.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')  # overridden: tests/service/test_servicers.py
 
     def RemoveVoiceprint(self, request, context):
         """Removes one voiceprint of an actor; the last one cannot be removed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')  # overridden: tests/service/test_servicers.py
 
     def GetActor(self, request, context):
         """One actor.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')  # overridden: tests/service/test_servicers.py
 
     def ListActors(self, request, context):
         """The actors of a watchlist, in pages.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')  # overridden: tests/service/test_servicers.py
 
     def UpdateActor(self, request, context):
         """Changes the fields named in the mask.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')  # overridden: tests/service/test_servicers.py
 
     def EraseActor(self, request, context):
         """Erases an actor and every voiceprint of it, and gives a signed receipt.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')  # overridden: tests/service/test_servicers.py
 
 
 def add_WatchlistServiceServicer_to_server(servicer, server):
