@@ -43,8 +43,7 @@ _DAMAGE = (
     AttributeError,
     ArithmeticError,
     EOFError,
-    # zipfile raises it for compression methods that a damaged header names.
-    NotImplementedError,
+    NotImplementedError,  # of zipfile, for a compression method that a damaged header names
 )
 
 
