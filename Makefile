@@ -173,12 +173,12 @@ lint: $(VENV)/.dev ## Check style, the wire contract and that its stubs are curr
 types: $(VENV)/.dev ## Check types
 	$(BIN)/mypy $(SOURCES)
 
+# Each stub that refuses says beside it why it may.
 proto: $(VENV)/.dev ## Regenerate the stubs of the wire contract
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m grpc_tools.protoc -I proto --python_out=proto --mypy_out=quiet:proto \
 	  $(wildcard proto/shengdun/v1/*.proto)
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m grpc_tools.protoc -I proto --grpc_python_out=proto --mypy_grpc_out=quiet:proto \
 	  $(shell grep -l '^service ' proto/shengdun/v1/*.proto)
-	# Each stub that refuses says beside it why it may.
 	sed -i "s|^ *raise NotImplementedError('Method not implemented!')$$|&  # overridden: tests/service/test_servicers.py|" \
 	  proto/shengdun/v1/*_pb2_grpc.py
 
