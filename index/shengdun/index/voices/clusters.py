@@ -67,6 +67,7 @@ class VoiceClusters:
         allowed: Callable[[], AllowList] = AllowList,
     ) -> None:
         self._policy = policy or VoicePolicy()
+        # Its centre moves with this window, and whoever gave it may have others.
         self._evidence = copy(evidence)
         self._recent = RecentCalls(evidence.coder)
         self._scans = Scans()

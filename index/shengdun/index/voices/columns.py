@@ -85,12 +85,6 @@ class CallColumns:
         return CallColumns(**{name: getattr(self, name)[start:end] for name in _FIELDS})
 
     @property
-    def total(self) -> Numbers:
-        """(D,) sum of the codes: exact, so that what is added and taken off again leaves nothing."""
-        total: Numbers = self.codes.sum(axis=0, dtype=np.int64)
-        return total
-
-    @property
     def nbytes(self) -> int:
         """Memory of the columns."""
         return sum(int(getattr(self, name).nbytes) for name in _FIELDS)
@@ -119,6 +113,12 @@ _FIELDS: Final = (
     "net_speech_s",
     "snr_db",
 )
+
+
+def sum_of(codes: NDArray[np.int8]) -> Numbers:
+    """(D,) sum of (n, D) codes: exact, so that what is added and taken off again leaves nothing."""
+    total: Numbers = codes.sum(axis=0, dtype=np.int64)
+    return total
 
 
 class CallCoder:

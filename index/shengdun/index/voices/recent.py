@@ -27,6 +27,7 @@ from shengdun.index.voices.columns import (
     Hashes,
     Numbers,
     microseconds,
+    sum_of,
     text_hash,
 )
 from shengdun.index.voices.places import ROW_BITS, Places
@@ -273,7 +274,7 @@ class RecentCalls:
         return has
 
     def _append(self, columns: CallColumns) -> None:
-        parts, total = list(self._held.parts), self._held.total + columns.total
+        parts, total = list(self._held.parts), self._held.total + sum_of(columns.codes)
         while parts and len(parts[-1].columns) < TAIL_ROWS:
             columns = CallColumns.concatenate([parts.pop().columns, columns])
         for start in range(0, len(columns), PART_ROWS):
@@ -303,7 +304,7 @@ class RecentCalls:
                     parts.append(part)
                     continue
                 gone_keys.append(part.columns.id_hashes[gone])
-                total = total - part.columns.take(gone).total
+                total = total - sum_of(part.columns.codes[gone])
                 if not gone.all():
                     parts.append(_Part(part.columns.take(~gone), self._coder))
             self._held = self._held.with_parts(parts, total)
