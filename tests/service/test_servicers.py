@@ -23,7 +23,7 @@ from shengdun.v1 import (
     watchlist_pb2_grpc,
 )
 
-ANSWERED = {
+ANSWERED: dict[type, type] = {
     allow_pb2_grpc.AllowServiceServicer: AllowServicer,
     archive_pb2_grpc.ArchiveServiceServicer: ArchiveServicer,
     hunt_pb2_grpc.HuntServiceServicer: HuntServicer,
